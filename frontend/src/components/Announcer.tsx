@@ -1,0 +1,12 @@
+import { useSyncExternalStore } from "react";
+import { currentAnnouncement, subscribeToAnnouncements } from "../services/announcements";
+
+/** The page's one live region for things that happen away from where the reader is. */
+export function Announcer() {
+  const { text, count } = useSyncExternalStore(subscribeToAnnouncements, currentAnnouncement);
+  return (
+    <div className="visually-hidden" role="status" aria-live="polite">
+      <span key={count}>{text}</span>
+    </div>
+  );
+}

@@ -1,0 +1,27 @@
+import { Component, type ReactNode } from "react";
+
+/** What is left of the page when drawing it has failed. */
+export class ErrorBoundary extends Component<{ children: ReactNode }, { failed: boolean }> {
+  override state = { failed: false };
+
+  static getDerivedStateFromError() {
+    return { failed: true };
+  }
+
+  override render() {
+    if (!this.state.failed) return this.props.children;
+    return (
+      <main className="page-failed">
+        <div className="notice" data-tone="bad" role="alert">
+          <p className="notice-title">This page has failed</p>
+          <p>Your leases are not affected. Reload the page to see them again.</p>
+          <div className="notice-actions">
+            <button type="button" className="button" onClick={() => window.location.reload()}>
+              Reload
+            </button>
+          </div>
+        </div>
+      </main>
+    );
+  }
+}

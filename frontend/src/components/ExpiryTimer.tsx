@@ -1,0 +1,54 @@
+import { useEffect, useRef } from "react";
+import { useTimer } from "../hooks/useTimer";
+import { leaseLabel } from "../lease/rules";
+import { clockTime, formatCountdown, shareLeft, spokenCountdown, urgencyOf } from "../lease/time";
+import { announce } from "../services/announcements";
+import type { Container } from "../types/container";
+
+/** What is left of a lease, by the server's clock, as a countdown and as a shrinking bar. */
+export function ExpiryTimer({ lease }: { lease: Container }) {
+  const endMs = Date.parse(lease.expiryTime);
+  const remainingMs = useTimer(endMs);
+  const urgency = urgencyOf(remainingMs);
+  useLastMinuteAnnouncement(lease, urgency === "last");
+
+  if (lease.state === "ending" || lease.state === "quarantined") {
+    return (
+      <div className="timer" data-urgency="over">
+        <span className="timer-left">{lease.state === "ending" ? "removing" : "over"}</span>
+        <span className="timer-end">
+          {urgency === "over" ? `ended ${clockTime(endMs)}` : "ended early"}
+        </span>
+      </div>
+    );
+  }
+  return (
+    <div className="timer" data-urgency={urgency}>
+      <time
+        role="timer"
+        className="timer-left"
+        dateTime={lease.expiryTime}
+        title={`Ends at ${lease.expiryTime}`}
+        aria-label={urgency === "over" ? "over" : `${spokenCountdown(remainingMs)} left`}
+      >
+        {formatCountdown(remainingMs)}
+      </time>
+      <span className="timer-end">
+        {urgency === "over" ? "ending" : `until ${clockTime(endMs)}`}
+      </span>
+      <span className="timer-bar" aria-hidden="true">
+        <span style={{ scale: `${shareLeft(lease.createdAt, lease.expiryTime, remainingMs)} 1` }} />
+      </span>
+    </div>
+  );
+}
+
+/** Ears get one word of warning, when the last minute begins under their watch. */
+function useLastMinuteAnnouncement(lease: Container, isLastMinute: boolean): void {
+  const wasLastMinute = useRef(isLastMinute);
+  const label = leaseLabel(lease);
+  useEffect(() => {
+    if (isLastMinute && !wasLastMinute.current) announce(`${label} ends in one minute.`);
+    wasLastMinute.current = isLastMinute;
+  }, [isLastMinute, label]);
+}

@@ -1,0 +1,118 @@
+import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import type { LogLine } from "../services/logService";
+
+/** So many lines are drawn while following, and so many more each time one scrolls up. */
+const WINDOW = 250;
+const NEAR_EDGE_PX = 24;
+const NEAR_TOP_PX = 600;
+
+export interface FollowingScroll {
+  /** The part of the lines that is drawn. */
+  shown: readonly LogLine[];
+  following: boolean;
+  /** How many lines came in since the view was scrolled up. */
+  unseen: number;
+  jumpToLatest: () => void;
+  onScroll: () => void;
+}
+
+/**
+ * Keeps the end of a growing list in view, until the reader scrolls up; then it keeps
+ * what the reader looks at in place. Rows carry their line's `seq` as `data-seq`, and the
+ * box is the positioned parent that they are measured against.
+ */
+export function useFollowingScroll(
+  box: RefObject<HTMLElement | null>,
+  lines: readonly LogLine[],
+  wrap: boolean,
+): FollowingScroll {
+  const [following, setFollowing] = useState(true);
+  // While scrolled up, drawing begins at this line and no longer moves with the end.
+  const [fromSeq, setFromSeq] = useState(0);
+  const [leftAtSeq, setLeftAtSeq] = useState(0);
+  const lastTop = useRef(0);
+  const anchor = useRef<{ seq: string; offset: number } | null>(null);
+
+  const lastSeq = lines.at(-1)?.seq ?? -1;
+  const start = following ? Math.max(0, lines.length - WINDOW) : indexOfSeq(lines, fromSeq);
+  const shown = start === 0 ? lines : lines.slice(start);
+
+  const onScroll = useCallback(() => {
+    const element = box.current;
+    if (element === null) return;
+    const { scrollTop, scrollHeight, clientHeight } = element;
+    const isUpward = scrollTop < lastTop.current;
+    lastTop.current = scrollTop;
+    if (scrollHeight - scrollTop - clientHeight <= NEAR_EDGE_PX) {
+      setFollowing(true);
+      return;
+    }
+    anchor.current = firstVisibleRow(element);
+    if (following && isUpward) {
+      setFollowing(false);
+      setFromSeq(lines[start]?.seq ?? 0);
+      setLeftAtSeq(lastSeq);
+    }
+    if (!following && scrollTop < NEAR_TOP_PX && start > 0) {
+      setFromSeq(lines[Math.max(0, start - WINDOW)]?.seq ?? 0);
+    }
+  }, [box, following, lastSeq, lines, start]);
+
+  // Every draw may have moved the end.
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null || !following) return;
+    element.scrollTop = element.scrollHeight;
+    lastTop.current = element.scrollTop;
+  });
+
+  // Lines that come or go above the reader, or wrap anew, must not move what is read.
+  const firstSeq = shown[0]?.seq;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: these are what moves the rows
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null || following || anchor.current === null) return;
+    const { seq, offset } = anchor.current;
+    const row = element.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
+    if (row !== null) element.scrollTop = row.offsetTop - offset;
+    lastTop.current = element.scrollTop;
+  }, [box, following, firstSeq, wrap]);
+
+  // A resized box or rows that wrap anew move the end without any new line.
+  useEffect(() => {
+    const element = box.current;
+    if (element === null || !following || typeof ResizeObserver === "undefined") return;
+    const observer = new ResizeObserver(() => {
+      element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [box, following]);
+
+  const jumpToLatest = useCallback(() => setFollowing(true), []);
+  const unseen = following ? 0 : Math.max(0, lastSeq - leftAtSeq);
+  return { shown, following, unseen, jumpToLatest, onScroll };
+}
+
+/** Seqs rise, but a filter leaves gaps and old lines go, so it is the first one not before. */
+function indexOfSeq(lines: readonly LogLine[], seq: number): number {
+  const index = lines.findIndex((line) => line.seq >= seq);
+  return index === -1 ? 0 : index;
+}
+
+function firstVisibleRow(box: HTMLElement): { seq: string; offset: number } | null {
+  const rows = box.querySelectorAll<HTMLElement>("[data-seq]");
+  let low = 0;
+  let high = rows.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const row = rows[middle];
+    if (row === undefined) break;
+    if (row.offsetTop + row.offsetHeight > box.scrollTop) high = middle;
+    else low = middle + 1;
+  }
+  const row = rows[low];
+  const seq = row?.dataset.seq;
+  if (row === undefined || seq === undefined) return null;
+  return { seq, offset: row.offsetTop - box.scrollTop };
+}

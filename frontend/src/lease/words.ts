@@ -1,0 +1,77 @@
+import type { Container, ContainerState, EndReason, Receipt } from "../types/container";
+import { clockTime, formatSpan } from "./time";
+
+/** How each state looks and what it means to the person who holds the lease. */
+export const STATE_WORDS: Record<
+  ContainerState,
+  { label: string; tone: "busy" | "good" | "warn" | "bad" | "quiet"; meaning: string }
+> = {
+  provisioning: {
+    label: "Starting",
+    tone: "busy",
+    meaning: "The container is being created and started.",
+  },
+  running: { label: "Running", tone: "good", meaning: "The container runs until the lease ends." },
+  ending: { label: "Ending", tone: "warn", meaning: "The container is being stopped and removed." },
+  quarantined: {
+    label: "Stuck",
+    tone: "bad",
+    meaning: "The container could not be removed yet; it is tried again until it is gone.",
+  },
+  ended: { label: "Ended", tone: "quiet", meaning: "The container is gone." },
+};
+
+/** Why a lease is over: a word for its badge and one for a sentence. */
+export const REASON_WORDS: Record<
+  EndReason,
+  { label: string; tone: "quiet" | "warn" | "bad"; meaning: string }
+> = {
+  expired: { label: "Expired", tone: "quiet", meaning: "Its time was over." },
+  deleted: { label: "Deleted", tone: "quiet", meaning: "It was deleted on request." },
+  failed: { label: "Failed", tone: "bad", meaning: "Its container did not start." },
+  lost: { label: "Lost", tone: "bad", meaning: "Its container disappeared before its end." },
+  orphaned: {
+    label: "Orphaned",
+    tone: "warn",
+    meaning: "Its container had no lease and was removed.",
+  },
+  evicted: { label: "Evicted", tone: "warn", meaning: "It was ended to make room." },
+};
+
+/** An end without a known reason still is an end. */
+export function reasonLabel(reason: EndReason | null): string {
+  return reason === null ? "Ended" : (REASON_WORDS[reason]?.label ?? "Ended");
+}
+
+/** `Expired at 14:03:22, removed 0.3 s after its end.` */
+export function endSentence(lease: Container): string {
+  const { receipt } = lease;
+  const reason = receipt?.reason ?? lease.reason;
+  const endedAt = reason === "expired" ? lease.expiryTime : receipt?.requestedAt;
+  const opening =
+    endedAt === undefined
+      ? reasonLabel(reason)
+      : `${reasonLabel(reason)} at ${clockTime(Date.parse(endedAt))}`;
+  const removal = receipt === null ? null : removalPhrase(receipt);
+  return removal === null ? `${opening}.` : `${opening}, ${removal}.`;
+}
+
+/** `removed 0.3 s after its end`, or null while nothing is known of the removal. */
+export function removalPhrase(receipt: Receipt): string | null {
+  if (receipt.removedAt === null) return null;
+  if (receipt.overshootMs !== null) {
+    return `removed ${formatSpan(receipt.overshootMs)} after its end`;
+  }
+  const took = Date.parse(receipt.removedAt) - Date.parse(receipt.requestedAt);
+  return Number.isNaN(took) ? null : `gone ${formatSpan(took)} later`;
+}
+
+/** `1.5 cores`, `0.25 cores`. */
+export function formatCpu(milli: number): string {
+  return milli === 1000 ? "1 core" : `${Number((milli / 1000).toFixed(2))} cores`;
+}
+
+/** `256 MB`, `1.5 GB`. */
+export function formatMemory(megabytes: number): string {
+  return megabytes < 1024 ? `${megabytes} MB` : `${Number((megabytes / 1024).toFixed(2))} GB`;
+}

@@ -1,0 +1,20 @@
+import type { DefaultOptions } from "@tanstack/react-query";
+import type { ApiError } from "./apiError";
+
+declare module "@tanstack/react-query" {
+  interface Register {
+    /** Everything that is asked for goes through `containerApi`, which throws only these. */
+    defaultError: ApiError;
+  }
+}
+
+export const queryDefaults: DefaultOptions = {
+  queries: {
+    // The server is often on this very machine, which stays reachable without a network.
+    networkMode: "always",
+    // Everything is polled, so the next poll is the retry; one quick one spares a flicker.
+    retry: (failures, error) => failures < 1 && error.isTransient,
+    retryDelay: 500,
+  },
+  mutations: { networkMode: "always" },
+};

@@ -1,0 +1,113 @@
+//! Requests and answers over HTTP: who asks, for which lease, with what body; and the way
+//! from a verb's result to a response.
+
+use containerlease_shared::{
+    names::{LeaseId, Owner},
+    request::BODY_LIMIT,
+    time::Time,
+};
+use http::{HeaderValue, StatusCode, header};
+use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{problem::Problem, view::Timed};
+
+/// Who asks. Where an authorizer has checked a token, its subject; where there is none, the
+/// one owner that there is.
+pub fn owner(request: &Request) -> Result<Owner, Problem> {
+    let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
+        return Ok(Owner::local());
+    };
+    let Some(authorizer) = &context.authorizer else {
+        return Ok(Owner::local());
+    };
+    authorizer
+        .jwt
+        .as_ref()
+        .and_then(|jwt| jwt.claims.get("sub"))
+        .and_then(|subject| Owner::try_from(subject.clone()).ok())
+        .ok_or_else(Problem::unknown_caller)
+}
+
+/// The lease that the path names.
+pub fn lease_id(request: &Request) -> Result<LeaseId, Problem> {
+    request
+        .path_parameters_ref()
+        .and_then(|parameters| parameters.first("id"))
+        .and_then(|id| id.parse().ok())
+        .ok_or_else(Problem::invalid_id)
+}
+
+/// The request's body, within its bound.
+pub fn body(request: &Request) -> Result<&[u8], Problem> {
+    let body: &[u8] = request.body();
+    if body.len() <= BODY_LIMIT {
+        Ok(body)
+    } else {
+        Err(Problem::body_too_large())
+    }
+}
+
+/// The answer of a handler: JSON with the server's time, or a problem.
+pub fn answer<T: Serialize>(
+    request: &Request,
+    status: StatusCode,
+    result: Result<T, Problem>,
+) -> Response<Body> {
+    match result {
+        Ok(body) => json_response(
+            status,
+            "application/json",
+            &Timed {
+                body,
+                server_time: Time::now(),
+            },
+        ),
+        Err(problem) => problem_response(request_id(request), &problem),
+    }
+}
+
+/// A problem as a response.
+pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response<Body> {
+    let mut body = json!({
+        "type": format!("urn:containerlease:problem:{}", problem.name),
+        "title": problem.title,
+        "status": problem.status.as_u16(),
+        "detail": problem.detail,
+        "requestId": request_id,
+    });
+    if !problem.fields.is_empty() {
+        body["errors"] = json!(problem.fields);
+    }
+    let mut response = json_response(problem.status, "application/problem+json", &body);
+    if let Some(wait) = problem.retry_after {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+    }
+    response
+}
+
+/// JSON as a response that nobody stores.
+pub fn json_response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: &impl Serialize,
+) -> Response<Body> {
+    let text = serde_json::to_string(body).expect("a view is made of texts and numbers");
+    Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, content_type)
+        .header(header::CACHE_CONTROL, "no-store")
+        .body(Body::Text(text))
+        .expect("all parts of the response are valid")
+}
+
+/// The id under which the request is in the log.
+pub fn request_id(request: &Request) -> Option<&str> {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.as_deref(),
+        _ => None,
+    }
+}

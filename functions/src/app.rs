@@ -1,0 +1,87 @@
+//! What a process holds: clients that are built once per cold start, and the rules.
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls;
+use containerlease_shared::{
+    catalogue::Catalogue,
+    end::Tools,
+    host::{Host, HostError},
+    settings::{Policy, Settings, SettingsError},
+    store::Store,
+};
+use thiserror::Error;
+
+/// The clients and the rules that the handlers work with.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub store: Arc<Store>,
+    pub host: Arc<Host>,
+    pub catalogue: Arc<Catalogue>,
+    pub policy: Policy,
+}
+
+/// Why a process cannot work at all.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+impl App {
+    /// Builds the clients that `settings` speaks of. Nothing is sent yet.
+    pub fn new(settings: &Settings, aws: &SdkConfig) -> Result<Self, StartError> {
+        Ok(Self {
+            store: Arc::new(Store::new(aws, &settings.table)),
+            host: Arc::new(Host::new(
+                &settings.engine,
+                settings.deployment.clone(),
+                settings.publish_address.clone(),
+            )?),
+            catalogue: Arc::new(Catalogue::embedded()),
+            policy: settings.policy,
+        })
+    }
+
+    /// Builds the clients that the environment speaks of, and sets up the log.
+    pub async fn from_env() -> Result<(Self, Settings, SdkConfig), StartError> {
+        let settings = Settings::from_env()?;
+        let aws = aws_defaults().load().await;
+        let app = Self::new(&settings, &aws)?;
+        Ok((app, settings, aws))
+    }
+
+    /// What the verbs in `shared` work with.
+    pub fn tools(&self) -> Tools<'_> {
+        Tools {
+            store: &self.store,
+            host: &self.host,
+            catalogue: &self.catalogue,
+            history: self.policy.history,
+        }
+    }
+}
+
+/// The AWS settings of all our clients: one HTTP client, with the cryptography that the
+/// engine's transport uses too.
+pub fn aws_defaults() -> aws_config::ConfigLoader {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(
+            tls::rustls_provider::CryptoMode::Ring,
+        ))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http)
+}
+
+/// Sets up the log of a Lambda function: JSON, one object per line, as CloudWatch reads it.
+pub fn init_log() {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_env_filter(containerlease_shared::settings::log_filter())
+        .init();
+}

@@ -1,0 +1,23 @@
+//! The `cleanup` function: one run of the reaper per event of the schedule.
+
+use containerlease_functions::{
+    app::{App, init_log},
+    cleanup,
+};
+use containerlease_shared::time::Time;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    init_log();
+    let (app, settings, _) = App::from_env().await?;
+    let reaper = &cleanup::reaper(&app, settings.look_ahead, CancellationToken::new());
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let cut_off = i64::try_from(event.context.deadline)
+            .map_or_else(|_| Time::now().plus(settings.look_ahead), Time::from_millis);
+        Ok::<_, Error>(cleanup::handle(reaper, cut_off).await?)
+    }))
+    .await
+}

@@ -1,0 +1,120 @@
+//! The `logs` function: the WebSocket API's routes, and the relay as an asynchronous
+//! invocation of this same function.
+
+use aws_sdk_apigatewaymanagement::{
+    Client as Management, error::SdkError, operation::post_to_connection::PostToConnectionError,
+    primitives::Blob,
+};
+use aws_sdk_lambda::{Client as Lambda, types::InvocationType};
+use containerlease_functions::{
+    app::{App, init_log},
+    logs::{self, Event, RelayStart, Relays, StartFailed},
+};
+use containerlease_shared::{
+    relay::{Connections, PostError},
+    time::Time,
+};
+use lambda_http::{Body, Response};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::{Value, json};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    init_log();
+    let (app, settings, aws) = App::from_env().await?;
+    let endpoint = settings
+        .connections_endpoint
+        .as_deref()
+        .ok_or("CONTAINERLEASE_CONNECTIONS_ENDPOINT must be set to the WebSocket API's address")?;
+    let config = aws_sdk_apigatewaymanagement::config::Builder::from(&aws)
+        .endpoint_url(endpoint)
+        .build();
+    let gateway = &Gateway(Management::from_conf(config));
+    let lambda = &Lambda::new(&aws);
+    let app = &app;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let relays = Invocations {
+            lambda: lambda.clone(),
+            function: event.context.invoked_function_arn.clone(),
+        };
+        match serde_json::from_value(event.payload)? {
+            Event::WebSocket(event) => {
+                let response = logs::handle(app, gateway, &relays, &event).await;
+                Ok::<_, Error>(proxy_response(&response))
+            }
+            Event::Relay(start) => {
+                let limit = settings.relay_time.map(|time| Time::now().plus(time));
+                let cut_off = i64::try_from(event.context.deadline)
+                    .map(Time::from_millis)
+                    .ok();
+                let cut_off = [limit, cut_off].into_iter().flatten().min();
+                // A relay that failed has closed its connection, and the viewer's client
+                // connects again: Lambda must not try the same invocation once more.
+                let relayed = logs::relay(app, gateway, &relays, start, cut_off).await;
+                Ok(json!({"relayed": relayed.is_ok()}))
+            }
+        }
+    }))
+    .await
+}
+
+/// API Gateway's end of viewers' connections.
+struct Gateway(Management);
+
+impl Connections for Gateway {
+    async fn post(&self, connection: &str, frame: String) -> Result<(), PostError> {
+        let sent = self
+            .0
+            .post_to_connection()
+            .connection_id(connection)
+            .data(Blob::new(frame))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) => match error.into_service_error() {
+                PostToConnectionError::GoneException(_) => Err(PostError::Gone),
+                other => Err(PostError::Failed(other.to_string())),
+            },
+        }
+    }
+
+    async fn close(&self, connection: &str) -> Result<(), PostError> {
+        let closed = self.0.delete_connection().connection_id(connection).send();
+        match closed.await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_gone_exception() => Ok(()),
+            Err(error) => Err(PostError::Failed(error.to_string())),
+        }
+    }
+}
+
+/// Relays as asynchronous invocations of this function.
+struct Invocations {
+    lambda: Lambda,
+    function: String,
+}
+
+impl Relays for Invocations {
+    async fn start(&self, start: RelayStart) -> Result<(), StartFailed> {
+        let payload = serde_json::to_vec(&start).map_err(|e| StartFailed(e.to_string()))?;
+        self.lambda
+            .invoke()
+            .function_name(&self.function)
+            .invocation_type(InvocationType::Event)
+            .payload(Blob::new(payload))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| StartFailed(error.into_service_error().to_string()))
+    }
+}
+
+/// A response in the form in which API Gateway takes it from a WebSocket integration.
+fn proxy_response(response: &Response<Body>) -> Value {
+    let body = match response.body() {
+        Body::Text(text) => text.as_str(),
+        _ => "",
+    };
+    json!({"statusCode": response.status().as_u16(), "body": body})
+}

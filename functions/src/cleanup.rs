@@ -1,0 +1,53 @@
+//! The schedule's target: one run of the reaper.
+
+use std::{sync::Arc, time::Duration};
+
+use containerlease_shared::{
+    cleanup::{CleanupError, Reaper, Report, run},
+    time::Time,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+
+/// A run stops taking work so long before it is cut off, so that an end that it has begun
+/// can be finished.
+pub const MARGIN: Duration = Duration::from_secs(20);
+
+/// A reaper on the app's clients, until `stopping` is cancelled.
+pub fn reaper(app: &App, look_ahead: Duration, stopping: CancellationToken) -> Reaper {
+    Reaper {
+        store: Arc::clone(&app.store),
+        host: Arc::clone(&app.host),
+        catalogue: Arc::clone(&app.catalogue),
+        history: app.policy.history,
+        look_ahead,
+        stopping,
+    }
+}
+
+/// Runs once. What the event says does not matter: the reaper takes no input. `cut_off` is
+/// when the run will be stopped from outside.
+pub async fn handle(reaper: &Reaper, cut_off: Time) -> Result<Report, CleanupError> {
+    let report = run(reaper, Time::now(), cut_off.minus(MARGIN)).await;
+    match &report {
+        Ok(report) => tracing::info!(
+            due = report.due,
+            expired = report.expired,
+            deleted = report.deleted,
+            failed = report.failed,
+            lost = report.lost,
+            left_to_others = report.left_to_others,
+            attempts_failed = report.attempts_failed,
+            quarantined = report.quarantined,
+            orphans_removed = report.orphans_removed,
+            orphans_left = report.orphans_left,
+            engine_unseen = report.engine_unseen,
+            overshoot_ms_max = report.overshoot_ms.iter().max(),
+            "cleanup ran"
+        ),
+        Err(error) => tracing::error!(%error, "cleanup could not run"),
+    }
+    report
+}

@@ -1,0 +1,45 @@
+//! `DELETE /api/containers/{id}`: the owner ends a lease.
+
+use containerlease_shared::{delete, lease::StateName};
+use http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde::Serialize;
+
+use crate::{
+    answer::{answer, lease_id, owner},
+    app::App,
+    problem::Problem,
+};
+
+/// Answers 200 when the container is gone, and 202 when its end is decided and the reaper
+/// will finish it.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let result = deleted(app, &request).await.map(|state| Deleted {
+        success: true,
+        state,
+    });
+    let gone = result
+        .as_ref()
+        .is_ok_and(|deleted| deleted.state == StateName::Ended);
+    let status = if gone {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    answer(&request, status, result)
+}
+
+/// The answer to a delete.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Deleted {
+    /// Whether the end was accepted, which it is in every state.
+    success: bool,
+    state: StateName,
+}
+
+async fn deleted(app: &App, request: &Request) -> Result<StateName, Problem> {
+    let (owner, id) = (owner(request)?, lease_id(request)?);
+    let state = delete::delete(app.tools(), &owner, &id).await?;
+    tracing::info!(lease = %id, state = state.as_str(), "deleted a lease");
+    Ok(state)
+}

@@ -1,0 +1,26 @@
+//! The Lambda functions: parse an event, call the verb in `shared`, answer.
+//!
+//! # Layout
+//!
+//! One file per function, each with its handlers:
+//!
+//! - [`provision`], [`renew`], [`delete`]: one route each of the HTTP API.
+//! - [`list`]: the routes that only read: leases, one lease, the catalogue, health.
+//! - [`cleanup`]: the schedule's target.
+//! - [`logs`]: the WebSocket API's routes, and the relay that they start.
+//!
+//! And what these share: [`app`] (what a process holds), [`answer`] (requests and answers
+//! over HTTP), [`problem`] (every error that a caller can see), [`view`] (the JSON of a
+//! lease). `src/bin` holds one program per function; the one-machine server calls the same
+//! handlers.
+
+pub mod answer;
+pub mod app;
+pub mod cleanup;
+pub mod delete;
+pub mod list;
+pub mod logs;
+pub mod problem;
+pub mod provision;
+pub mod renew;
+pub mod view;

@@ -1,0 +1,144 @@
+//! What only reads: the owner's leases, one lease, the catalogue, and health.
+
+use containerlease_shared::{
+    host::HostError,
+    store::{StoreError, StoreErrorKind},
+};
+use http::{Method, StatusCode};
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde::Serialize;
+
+use crate::{
+    answer::{answer, json_response, lease_id, owner, problem_response, request_id},
+    app::App,
+    problem::Problem,
+    view::{Container, Containers, Images},
+};
+
+/// Answers every route of this function.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    if request.method() != Method::GET {
+        return problem_response(request_id(&request), &Problem::method_not_allowed("GET"));
+    }
+    match request.raw_http_path() {
+        "/api/containers" => answer(&request, StatusCode::OK, all(app, &request).await),
+        "/api/images" => {
+            let images = Images::new(&app.catalogue, &app.policy);
+            answer(&request, StatusCode::OK, Ok(images))
+        }
+        "/healthz" => answer(&request, StatusCode::OK, Ok(Health { status: "ok" })),
+        "/readyz" => readiness(app).await,
+        path if path.starts_with("/api/containers/") => {
+            answer(&request, StatusCode::OK, one(app, &request).await)
+        }
+        _ => problem_response(request_id(&request), &Problem::route_not_found()),
+    }
+}
+
+async fn all(app: &App, request: &Request) -> Result<Containers, Problem> {
+    let owner = owner(request)?;
+    let leases = app.store.active_of(&owner).await;
+    let leases = leases.map_err(|error| Problem::from(&error))?;
+    Ok(Containers {
+        containers: leases.iter().map(Container::from).collect(),
+    })
+}
+
+async fn one(app: &App, request: &Request) -> Result<Container, Problem> {
+    let (owner, id) = (owner(request)?, lease_id(request)?);
+    let lease = app.store.get(&owner, &id).await;
+    let lease = lease.map_err(|error| Problem::from(&error))?;
+    lease
+        .as_ref()
+        .map(Container::from)
+        .ok_or_else(Problem::lease_not_found)
+}
+
+/// The process answers.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+/// Whether leases can be made now, and what stands in the way.
+#[derive(Clone, Debug, Serialize)]
+pub struct Readiness {
+    pub status: &'static str,
+    pub table: PartState,
+    pub engine: PartState,
+}
+
+/// The state of one part that leases need.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartState {
+    pub state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<&'static str>,
+}
+
+/// Looks at the table and at the engine.
+pub async fn readiness_of(app: &App) -> Readiness {
+    let (table, engine) = tokio::join!(app.store.check(), app.host.version());
+    let table = part(table.map_err(|error| table_fault(&error)));
+    let engine = part(engine.map(drop).map_err(|error| engine_fault(&error)));
+    let ready = table.detail.is_none() && engine.detail.is_none();
+    Readiness {
+        status: if ready { "ready" } else { "unready" },
+        table,
+        engine,
+    }
+}
+
+async fn readiness(app: &App) -> Response<Body> {
+    let readiness = readiness_of(app).await;
+    let status = if readiness.status == "ready" {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    json_response(status, "application/json", &readiness)
+}
+
+fn part(checked: Result<(), &'static str>) -> PartState {
+    match checked {
+        Ok(()) => PartState {
+            state: "ok",
+            detail: None,
+        },
+        Err(detail) => PartState {
+            state: "error",
+            detail: Some(detail),
+        },
+    }
+}
+
+/// What an operator must know, in words of ours: the part's own words stay in the log.
+fn table_fault(error: &StoreError) -> &'static str {
+    tracing::warn!(%error, "the table is not ready");
+    match error.kind {
+        StoreErrorKind::Unreachable => "The table cannot be reached.",
+        StoreErrorKind::Throttled => "The table is throttled.",
+        StoreErrorKind::NoTable => "There is no such table; check CONTAINERLEASE_TABLE.",
+        StoreErrorKind::Refused => "The table refuses; check the function's permissions.",
+        StoreErrorKind::Corrupt => "The table holds what this program has not written.",
+    }
+}
+
+fn engine_fault(error: &HostError) -> &'static str {
+    use containerlease_shared::host::TlsFault;
+    tracing::warn!(%error, "the engine is not ready");
+    match error {
+        HostError::Tls {
+            fault: TlsFault::OursRefused,
+            ..
+        } => "The engine refuses our client certificate.",
+        HostError::Tls {
+            fault: TlsFault::TheirsUntrusted,
+            ..
+        } => "We do not trust the engine's certificate.",
+        HostError::Certificates(_) => "A certificate or key cannot be read.",
+        HostError::TimedOut { .. } => "The engine does not answer in time.",
+        HostError::Unreachable { .. } => "The engine cannot be reached.",
+        _ => "The engine answers with an error.",
+    }
+}

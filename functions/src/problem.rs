@@ -1,0 +1,293 @@
+//! Problems: every error that a caller can see, as RFC 9457 has it.
+//!
+//! A problem has a stable `type` (`urn:containerlease:problem:NAME`), a sentence that says
+//! what to do, and the request's id. What an adapter said goes to the log under that id and
+//! never to the caller.
+
+use std::time::Duration;
+
+use containerlease_shared::{
+    delete::DeleteError,
+    host::HostError,
+    lease::RenewRefused,
+    provision::ProvisionError,
+    renew::RenewError,
+    request::{BODY_LIMIT, FieldFault, Refused},
+    store::StoreError,
+};
+use http::StatusCode;
+
+/// What went wrong, for the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub status: StatusCode,
+    /// The last part of the problem's type.
+    pub name: &'static str,
+    pub title: &'static str,
+    /// A sentence that says what to do.
+    pub detail: String,
+    /// When it is worth trying again.
+    pub retry_after: Option<Duration>,
+    /// What is wrong with which field.
+    pub fields: Vec<FieldFault>,
+}
+
+impl Problem {
+    fn new(
+        status: StatusCode,
+        name: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            name,
+            title,
+            detail: detail.into(),
+            retry_after: None,
+            fields: Vec::new(),
+        }
+    }
+
+    fn retry_after(self, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(Duration::from_secs(seconds)),
+            ..self
+        }
+    }
+
+    /// The lease does not exist, or is somebody else's: nobody learns which.
+    pub fn lease_not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "lease-not-found",
+            "There is no such lease",
+            "It was purged, or its id is mistyped; GET /api/containers lists your leases.",
+        )
+    }
+
+    /// The id in the path cannot be a lease's.
+    pub fn invalid_id() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-lease-id",
+            "This is not a lease id",
+            "Use the id that POST /api/provision has answered; it looks like \
+             0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c.",
+        )
+    }
+
+    /// The log cursor in the query is not one.
+    pub fn invalid_cursor() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-cursor",
+            "This is not a log cursor",
+            "Use the cursor of an earlier log entry, unchanged, or leave it out.",
+        )
+    }
+
+    /// The body is larger than is read.
+    pub fn body_too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            "The body is too large",
+            format!("Send at most {} KiB.", BODY_LIMIT / 1024),
+        )
+    }
+
+    /// There is no such path.
+    pub fn route_not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "route-not-found",
+            "There is nothing at this path",
+            "The API's paths begin with /api/containers, /api/provision and /api/images.",
+        )
+    }
+
+    /// The path is there, but not for this method.
+    pub fn method_not_allowed(allowed: &str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "This path does not take this method",
+            format!("Use {allowed}."),
+        )
+    }
+
+    /// The request comes from a page or a name that is not this server's.
+    pub fn foreign_origin() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "foreign-origin",
+            "The request does not come from this server's own page",
+            "Use the address that the server has printed, without a proxy or another name.",
+        )
+    }
+
+    /// The caller cannot be told apart from others.
+    pub fn unknown_caller() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "unknown-caller",
+            "The caller is not known",
+            "Sign in again.",
+        )
+    }
+
+    /// Something that nobody has thought of; the log knows more.
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong on our side",
+            "Try again; if it stays, ask the operator and name the request id.",
+        )
+    }
+
+    fn store_unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store-unavailable",
+            "The leases cannot be read or written just now",
+            "Try again in a moment; what was leased stays leased, and ends on time.",
+        )
+        .retry_after(5)
+    }
+
+    fn engine_unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "engine-unavailable",
+            "The Docker engine cannot be used just now",
+            "Nothing was leased; try again in a moment. GET /readyz tells the operator more.",
+        )
+        .retry_after(10)
+    }
+
+    fn contended() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "lease-contended",
+            "Others were changing the lease at the same moment",
+            "Try again.",
+        )
+        .retry_after(1)
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotAnObject(sentence) => Self::new(
+                StatusCode::BAD_REQUEST,
+                "invalid-body",
+                "The body cannot be read",
+                sentence,
+            ),
+            Refused::Fields(fields) => {
+                let sentences: Vec<_> = fields
+                    .iter()
+                    .map(|fault| format!("{}: {}", fault.field, fault.detail))
+                    .collect();
+                Self {
+                    fields,
+                    ..Self::new(
+                        StatusCode::BAD_REQUEST,
+                        "invalid-request",
+                        "Some fields are wrong",
+                        sentences.join(" "),
+                    )
+                }
+            }
+        }
+    }
+}
+
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
+        tracing::error!(%error, kind = ?error.kind, "the table could not be used");
+        Self::store_unavailable()
+    }
+}
+
+impl From<&HostError> for Problem {
+    fn from(error: &HostError) -> Self {
+        tracing::error!(%error, "the engine did not do what was asked");
+        match error {
+            HostError::ImageMissing { image } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "image-missing",
+                "The image is not on the Docker host",
+                format!("Nothing was leased; the operator must pull {image} there first."),
+            ),
+            // The engine's sentence is about the caller's own command, but may name paths of
+            // the host: the caller learns the kind of the fault only.
+            HostError::CannotRun { .. } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "cannot-run",
+                "The container could not be started as asked",
+                "Nothing was leased; check that the command exists in the image, and the \
+                 memory and CPU asked for.",
+            ),
+            _ => Self::engine_unavailable(),
+        }
+    }
+}
+
+impl From<ProvisionError> for Problem {
+    fn from(error: ProvisionError) -> Self {
+        match error {
+            ProvisionError::QuotaReached { quota } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "quota-reached",
+                "You hold as many leases as allowed",
+                format!("At most {quota} at once: delete one or wait until one ends."),
+            )
+            .retry_after(60),
+            ProvisionError::Host(error) => (&error).into(),
+            ProvisionError::Store(error) => (&error).into(),
+            ProvisionError::EndedMeanwhile => Self::new(
+                StatusCode::CONFLICT,
+                "lease-over",
+                "The lease was ended while it was being provisioned",
+                "Lease again.",
+            ),
+        }
+    }
+}
+
+impl From<RenewError> for Problem {
+    fn from(error: RenewError) -> Self {
+        match error {
+            RenewError::NotFound => Self::lease_not_found(),
+            RenewError::Refused(RenewRefused::Over) => Self::new(
+                StatusCode::CONFLICT,
+                "lease-over",
+                "The lease is over",
+                "It cannot be renewed any more; lease again.",
+            ),
+            RenewError::Refused(RenewRefused::NotYetRunning) => Self::new(
+                StatusCode::CONFLICT,
+                "lease-not-running",
+                "The lease's container does not run yet",
+                "Try again when its state is running.",
+            )
+            .retry_after(2),
+            RenewError::Contended => Self::contended(),
+            RenewError::Store(error) => (&error).into(),
+        }
+    }
+}
+
+impl From<DeleteError> for Problem {
+    fn from(error: DeleteError) -> Self {
+        match error {
+            DeleteError::NotFound => Self::lease_not_found(),
+            DeleteError::Contended => Self::contended(),
+            DeleteError::Store(error) => (&error).into(),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The JSON of a lease and of the catalogue, as the API's callers see them.
+
+use containerlease_shared::{
+    catalogue::{Catalogue, ImageType, Port, Range},
+    lease::{Lease, Reason, Receipt, State, StateName},
+    names::LeaseId,
+    request::{DEFAULT_MINUTES, SHORTEST_MINUTES},
+    settings::Policy,
+    time::Time,
+};
+use serde::Serialize;
+
+/// A lease. `env` and `command` are not part of it: they may hold secrets.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Container {
+    pub id: LeaseId,
+    pub image_type: ImageType,
+    pub name: Option<String>,
+    /// The image that runs; before it does, none.
+    pub image: Option<String>,
+    pub stand_in: bool,
+    pub state: StateName,
+    pub created_at: Time,
+    pub expiry_time: Time,
+    /// The time that no renewal can pass.
+    pub maximum_expiry_time: Time,
+    pub started_at: Option<Time>,
+    /// Thousandths of a CPU.
+    pub cpu_milli: u32,
+    /// Mebibytes.
+    #[serde(rename = "memoryMB")]
+    pub memory_mb: u32,
+    pub ports: Vec<ContainerPort>,
+    /// Why it ends or has ended.
+    pub reason: Option<Reason>,
+    /// How often somebody has set out to end it.
+    pub attempts: u32,
+    pub receipt: Option<Receipt>,
+}
+
+/// A port of a container and where it can be reached.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerPort {
+    #[serde(flatten)]
+    pub port: Port,
+    pub host: String,
+    pub host_port: u16,
+    pub url: Option<String>,
+}
+
+/// An answer with a countdown in it, and the time by which to count.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timed<T> {
+    #[serde(flatten)]
+    pub body: T,
+    pub server_time: Time,
+}
+
+/// All leases of an owner that have not ended, oldest first.
+#[derive(Clone, Debug, Serialize)]
+pub struct Containers {
+    pub containers: Vec<Container>,
+}
+
+/// The catalogue.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Images {
+    pub images: Vec<ImageView>,
+    pub duration_minutes: Minutes,
+}
+
+/// One kind of container.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageView {
+    pub image_type: ImageType,
+    pub description: String,
+    pub image: String,
+    pub command: Option<Vec<String>>,
+    pub ports: Vec<Port>,
+    pub cpu_milli: Range,
+    #[serde(rename = "memoryMB")]
+    pub memory_mb: Range,
+}
+
+/// How long a lease may be.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Minutes {
+    pub default: u64,
+    pub minimum: u64,
+    pub maximum: u64,
+}
+
+impl From<&Lease> for Container {
+    fn from(lease: &Lease) -> Self {
+        let (reason, attempts, receipt) = match &lease.state {
+            State::Provisioning | State::Running => (None, 0, None),
+            State::Ending(ending) | State::Quarantined(ending) => {
+                (Some(ending.reason), ending.attempts, None)
+            }
+            State::Ended(receipt) => (
+                Some(receipt.reason),
+                receipt.attempts,
+                Some(receipt.clone()),
+            ),
+        };
+        let placement = lease.placement.as_ref();
+        Self {
+            id: lease.id,
+            image_type: lease.image_type.clone(),
+            name: lease.name.clone(),
+            image: placement.map(|placement| placement.image.clone()),
+            stand_in: placement.is_some_and(|placement| placement.stand_in),
+            state: lease.state_name(),
+            created_at: lease.created_at,
+            expiry_time: lease.expires_at,
+            maximum_expiry_time: lease.hard_deadline,
+            started_at: placement.map(|placement| placement.started_at),
+            cpu_milli: lease.cpu_milli,
+            memory_mb: lease.memory_mb,
+            ports: placement.map_or_else(Vec::new, |placement| {
+                placement.ports.iter().map(ContainerPort::from).collect()
+            }),
+            reason,
+            attempts,
+            receipt,
+        }
+    }
+}
+
+impl From<&containerlease_shared::lease::PublishedPort> for ContainerPort {
+    fn from(published: &containerlease_shared::lease::PublishedPort) -> Self {
+        let (host, host_port) = (&published.host, published.host_port);
+        let url = published.port.scheme.as_ref().map(|scheme| {
+            if host.contains(':') {
+                format!("{scheme}://[{host}]:{host_port}")
+            } else {
+                format!("{scheme}://{host}:{host_port}")
+            }
+        });
+        Self {
+            port: published.port.clone(),
+            host: host.clone(),
+            host_port,
+            url,
+        }
+    }
+}
+
+impl Images {
+    /// The catalogue under the operator's rules.
+    pub fn new(catalogue: &Catalogue, policy: &Policy) -> Self {
+        let maximum = policy.longest_lease.as_secs() / 60;
+        Self {
+            images: catalogue
+                .images()
+                .iter()
+                .map(|image| ImageView {
+                    image_type: image.image_type.clone(),
+                    description: image.description.clone(),
+                    image: image.image.clone(),
+                    command: image.command.clone(),
+                    ports: image.ports.clone(),
+                    cpu_milli: image.cpu_milli,
+                    memory_mb: image.memory_mb,
+                })
+                .collect(),
+            duration_minutes: Minutes {
+                default: DEFAULT_MINUTES.min(maximum),
+                minimum: SHORTEST_MINUTES,
+                maximum,
+            },
+        }
+    }
+}

@@ -1,0 +1,309 @@
+#!/usr/bin/env bash
+# Finds a Docker engine on this machine, or installs and starts one where that is possible.
+#
+# usage: engine.sh ensure|stop|status
+#   ensure   uses the engine that answers; starts one on Debian and Ubuntu where none does
+#   stop     stops the engine that ensure started, and no other
+#   status   says what answers
+#
+# Sentences for people go to stderr. On success, ensure prints only lines for the shell on stdout:
+#   DOCKER_HOST=…                             the engine to use
+# and, when it is the engine that this script started, now or earlier:
+#   CONTAINERLEASE_ENGINE_STARTED=1|0         1 if this very run started it
+#   CONTAINERLEASE_ENGINE_TLS_HOST=tcp://…    the same engine over mutual TLS
+#   CONTAINERLEASE_ENGINE_CERTIFICATES=DIR    the client's certificate (a DOCKER_CERT_PATH)
+# Use it as:  settings=$(engine.sh ensure) && eval "$settings" && export DOCKER_HOST
+#
+# environment:
+#   DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH   the engine to use, if you have one
+#   CONTAINERLEASE_ENGINE_DIR         where the engine's state is kept (.containerlease/engine)
+#   CONTAINERLEASE_DOCKER_DATA_ROOT   where it keeps images and containers (Docker's default)
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repository=$(cd "$here/../.." && pwd)
+
+readonly SOCKET=/var/run/docker.sock
+readonly TLS_ADDRESS=127.0.0.1:2376
+readonly START_SECONDS=60
+readonly STOP_SECONDS=20
+
+state=${CONTAINERLEASE_ENGINE_DIR:-$repository/.containerlease/engine}
+[[ $state == /* ]] || state=$PWD/$state
+readonly state
+readonly pid_file=$state/dockerd.pid
+readonly log_file=$state/dockerd.log
+readonly certificates=$state/certificates
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() {
+  printf 'engine.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+as_root() {
+  if [[ $EUID -eq 0 ]]; then "$@"; else sudo -n "$@"; fi
+}
+
+can_be_root() {
+  [[ $EUID -eq 0 ]] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
+}
+
+# --- which engine answers -------------------------------------------------------------------
+
+ping_socket() { # PATH
+  [[ -S $1 ]] &&
+    [[ $(curl --silent --max-time 5 --noproxy '*' --unix-socket "$1" http://docker/_ping) == OK ]]
+}
+
+# The protocol is Docker's own: DOCKER_TLS_VERIFY counts when it is not empty.
+ping_tcp() { # HOST:PORT
+  local folder=${DOCKER_CERT_PATH:-$HOME/.docker}
+  if [[ -n ${DOCKER_TLS_VERIFY:-} ]]; then
+    [[ $(curl --silent --max-time 10 --noproxy '*' --cacert "$folder/ca.pem" --cert "$folder/cert.pem" \
+      --key "$folder/key.pem" "https://$1/_ping") == OK ]]
+  else
+    [[ $(curl --silent --max-time 10 --noproxy '*' "http://$1/_ping") == OK ]]
+  fi
+}
+
+ping_host() { # DOCKER_HOST
+  case $1 in
+    unix://*) ping_socket "${1#unix://}" ;;
+    tcp://*) ping_tcp "${1#tcp://}" ;;
+    *) command -v docker >/dev/null && DOCKER_HOST=$1 docker version >/dev/null 2>&1 ;;
+  esac
+}
+
+# Docker Desktop, Colima and others tell the docker command where they listen by a context.
+context_socket() {
+  command -v docker >/dev/null || return 0
+  docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null | sed -n 's#^unix://##p'
+}
+
+usual_sockets() {
+  printf '%s\n' "$SOCKET"
+  [[ -z ${XDG_RUNTIME_DIR:-} ]] || printf '%s\n' "$XDG_RUNTIME_DIR/docker.sock"
+  [[ -z ${HOME:-} ]] || printf '%s\n' "$HOME/.docker/run/docker.sock"
+  context_socket
+}
+
+answering_socket() {
+  local socket
+  while IFS= read -r socket; do
+    if ping_socket "$socket"; then
+      printf '%s\n' "$socket"
+      return 0
+    fi
+  done < <(usual_sockets)
+  return 1
+}
+
+# --- our own engine -------------------------------------------------------------------------
+
+# Prints the process id of the engine that this script started, if it lives. After kill -9 the
+# pidfile may name a process that is something else by now, so the command line is read as well.
+own_pid() {
+  local pid command_line
+  [[ -s $pid_file ]] || return 1
+  pid=$(<"$pid_file")
+  [[ $pid =~ ^[0-9]+$ && -r /proc/$pid/cmdline ]] || return 1
+  command_line=$(tr '\0' ' ' <"/proc/$pid/cmdline")
+  [[ $command_line == *dockerd\ * && $command_line == *"--pidfile $pid_file "* ]] || return 1
+  printf '%s\n' "$pid"
+}
+
+report() { # DOCKER_HOST STARTED
+  printf 'DOCKER_HOST=%q\n' "$1"
+  if own_pid >/dev/null && [[ $1 == "unix://$SOCKET" || $1 == "tcp://$TLS_ADDRESS" ]]; then
+    printf 'CONTAINERLEASE_ENGINE_STARTED=%s\n' "$2"
+    printf 'CONTAINERLEASE_ENGINE_TLS_HOST=%q\n' "tcp://$TLS_ADDRESS"
+    printf 'CONTAINERLEASE_ENGINE_CERTIFICATES=%q\n' "$certificates/client"
+  fi
+}
+
+is_debian_like() {
+  [[ -r /etc/os-release ]] || return 1
+  (
+    # shellcheck source=/dev/null
+    . /etc/os-release
+    [[ " ${ID:-} ${ID_LIKE:-} " == *" debian "* || " ${ID:-} ${ID_LIKE:-} " == *" ubuntu "* ]]
+  )
+}
+
+has_systemd() { [[ -d /run/systemd/system ]]; }
+
+# dockerd runs docker-init as process 1 of each container that asks for an init.
+has_docker_init() {
+  command -v docker-init >/dev/null ||
+    [[ -x /usr/libexec/docker/docker-init || -x /usr/lib/docker/docker-init ]]
+}
+
+apt_install() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2 ||
+    fail "apt-get could not install $*; its own message is above."
+}
+
+install_packages() {
+  local missing=()
+  command -v dockerd >/dev/null || missing+=(docker.io)
+  command -v iptables >/dev/null || missing+=(iptables)
+  if [[ ${#missing[@]} -gt 0 ]]; then
+    say "installing ${missing[*]} with apt-get"
+    as_root apt-get update -q >&2 || fail "apt-get update failed; its own message is above."
+    apt_install "${missing[@]}"
+  fi
+  # Newer releases of Debian keep the command in a package of its own, and some leave out the init.
+  command -v docker >/dev/null || apt_install docker-cli
+  has_docker_init || command -v tini-static >/dev/null || apt_install tini
+}
+
+wait_for_ping() { # SECONDS [PID]
+  local deadline=$((SECONDS + $1))
+  while ((SECONDS < deadline)); do
+    ping_socket "$SOCKET" && return 0
+    [[ -z ${2:-} || -d /proc/$2 ]] || return 1
+    sleep 0.2
+  done
+  return 1
+}
+
+start_with_systemd() {
+  say "starting the engine with systemctl"
+  as_root systemctl start docker.service ||
+    fail "systemctl could not start docker.service; 'journalctl -u docker' tells why."
+  if ! [[ -w $SOCKET ]]; then
+    fail "the engine runs, but you may not use $SOCKET; run 'sudo usermod -aG docker $(id -un)', log in again and repeat this."
+  fi
+  wait_for_ping "$START_SECONDS" ||
+    fail "docker.service was started but does not answer; 'journalctl -u docker' tells why."
+  say "using the engine of systemd at unix://$SOCKET; it has no TLS port"
+}
+
+start_own() {
+  local arguments pid
+  "$here/certificates.sh" "$certificates" IP:127.0.0.1 DNS:localhost
+  # A configuration of its own, because one in /etc/docker may name hosts and so contradict ours.
+  printf '{}\n' >"$state/daemon.json"
+  [[ ! -e $log_file ]] || mv -f "$log_file" "$log_file.previous"
+  as_root rm -f "$pid_file"
+  arguments=(
+    --config-file "$state/daemon.json"
+    --pidfile "$pid_file"
+    --host "unix://$SOCKET"
+    --host "tcp://$TLS_ADDRESS"
+    --tlsverify
+    --tlscacert "$certificates/server/ca.pem"
+    --tlscert "$certificates/server/cert.pem"
+    --tlskey "$certificates/server/key.pem"
+  )
+  [[ -z ${CONTAINERLEASE_DOCKER_DATA_ROOT:-} ]] ||
+    arguments+=(--data-root "$CONTAINERLEASE_DOCKER_DATA_ROOT")
+  has_docker_init || arguments+=(--init-path "$(command -v tini-static)")
+  # Who may become root here may use the engine too, without being in the group docker.
+  [[ $EUID -eq 0 ]] || arguments+=(--group "$(id -g)")
+
+  say "starting dockerd on unix://$SOCKET and, with mutual TLS, on tcp://$TLS_ADDRESS (log: $log_file)"
+  # The lock's descriptor is closed for dockerd, which would otherwise hold the lock while it lives.
+  as_root setsid nohup dockerd "${arguments[@]}" >"$log_file" 2>&1 </dev/null 9>&- &
+  pid=$!
+  if ! wait_for_ping "$START_SECONDS" "$pid"; then
+    tail -n 20 "$log_file" >&2 || true
+    [[ -d /proc/$pid ]] || fail "dockerd ended at once; the last lines of $log_file are above."
+    fail "dockerd did not answer within $START_SECONDS s; the last lines of $log_file are above."
+  fi
+  own_pid >/dev/null || fail "an engine answers at $SOCKET, but it is not the one just started; see $log_file."
+}
+
+# --- commands -------------------------------------------------------------------------------
+
+use_what_answers() {
+  local socket
+  if [[ -n ${DOCKER_HOST:-} ]]; then
+    ping_host "$DOCKER_HOST" ||
+      fail "DOCKER_HOST is $DOCKER_HOST, and nothing usable answers there; correct it or unset it."
+    say "using the engine at $DOCKER_HOST (from DOCKER_HOST)"
+    report "$DOCKER_HOST" 0
+    return 0
+  fi
+  socket=$(answering_socket) || return 1
+  say "using the engine at unix://$socket"
+  report "unix://$socket" 0
+}
+
+ensure() {
+  command -v curl >/dev/null || fail "curl is missing; install it and run this again."
+  use_what_answers && return
+
+  [[ $(uname -s) == Linux ]] ||
+    fail "no Docker engine answers; start Docker Desktop (or Colima, or OrbStack) and run this again."
+  if ! can_be_root; then
+    [[ ! -S $SOCKET || -w $SOCKET ]] ||
+      fail "you may not use $SOCKET; run 'sudo usermod -aG docker $(id -un)', log in again and repeat this."
+    fail "no Docker engine answers, and installing one takes root; start yours, set DOCKER_HOST, or run this as root."
+  fi
+  if [[ -S $SOCKET && ! -w $SOCKET ]] && as_root curl --silent --max-time 5 --unix-socket "$SOCKET" http://docker/_ping >/dev/null; then
+    fail "you may not use $SOCKET; run 'sudo usermod -aG docker $(id -un)', log in again and repeat this."
+  fi
+  is_debian_like ||
+    fail "no Docker engine answers; install Docker with your system's package manager, start it, and run this again."
+
+  mkdir -p "$state"
+  # Two runs at once must not start two engines, which would break each other's network rules.
+  exec 9>"$state/ensure.lock"
+  flock 9
+  use_what_answers && return
+
+  install_packages
+  if has_systemd; then
+    start_with_systemd
+    report "unix://$SOCKET" 0
+    return
+  fi
+  # Other init systems may have started the engine while its package was installed.
+  use_what_answers && return
+  start_own
+  report "unix://$SOCKET" 1
+}
+
+stop() {
+  local pid deadline
+  if ! pid=$(own_pid); then
+    say "no engine of ours is running; nothing to stop"
+    return 0
+  fi
+  say "stopping dockerd (process $pid)"
+  as_root kill -TERM "$pid"
+  deadline=$((SECONDS + STOP_SECONDS))
+  while [[ -d /proc/$pid ]]; do
+    ((SECONDS < deadline)) ||
+      fail "dockerd (process $pid) has not ended within $STOP_SECONDS s; $log_file tells what it waits for."
+    sleep 0.2
+  done
+  say "stopped"
+}
+
+status() {
+  local pid socket
+  if pid=$(own_pid); then
+    say "dockerd started here runs as process $pid, on unix://$SOCKET and tcp://$TLS_ADDRESS"
+  else
+    say "no dockerd started here is running"
+  fi
+  if [[ -n ${DOCKER_HOST:-} ]]; then
+    ping_host "$DOCKER_HOST" || fail "DOCKER_HOST is $DOCKER_HOST, and nothing usable answers there."
+    say "$DOCKER_HOST answers (from DOCKER_HOST)"
+  elif socket=$(answering_socket); then
+    say "unix://$socket answers"
+  else
+    fail "no Docker engine answers."
+  fi
+}
+
+case ${1:-} in
+  ensure | stop | status)
+    [[ $# -eq 1 ]] || fail "usage: engine.sh ensure|stop|status"
+    "$1"
+    ;;
+  *) fail "usage: engine.sh ensure|stop|status" ;;
+esac

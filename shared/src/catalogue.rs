@@ -1,0 +1,174 @@
+//! The catalogue: what may be leased. Nothing outside it can be.
+//!
+//! It is read from `infra/images/catalogue.json`, which is built into the program, so that
+//! the functions and the scripts that prepare the images speak of the same thing.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// All that may be leased, in the order in which it is shown.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalogue {
+    images: Vec<Image>,
+}
+
+/// One kind of container.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Image {
+    pub image_type: ImageType,
+    /// One or two sentences for people.
+    pub description: String,
+    /// The image's name in its registry.
+    pub image: String,
+    /// The image that is used where the one above is not on the engine.
+    pub stand_in: String,
+    /// The command to run; none for the image's own.
+    pub command: Option<Vec<String>>,
+    pub env: BTreeMap<String, String>,
+    pub ports: Vec<Port>,
+    /// What is given back after all capabilities were dropped.
+    pub capabilities: Vec<String>,
+    /// Paths in memory, each with its mount options.
+    #[serde(default)]
+    pub tmpfs: BTreeMap<String, String>,
+    /// Thousandths of a CPU.
+    pub cpu_milli: Range,
+    /// Mebibytes.
+    #[serde(rename = "memoryMB")]
+    pub memory_mb: Range,
+    /// How many processes and threads there may be at once.
+    pub processes: i64,
+    stop_grace_seconds: u64,
+}
+
+/// A port of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Port {
+    pub container_port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// The scheme of a URL at which it can be reached, where one makes sense.
+    pub scheme: Option<String>,
+}
+
+/// What is given when nothing is asked for, and the most that may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    pub default: u32,
+    pub maximum: u32,
+}
+
+/// The name of an image in the catalogue, such as `redis`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ImageType(String);
+
+impl Catalogue {
+    /// The catalogue that is built into the program.
+    pub fn embedded() -> Self {
+        serde_json::from_str(include_str!("../../infra/images/catalogue.json"))
+            .expect("the built-in catalogue is read by a test")
+    }
+
+    /// The image of that name.
+    pub fn get(&self, image_type: &str) -> Option<&Image> {
+        self.images
+            .iter()
+            .find(|image| image.image_type.as_str() == image_type)
+    }
+
+    /// All images, in the order in which they are shown.
+    pub fn images(&self) -> &[Image] {
+        &self.images
+    }
+}
+
+impl Image {
+    /// How long a container of this kind is given to stop by itself.
+    pub fn stop_grace(&self) -> Duration {
+        Duration::from_secs(self.stop_grace_seconds)
+    }
+}
+
+impl ImageType {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+impl fmt::Display for ImageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_catalogue_has_what_users_expect_by_name() {
+        let catalogue = Catalogue::embedded();
+        for name in ["ubuntu", "alpine", "redis", "nginx", "python", "postgres"] {
+            let image = catalogue.get(name).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(image.image_type.as_str(), name);
+        }
+        assert!(catalogue.get("windows").is_none());
+    }
+
+    #[test]
+    fn every_image_is_bounded_and_can_be_ended_within_seconds() {
+        for image in Catalogue::embedded().images() {
+            let name = &image.image_type;
+            for range in [image.cpu_milli, image.memory_mb] {
+                assert!(
+                    0 < range.default && range.default <= range.maximum,
+                    "{name}"
+                );
+            }
+            // The engine refuses less than 6 MiB.
+            assert!(image.memory_mb.default >= 6, "{name}");
+            assert!(image.processes > 0, "{name}");
+            assert!(image.stop_grace() <= Duration::from_secs(5), "{name}");
+            assert!(
+                image.ports.iter().all(|port| port.protocol == "tcp"),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_image_is_given_a_capability_that_opens_the_host() {
+        let harmless = [
+            "CHOWN",
+            "DAC_OVERRIDE",
+            "DAC_READ_SEARCH",
+            "FOWNER",
+            "FSETID",
+            "KILL",
+            "NET_BIND_SERVICE",
+            "SETGID",
+            "SETUID",
+        ];
+        for image in Catalogue::embedded().images() {
+            for capability in &image.capabilities {
+                assert!(
+                    harmless.contains(&capability.as_str()),
+                    "{}: {capability}",
+                    image.image_type
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! The host: the Docker engine, as far as leases need it.
+//!
+//! Every call has a time limit far below the reaper's tick, and its error is translated
+//! here, once: what the engine says in numbers and sentences becomes a [`HostError`] with a
+//! name. "Already gone", "already stopped" and "removal already in progress" are success.
+//!
+//! Only containers with our deployment's label are ever listed or removed, and a container
+//! is named by its lease's id or by the id under which the engine listed it.
+
+mod error;
+mod transport;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use bollard::{
+    Docker,
+    container::LogOutput,
+    models::{
+        ContainerCreateBody, ContainerInspectResponse, ContainerSummaryStateEnum, HostConfig,
+        HostConfigLogConfig, NetworkCreateRequest, PortBinding, RestartPolicy,
+        RestartPolicyNameEnum,
+    },
+    query_parameters::{
+        CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+        LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+    },
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::Mutex;
+
+pub use error::{HostError, TlsFault};
+
+use crate::{
+    catalogue::{Image, Port},
+    lease::{Lease, PublishedPort},
+    names::{ContainerName, Deployment, LeaseId, Owner},
+    settings::EngineAddress,
+    time::Time,
+};
+
+/// The label with our deployment's name.
+pub const DEPLOYMENT_LABEL: &str = "containerlease.deployment";
+/// The label with the lease's id.
+pub const LEASE_LABEL: &str = "containerlease.lease";
+/// The label with the lease's owner.
+pub const OWNER_LABEL: &str = "containerlease.owner";
+/// The label with the name of the image in the catalogue.
+pub const IMAGE_TYPE_LABEL: &str = "containerlease.image-type";
+/// The label with the time that no renewal can pass, in RFC 3339: a guard on the host needs
+/// no more than this to end a container whose control plane is gone.
+pub const HARD_DEADLINE_LABEL: &str = "containerlease.hard-deadline";
+
+/// How long the engine has for a call that only looks.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+/// How long the engine has for a call that changes something.
+const CHANGE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a removal that somebody else has begun may take.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// How much of a container's log is kept, in bytes and files.
+const LOG_SIZE: &str = "10m";
+const LOG_FILES: &str = "2";
+
+/// The Docker engine.
+#[derive(Debug)]
+pub struct Host {
+    docker: Docker,
+    deployment: Deployment,
+    publish_address: String,
+    /// The engine lets two networks have one name; only one of our calls at a time may
+    /// find that there is none and make it.
+    network: Mutex<()>,
+}
+
+/// What a lease's container is made of, beyond what its lease says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe<'r> {
+    pub image: &'r Image,
+    pub command: Option<&'r [String]>,
+    pub env: &'r BTreeMap<String, String>,
+}
+
+/// The image that a container was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenImage {
+    pub image: String,
+    pub stand_in: bool,
+}
+
+/// A container of our deployment, as the engine lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagedContainer {
+    /// The engine's own id.
+    pub name: ContainerName,
+    /// The lease that its labels name; none where they make no sense.
+    pub lease: Option<(Owner, LeaseId)>,
+    /// To the second.
+    pub created_at: Time,
+    /// Whether its program has ended.
+    pub exited: bool,
+}
+
+/// How a container was found to have stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    pub exit_code: Option<i64>,
+}
+
+/// One piece of a container's log, as the engine sends it: a timestamp, a space, and a line
+/// or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPiece {
+    pub stderr: bool,
+    pub bytes: Bytes,
+}
+
+/// What readiness shows of an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineVersion {
+    pub version: String,
+    pub api_version: String,
+}
+
+impl Host {
+    /// A host on the engine at `address`. Nothing is sent yet; only certificates are read.
+    pub fn new(
+        address: &EngineAddress,
+        deployment: Deployment,
+        publish_address: String,
+    ) -> Result<Self, HostError> {
+        Ok(Self {
+            docker: transport::connect(address)?,
+            deployment,
+            publish_address,
+            network: Mutex::new(()),
+        })
+    }
+
+    /// The engine's version: the answer shows that it is there and takes our certificate.
+    pub async fn version(&self) -> Result<EngineVersion, HostError> {
+        let call = self.docker.version();
+        let answer = error::limited("asking the engine for its version", LOOK_LIMIT, call).await?;
+        Ok(EngineVersion {
+            version: answer.version.unwrap_or_default(),
+            api_version: answer.api_version.unwrap_or_default(),
+        })
+    }
+
+    /// Makes the lease's container without starting it. A container that is there under the
+    /// lease's name already is taken for it: a retry adopts and never doubles.
+    pub async fn create(
+        &self,
+        lease: &Lease,
+        recipe: &Recipe<'_>,
+    ) -> Result<ChosenImage, HostError> {
+        self.ensure_network().await?;
+        let registry = ChosenImage {
+            image: recipe.image.image.clone(),
+            stand_in: false,
+        };
+        match self.create_from(lease, recipe, &registry.image).await {
+            Err(HostError::ImageMissing { .. }) => {}
+            other => return other.map(|()| registry),
+        }
+        let stand_in = ChosenImage {
+            image: recipe.image.stand_in.clone(),
+            stand_in: true,
+        };
+        self.create_from(lease, recipe, &stand_in.image)
+            .await
+            .map(|()| stand_in)
+            .map_err(|error| match error {
+                HostError::ImageMissing { .. } => HostError::ImageMissing {
+                    image: registry.image,
+                },
+                other => other,
+            })
+    }
+
+    /// Starts the lease's container. One that runs already is success.
+    pub async fn start(&self, name: &ContainerName) -> Result<(), HostError> {
+        let call = self.docker.start_container(name.as_str(), None);
+        error::limited("starting a container", 2 * CHANGE_LIMIT, call).await
+    }
+
+    /// Where the container's ports can be reached.
+    pub async fn published_ports(
+        &self,
+        name: &ContainerName,
+        ports: &[Port],
+    ) -> Result<Vec<PublishedPort>, HostError> {
+        if ports.is_empty() {
+            return Ok(Vec::new());
+        }
+        let details = self.inspect(name).await?;
+        let bindings = details
+            .network_settings
+            .and_then(|settings| settings.ports)
+            .unwrap_or_default();
+        let published = ports.iter().filter_map(|port| {
+            let binding = bindings.get(&port_key(port))?.as_ref()?.first()?;
+            Some(PublishedPort {
+                port: port.clone(),
+                host: self.publish_address.clone(),
+                host_port: binding.host_port.as_ref()?.parse().ok()?,
+            })
+        });
+        Ok(published.collect())
+    }
+
+    /// Stops a container, by force after `grace`. One that has stopped already is success;
+    /// none is the answer where there is no such container.
+    pub async fn stop(
+        &self,
+        name: &ContainerName,
+        grace: Duration,
+    ) -> Result<Option<Stopped>, HostError> {
+        let options = StopContainerOptionsBuilder::new()
+            .t(i32::try_from(grace.as_secs()).unwrap_or(i32::MAX))
+            .build();
+        let call = self.docker.stop_container(name.as_str(), Some(options));
+        match error::limited("stopping a container", grace + CHANGE_LIMIT, call).await {
+            Ok(()) => {}
+            Err(HostError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        match self.inspect(name).await {
+            Ok(details) => Ok(Some(Stopped {
+                exit_code: details.state.and_then(|state| state.exit_code),
+            })),
+            Err(HostError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a container with its anonymous volumes, running or not, and makes sure that
+    /// it is gone. One that is not there is success.
+    pub async fn remove(&self, name: &ContainerName) -> Result<(), HostError> {
+        let options = RemoveContainerOptionsBuilder::new()
+            .force(true)
+            .v(true)
+            .build();
+        let call = self.docker.remove_container(name.as_str(), Some(options));
+        match error::limited("removing a container", CHANGE_LIMIT, call).await {
+            Ok(()) | Err(HostError::RemovalInProgress) => self.wait_until_gone(name).await,
+            Err(HostError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All containers of our deployment, whatever their state.
+    pub async fn list(&self) -> Result<Vec<ManagedContainer>, HostError> {
+        let label = format!("{DEPLOYMENT_LABEL}={}", self.deployment.as_str());
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&HashMap::from([("label", vec![label])]))
+            .build();
+        let call = self.docker.list_containers(Some(options));
+        let listed = error::limited("listing our containers", CHANGE_LIMIT, call).await?;
+        let managed = listed.into_iter().filter_map(|container| {
+            let labels = container.labels.unwrap_or_default();
+            let lease = labels.get(LEASE_LABEL).and_then(|id| id.parse().ok());
+            let owner = labels
+                .get(OWNER_LABEL)
+                .and_then(|owner| Owner::try_from(owner.clone()).ok());
+            Some(ManagedContainer {
+                name: ContainerName::listed_by_engine(container.id.as_deref()?)?,
+                lease: owner.zip(lease),
+                created_at: Time::from_millis(container.created.unwrap_or(0).saturating_mul(1000)),
+                exited: matches!(
+                    container.state,
+                    Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD)
+                ),
+            })
+        });
+        Ok(managed.collect())
+    }
+
+    /// Follows a container's log from the second `since` (after the epoch) on, what lies
+    /// there already first, until its program ends or it is removed.
+    pub fn follow(
+        &self,
+        name: &ContainerName,
+        since: i64,
+    ) -> impl Stream<Item = Result<LogPiece, HostError>> + Send + Unpin + 'static {
+        let options = LogsOptionsBuilder::new()
+            .follow(true)
+            .stdout(true)
+            .stderr(true)
+            .timestamps(true)
+            .since(i32::try_from(since).unwrap_or(0))
+            .build();
+        Box::pin(self.docker.logs(name.as_str(), Some(options)).map(|piece| {
+            let (stderr, bytes) = match piece.map_err(|e| error::translate("following a log", e))? {
+                LogOutput::StdErr { message } => (true, message),
+                LogOutput::StdOut { message }
+                | LogOutput::StdIn { message }
+                | LogOutput::Console { message } => (false, message),
+            };
+            Ok(LogPiece { stderr, bytes })
+        }))
+    }
+
+    /// Makes the network of our containers, unless it is there. Containers on it reach the
+    /// outside, but not each other.
+    pub async fn ensure_network(&self) -> Result<(), HostError> {
+        let name = self.network_name();
+        let _one_at_a_time = self.network.lock().await;
+        let look = self.docker.inspect_network(&name, None);
+        match error::limited("looking for our network", LOOK_LIMIT, look).await {
+            Ok(_) => return Ok(()),
+            Err(HostError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let request = NetworkCreateRequest {
+            name: name.clone(),
+            driver: Some("bridge".to_owned()),
+            options: Some(HashMap::from([(
+                "com.docker.network.bridge.enable_icc".to_owned(),
+                "false".to_owned(),
+            )])),
+            labels: Some(HashMap::from([(
+                DEPLOYMENT_LABEL.to_owned(),
+                self.deployment.as_str().to_owned(),
+            )])),
+            ..NetworkCreateRequest::default()
+        };
+        let make = self.docker.create_network(request);
+        match error::limited("making our network", CHANGE_LIMIT, make).await {
+            // Another process has made it between our look and our call.
+            Ok(_) | Err(HostError::NameTaken) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn inspect(&self, name: &ContainerName) -> Result<ContainerInspectResponse, HostError> {
+        let call = self
+            .docker
+            .inspect_container(name.as_str(), None::<InspectContainerOptions>);
+        error::limited("looking at a container", LOOK_LIMIT, call).await
+    }
+
+    async fn create_from(
+        &self,
+        lease: &Lease,
+        recipe: &Recipe<'_>,
+        image: &str,
+    ) -> Result<(), HostError> {
+        let name = ContainerName::of_lease(&lease.id);
+        let options = CreateContainerOptionsBuilder::new()
+            .name(name.as_str())
+            .build();
+        let body = self.body(lease, recipe, image);
+        let call = self.docker.create_container(Some(options), body);
+        match error::limited("making a container", CHANGE_LIMIT, call).await {
+            Ok(_) | Err(HostError::NameTaken) => Ok(()),
+            Err(HostError::NotFound { .. }) => Err(HostError::ImageMissing {
+                image: image.to_owned(),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the engine is asked for. Everything that could hurt the host or the neighbours
+    /// is off unless the catalogue gives it.
+    fn body(&self, lease: &Lease, recipe: &Recipe<'_>, image: &str) -> ContainerCreateBody {
+        let labels = [
+            (DEPLOYMENT_LABEL, self.deployment.as_str().to_owned()),
+            (LEASE_LABEL, lease.id.to_string()),
+            (OWNER_LABEL, lease.owner.as_str().to_owned()),
+            (IMAGE_TYPE_LABEL, lease.image_type.to_string()),
+            (HARD_DEADLINE_LABEL, lease.hard_deadline.to_string()),
+        ];
+        let memory = i64::from(lease.memory_mb) * 1024 * 1024;
+        let ports = &recipe.image.ports;
+        let any_free_port = PortBinding {
+            host_ip: Some(self.publish_address.clone()),
+            host_port: Some(String::new()),
+        };
+        let log_options = [("max-size", LOG_SIZE), ("max-file", LOG_FILES)];
+        let host_config = HostConfig {
+            memory: Some(memory),
+            // The same as the memory: no swap.
+            memory_swap: Some(memory),
+            nano_cpus: Some(i64::from(lease.cpu_milli) * 1_000_000),
+            pids_limit: Some(recipe.image.processes),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            cap_add: Some(recipe.image.capabilities.clone()),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            // A first process that passes signals on and takes in orphans, so that a stop
+            // does not cost its whole grace.
+            init: Some(true),
+            // The lease decides when a container ends; one that died is not started again.
+            restart_policy: Some(RestartPolicy {
+                name: Some(RestartPolicyNameEnum::NO),
+                maximum_retry_count: None,
+            }),
+            network_mode: Some(self.network_name()),
+            port_bindings: Some(
+                ports
+                    .iter()
+                    .map(|port| (port_key(port), Some(vec![any_free_port.clone()])))
+                    .collect(),
+            ),
+            tmpfs: Some(recipe.image.tmpfs.clone().into_iter().collect()),
+            log_config: Some(HostConfigLogConfig {
+                typ: Some("json-file".to_owned()),
+                config: Some(
+                    log_options
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                        .into(),
+                ),
+            }),
+            ..HostConfig::default()
+        };
+        ContainerCreateBody {
+            image: Some(image.to_owned()),
+            cmd: recipe.command.map(<[String]>::to_vec),
+            env: Some(
+                recipe
+                    .env
+                    .iter()
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect(),
+            ),
+            labels: Some(labels.map(|(name, value)| (name.to_owned(), value)).into()),
+            exposed_ports: Some(ports.iter().map(port_key).collect()),
+            host_config: Some(host_config),
+            ..ContainerCreateBody::default()
+        }
+    }
+
+    /// A removal that has been accepted is confirmed: only when the engine does not know
+    /// the container any more is it gone.
+    async fn wait_until_gone(&self, name: &ContainerName) -> Result<(), HostError> {
+        let gone = async {
+            let mut pause = Duration::from_millis(10);
+            loop {
+                match self.inspect(name).await {
+                    Err(HostError::NotFound { .. }) => return Ok(()),
+                    Err(error) => return Err(error),
+                    Ok(_) => tokio::time::sleep(pause).await,
+                }
+                pause = (pause * 2).min(Duration::from_millis(500));
+            }
+        };
+        tokio::time::timeout(REMOVAL_LIMIT, gone)
+            .await
+            .unwrap_or(Err(HostError::TimedOut {
+                attempted: "waiting for a container to be gone",
+            }))
+    }
+
+    fn network_name(&self) -> String {
+        self.deployment.as_str().to_owned()
+    }
+}
+
+fn port_key(port: &Port) -> String {
+    format!("{}/{}", port.container_port, port.protocol)
+}

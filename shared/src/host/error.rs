@@ -1,0 +1,234 @@
+//! What can go wrong between us and the engine, translated from the client library's
+//! errors, and the time limit that every call has.
+
+use std::{error::Error as _, future::Future, time::Duration};
+
+use bollard::errors::Error as ClientError;
+use thiserror::Error;
+
+/// The engine did not do what was asked. Each says what was attempted, for the log.
+#[derive(Debug, Error)]
+pub enum HostError {
+    /// There is no such container or network.
+    #[error("{attempted}: the engine knows no such thing")]
+    NotFound { attempted: &'static str },
+    /// A container or network of that name is there already.
+    #[error("the name is taken")]
+    NameTaken,
+    /// Somebody else removes the container just now.
+    #[error("the container is being removed already")]
+    RemovalInProgress,
+    /// The engine does not have the image.
+    #[error("the engine does not have the image {image}")]
+    ImageMissing { image: String },
+    /// The container cannot run as asked; the engine's sentence says why.
+    #[error("{attempted}: {message}")]
+    CannotRun {
+        attempted: &'static str,
+        message: String,
+    },
+    /// The engine cannot be reached.
+    #[error("{attempted}: the engine cannot be reached: {message}")]
+    Unreachable {
+        attempted: &'static str,
+        message: String,
+    },
+    /// The engine did not answer in time. What was asked for may still happen.
+    #[error("{attempted}: the engine did not answer in time")]
+    TimedOut { attempted: &'static str },
+    /// The two sides do not trust each other.
+    #[error("{attempted}: {fault}: {message}")]
+    Tls {
+        attempted: &'static str,
+        fault: TlsFault,
+        message: String,
+    },
+    /// A certificate or key of ours cannot be read.
+    #[error("{0}")]
+    Certificates(String),
+    /// The engine answered with another error.
+    #[error("{attempted}: the engine answered {status}: {message}")]
+    Engine {
+        attempted: &'static str,
+        status: u16,
+        message: String,
+    },
+    /// The client library failed in a way that is not known to be the engine's.
+    #[error("{attempted}: {message}")]
+    Client {
+        attempted: &'static str,
+        message: String,
+    },
+}
+
+/// Which side's certificate was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TlsFault {
+    #[error(
+        "the engine refuses our client certificate (cert.pem in DOCKER_CERT_PATH must be signed \
+         by the engine's CA)"
+    )]
+    OursRefused,
+    #[error(
+        "we do not trust the engine's certificate (ca.pem in DOCKER_CERT_PATH must be the CA \
+         that signed it, and it must name the host)"
+    )]
+    TheirsUntrusted,
+}
+
+/// Waits for `call` at most `limit` and translates its error.
+pub(super) async fn limited<T>(
+    attempted: &'static str,
+    limit: Duration,
+    call: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, HostError> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(answer) => answer.map_err(|error| translate(attempted, error)),
+        Err(_) => Err(HostError::TimedOut { attempted }),
+    }
+}
+
+/// Translates the client library's error.
+pub(super) fn translate(attempted: &'static str, error: ClientError) -> HostError {
+    match error {
+        ClientError::DockerResponseServerError {
+            status_code,
+            message,
+        } => from_status(attempted, status_code, message),
+        ClientError::RequestTimeoutError => HostError::TimedOut { attempted },
+        other => from_connection(attempted, &other),
+    }
+}
+
+/// Reads the engine's status. Where one status has several meanings the engine's sentence
+/// decides; the sentences have been the same for many years and versions.
+fn from_status(attempted: &'static str, status: u16, message: String) -> HostError {
+    match status {
+        404 => HostError::NotFound { attempted },
+        409 if message.contains("is already in progress") => HostError::RemovalInProgress,
+        409 if message.contains("already in use") || message.contains("already exists") => {
+            HostError::NameTaken
+        }
+        // The runtime's own refusals: no such program, not executable, too little memory.
+        400 => HostError::CannotRun { attempted, message },
+        500 if message.contains("OCI runtime create failed")
+            || message.contains("failed to create task")
+            || message.contains("failed to create shim") =>
+        {
+            HostError::CannotRun { attempted, message }
+        }
+        _ => HostError::Engine {
+            attempted,
+            status,
+            message,
+        },
+    }
+}
+
+fn from_connection(attempted: &'static str, error: &ClientError) -> HostError {
+    let mut sentences = vec![error.to_string()];
+    let mut tls_fault = None;
+    let mut on_the_way = false;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let sentence = error.to_string();
+        if sentences.last() != Some(&sentence) {
+            sentences.push(sentence);
+        }
+        let rustls_error = error.downcast_ref::<rustls::Error>().or_else(|| {
+            // An I/O error keeps what it wraps to itself: its source is the source of that.
+            let io = error.downcast_ref::<std::io::Error>()?;
+            io.get_ref()?.downcast_ref::<rustls::Error>()
+        });
+        tls_fault = tls_fault.or(match rustls_error {
+            Some(rustls::Error::InvalidCertificate(_)) => Some(TlsFault::TheirsUntrusted),
+            Some(rustls::Error::AlertReceived(_)) => Some(TlsFault::OursRefused),
+            _ => None,
+        });
+        on_the_way |= error.is::<hyper::Error>()
+            || error.is::<std::io::Error>()
+            || error.is::<hyper_util::client::legacy::Error>();
+        cause = error.source();
+    }
+    let message = sentences.join(": ");
+    if let Some(fault) = tls_fault {
+        return HostError::Tls {
+            attempted,
+            fault,
+            message,
+        };
+    }
+    let connection = on_the_way
+        || matches!(
+            error,
+            ClientError::IOError { .. }
+                | ClientError::HyperResponseError { .. }
+                | ClientError::HyperLegacyError { .. }
+        );
+    if connection {
+        HostError::Unreachable { attempted, message }
+    } else {
+        HostError::Client { attempted, message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status_code: u16, message: &str) -> HostError {
+        translate(
+            "testing",
+            ClientError::DockerResponseServerError {
+                status_code,
+                message: message.to_owned(),
+            },
+        )
+    }
+
+    #[test]
+    fn what_the_engine_says_gets_its_name() {
+        assert!(matches!(
+            answered(404, "No such container: x"),
+            HostError::NotFound { .. }
+        ));
+        assert!(matches!(
+            answered(409, "removal of container x is already in progress"),
+            HostError::RemovalInProgress
+        ));
+        assert!(matches!(
+            answered(
+                409,
+                "Conflict. The container name \"/x\" is already in use by container y"
+            ),
+            HostError::NameTaken
+        ));
+        assert!(matches!(
+            answered(409, "network with name x already exists"),
+            HostError::NameTaken
+        ));
+        assert!(matches!(
+            answered(409, "You cannot remove a running container x"),
+            HostError::Engine { status: 409, .. }
+        ));
+        assert!(matches!(
+            answered(400, "Minimum memory limit allowed is 6MB"),
+            HostError::CannotRun { .. }
+        ));
+        assert!(matches!(
+            answered(500, "OCI runtime create failed: exec: \"x\": not found"),
+            HostError::CannotRun { .. }
+        ));
+        assert!(matches!(
+            answered(500, "driver failed programming external connectivity"),
+            HostError::Engine { status: 500, .. }
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_does_not_return_is_given_up() {
+        let never = std::future::pending::<Result<(), ClientError>>();
+        let error = limited("testing", Duration::from_secs(5), never).await;
+        assert!(matches!(error, Err(HostError::TimedOut { .. })));
+    }
+}

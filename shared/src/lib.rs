@@ -1,0 +1,45 @@
+//! ContainerLease: containers, leased for a limited time.
+//!
+//! # Layout
+//!
+//! Pure rules, which know neither AWS nor Docker nor HTTP:
+//!
+//! - [`lease`]: the lease, its states, the table of its transitions, the rules of its time.
+//! - [`catalogue`]: what may be leased.
+//! - [`request`]: what may be asked, parsed.
+//! - [`logs`]: a container's log as entries with cursors, and entries as frames.
+//! - [`names`], [`time`]: the words that the rest is written in.
+//!
+//! The outside:
+//!
+//! - [`store`]: leases in DynamoDB.
+//! - [`host`]: containers on a Docker engine.
+//! - [`settings`]: the environment.
+//!
+//! What is done with both, one file per verb:
+//!
+//! - [`provision`], [`renew`], [`delete`]: what an owner asks for.
+//! - [`end`]: how a lease ends, whoever asked for it.
+//! - [`cleanup`]: the reaper.
+//! - [`relay`]: a log, carried to a viewer.
+
+pub mod catalogue;
+pub mod cleanup;
+pub mod delete;
+pub mod end;
+pub mod host;
+pub mod lease;
+pub mod logs;
+pub mod names;
+pub mod provision;
+pub mod relay;
+pub mod renew;
+pub mod request;
+pub mod settings;
+pub mod store;
+pub mod time;
+
+/// A random number from 0 to 1, to spread retries.
+pub(crate) fn jitter() -> f64 {
+    fastrand::f64()
+}

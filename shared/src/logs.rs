@@ -1,0 +1,439 @@
+//! A container's log: what the engine sends, as entries with cursors, and entries as frames.
+//!
+//! Pure: bytes in, entries out. The engine timestamps every line in nanoseconds, and the
+//! lines of one stream (stdout, stderr) come in the order of their timestamps. Between the
+//! two streams there is no such order, and several lines may have one timestamp. So a
+//! [`Cursor`] holds a position in each stream: a timestamp, and how many lines of that
+//! stream had the same one before.
+
+mod level;
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use level::Level;
+
+/// The longest line that is kept whole, in bytes; of a longer one this much is kept.
+pub const LINE_LIMIT: usize = 64 * 1024;
+
+/// The longest JSON text of one entry, in bytes. API Gateway takes messages of 128 KiB.
+const ENTRY_LIMIT: usize = 120 * 1024;
+
+/// How far apart the two streams' lines may lie out of order in the log, in nanoseconds.
+/// The engine stamps a line right before it writes it; this is a thousand times as long.
+const DISORDER: i64 = 2_000_000_000;
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+/// One line of a container's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// When the engine received it: RFC 3339 in UTC with nine decimals.
+    pub timestamp: String,
+    /// What the line itself says of its level; info where it says nothing.
+    pub level: Level,
+    /// The line without its end; bytes that are not UTF-8 are replaced.
+    pub message: String,
+    pub stream: Stream,
+    /// Where to go on after this line.
+    pub cursor: Cursor,
+    /// Whether the line was longer than is kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// Where a line was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// A place in a container's log, after which reading can go on.
+///
+/// Its text is `NANOS.COUNT_NANOS.COUNT`, stdout first; users should not read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    stdout: Option<Position>,
+    stderr: Option<Position>,
+}
+
+/// The text is not a cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a cursor is what an earlier entry has given, unchanged")]
+pub struct NotACursor;
+
+/// A line in one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Position {
+    /// Nanoseconds since the epoch.
+    nanos: i64,
+    /// How many lines of the stream with the same timestamp came before.
+    count: u32,
+}
+
+impl Cursor {
+    /// From which second after the epoch on the engine must be read so that nothing after
+    /// this cursor is missed.
+    pub fn since_second(&self) -> i64 {
+        let newest = self.stdout.max(self.stderr);
+        let oldest = match (self.stdout, self.stderr) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            _ => None,
+        };
+        let Some(newest) = newest else { return 0 };
+        // A stream that was silent for an hour need not be read for an hour.
+        let horizon = newest.nanos.saturating_sub(DISORDER);
+        let nanos = oldest.map_or(horizon, |oldest| oldest.nanos.max(horizon));
+        nanos.div_euclid(NANOS_PER_SECOND).max(0)
+    }
+
+    fn of(&mut self, stream: Stream) -> &mut Option<Position> {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |position: Option<Position>| match position {
+            Some(Position { nanos, count }) => format!("{nanos}.{count}"),
+            None => "0".to_owned(),
+        };
+        write!(f, "{}_{}", text(self.stdout), text(self.stderr))
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Self, NotACursor> {
+        let (stdout, stderr) = text.split_once('_').ok_or(NotACursor)?;
+        let position = |text: &str| {
+            if text == "0" {
+                return Ok(None);
+            }
+            let (nanos, count) = text.split_once('.').ok_or(NotACursor)?;
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            if !digits(nanos) || !digits(count) {
+                return Err(NotACursor);
+            }
+            Ok(Some(Position {
+                nanos: nanos.parse().map_err(|_| NotACursor)?,
+                count: count.parse().map_err(|_| NotACursor)?,
+            }))
+        };
+        Ok(Self {
+            stdout: position(stdout)?,
+            stderr: position(stderr)?,
+        })
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// Makes entries from what the engine sends, each line after a cursor exactly once.
+#[derive(Debug)]
+pub struct Assembler {
+    /// What was passed on already.
+    after: Cursor,
+    /// The last line that was read of each stream, passed on or not.
+    read: Cursor,
+    unfinished: [Option<Unfinished>; 2],
+}
+
+/// A line whose end has not come yet.
+#[derive(Debug)]
+struct Unfinished {
+    nanos: i64,
+    text: Vec<u8>,
+    truncated: bool,
+}
+
+impl Assembler {
+    /// Goes on after `cursor`. The engine must be read from
+    /// [`since_second`](Cursor::since_second) on.
+    pub fn after(cursor: Cursor) -> Self {
+        Self {
+            after: cursor,
+            read: Cursor::default(),
+            unfinished: [None, None],
+        }
+    }
+
+    /// The cursor after all that was passed on so far.
+    pub fn cursor(&self) -> Cursor {
+        self.after
+    }
+
+    /// Takes one piece as the engine sends it: a timestamp, a space, and a line or, where
+    /// the line is longer than 16 KiB, a part of one.
+    pub fn take(&mut self, stream: Stream, piece: &[u8]) -> Option<Entry> {
+        let space = piece.iter().position(|byte| *byte == b' ')?;
+        let nanos = std::str::from_utf8(&piece[..space])
+            .ok()?
+            .parse::<jiff::Timestamp>()
+            .ok()
+            .and_then(|stamp| i64::try_from(stamp.as_nanosecond()).ok())?;
+        let part = &piece[space + 1..];
+        let (part, finished) = match part.strip_suffix(b"\n") {
+            Some(rest) => (rest.strip_suffix(b"\r").unwrap_or(rest), true),
+            None => (part, false),
+        };
+
+        let unfinished = &mut self.unfinished[stream as usize];
+        let line = unfinished.get_or_insert_with(|| Unfinished {
+            nanos,
+            text: Vec::new(),
+            truncated: false,
+        });
+        let room = LINE_LIMIT - line.text.len();
+        line.text.extend_from_slice(&part[..part.len().min(room)]);
+        line.truncated |= part.len() > room;
+        if finished {
+            self.finish_line(stream)
+        } else {
+            None
+        }
+    }
+
+    /// The lines whose end will not come any more, when the log has ended.
+    pub fn finish(&mut self) -> impl Iterator<Item = Entry> {
+        [Stream::Stdout, Stream::Stderr]
+            .map(|stream| self.finish_line(stream))
+            .into_iter()
+            .flatten()
+    }
+
+    fn finish_line(&mut self, stream: Stream) -> Option<Entry> {
+        let line = self.unfinished[stream as usize].take()?;
+        let read = self.read.of(stream);
+        let count = match *read {
+            Some(last) if last.nanos == line.nanos => last.count.saturating_add(1),
+            _ => 0,
+        };
+        let position = Position {
+            nanos: line.nanos,
+            count,
+        };
+        *read = Some(position);
+        let passed_on = self.after.of(stream);
+        if passed_on.is_some_and(|last| position <= last) {
+            return None;
+        }
+        *passed_on = Some(position);
+        let message = String::from_utf8_lossy(&line.text).into_owned();
+        Some(Entry {
+            timestamp: timestamp(line.nanos),
+            level: Level::of(&message),
+            message,
+            stream,
+            cursor: self.after,
+            truncated: line.truncated,
+        })
+    }
+}
+
+fn timestamp(nanos: i64) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(nanos))
+        .map(|stamp| format!("{stamp:.9}"))
+        .unwrap_or_default()
+}
+
+impl Entry {
+    /// The entry as one line of a frame, without the newline.
+    pub fn to_line(&self) -> String {
+        let line = serde_json::to_string(self).expect("an entry is made of texts");
+        if line.len() <= ENTRY_LIMIT {
+            return line;
+        }
+        // A control character takes six characters in JSON. What is cut here is not text.
+        let mut shorter = self.clone();
+        let keep = shorter.message.floor_char_boundary(ENTRY_LIMIT / 8);
+        shorter.message.truncate(keep);
+        shorter.truncated = true;
+        serde_json::to_string(&shorter).expect("an entry is made of texts")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T1: &str = "2026-11-24T09:30:00.123456789Z";
+    const T2: &str = "2026-11-24T09:30:00.5Z";
+
+    fn take(assembler: &mut Assembler, stream: Stream, piece: &str) -> Option<Entry> {
+        assembler.take(stream, piece.as_bytes())
+    }
+
+    fn read_all(cursor: Cursor, pieces: &[(Stream, String)]) -> Vec<Entry> {
+        let mut assembler = Assembler::after(cursor);
+        let mut entries: Vec<_> = pieces
+            .iter()
+            .filter_map(|(stream, piece)| take(&mut assembler, *stream, piece))
+            .collect();
+        entries.extend(assembler.finish());
+        entries
+    }
+
+    #[test]
+    fn a_line_becomes_an_entry_with_a_full_timestamp() {
+        let mut assembler = Assembler::after(Cursor::default());
+        let entry = take(
+            &mut assembler,
+            Stream::Stderr,
+            &format!("{T2} ready to go\n"),
+        )
+        .unwrap();
+        assert_eq!(entry.timestamp, "2026-11-24T09:30:00.500000000Z");
+        assert_eq!(entry.message, "ready to go");
+        assert_eq!(entry.stream, Stream::Stderr);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&entry.to_line()).unwrap(),
+            serde_json::json!({
+                "timestamp": "2026-11-24T09:30:00.500000000Z",
+                "level": "info",
+                "message": "ready to go",
+                "stream": "stderr",
+                "cursor": "0_1795512600500000000.0",
+            })
+        );
+    }
+
+    #[test]
+    fn resuming_after_any_entry_gives_the_rest_and_nothing_twice() {
+        let pieces: Vec<_> = [
+            (Stream::Stdout, format!("{T1} one\n")),
+            (Stream::Stdout, format!("{T1} two\n")),
+            (Stream::Stderr, format!("{T2} a\n")),
+            (Stream::Stdout, format!("{T1} three\n")),
+            (Stream::Stderr, format!("{T2} b\n")),
+            (Stream::Stdout, format!("{T2} four\n")),
+        ]
+        .into();
+        let all = read_all(Cursor::default(), &pieces);
+        assert_eq!(all.len(), 6);
+        for (index, entry) in all.iter().enumerate() {
+            let rest = read_all(entry.cursor, &pieces);
+            assert_eq!(rest, all[index + 1..], "after {}", entry.message);
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_joined_and_a_too_long_one_is_cut_and_marked() {
+        let chunk = "x".repeat(16 * 1024);
+        let joined = read_all(
+            Cursor::default(),
+            &[
+                (Stream::Stdout, format!("{T1} {chunk}")),
+                (Stream::Stderr, format!("{T1} between\n")),
+                (Stream::Stdout, format!("{T1} end\n")),
+            ],
+        );
+        assert_eq!(joined[1].message.len(), chunk.len() + 3);
+        assert!(!joined[1].truncated);
+        let pieces: Vec<_> = (0..5)
+            .map(|_| (Stream::Stdout, format!("{T1} {chunk}")))
+            .chain([(Stream::Stdout, format!("{T1} end\n"))])
+            .collect();
+        let cut = read_all(Cursor::default(), &pieces);
+        assert_eq!((cut.len(), cut[0].message.len()), (1, LINE_LIMIT));
+        assert!(cut[0].truncated);
+    }
+
+    #[test]
+    fn a_last_line_without_an_end_comes_when_the_log_ends() {
+        let entries = read_all(Cursor::default(), &[(Stream::Stdout, format!("{T1} half"))]);
+        assert_eq!(entries[0].message, "half");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced_and_nothing_panics() {
+        let mut assembler = Assembler::after(Cursor::default());
+        let mut piece = format!("{T1} ").into_bytes();
+        piece.extend([0xff, 0x00, b'\r', b'\n']);
+        let entry = assembler.take(Stream::Stdout, &piece).unwrap();
+        assert_eq!(entry.message, "\u{fffd}\u{0}");
+        for nonsense in [&b""[..], b"x", b"no timestamp\n", &[0xff, b' ', b'\n']] {
+            assert_eq!(assembler.take(Stream::Stdout, nonsense), None);
+        }
+    }
+
+    #[test]
+    fn an_entry_fits_into_a_message_whatever_it_holds() {
+        let pieces: Vec<_> = (0..4)
+            .map(|_| {
+                (
+                    Stream::Stdout,
+                    format!("{T1} {}", "\u{1}".repeat(16 * 1024)),
+                )
+            })
+            .collect();
+        let entries = read_all(Cursor::default(), &pieces);
+        let line = entries[0].to_line();
+        assert!(line.len() <= ENTRY_LIMIT, "{}", line.len());
+        assert!(line.contains("\"truncated\":true"));
+    }
+
+    #[test]
+    fn a_cursor_is_read_back_and_nothing_else_is_one() {
+        for cursor in read_all(
+            Cursor::default(),
+            &[
+                (Stream::Stdout, format!("{T1} a\n")),
+                (Stream::Stderr, format!("{T2} b\n")),
+            ],
+        )
+        .iter()
+        .map(|entry| entry.cursor)
+        .chain([Cursor::default()])
+        {
+            assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        }
+        for wrong in [
+            "",
+            "_",
+            "0",
+            "0_",
+            "1_1",
+            "1.1",
+            "-1.0_0",
+            "1.-1_0",
+            "1.0_0_0",
+            "+1.0_0",
+            "99999999999999999999.0_0",
+            "1.99999999999_0",
+            "x.y_z.w",
+        ] {
+            assert_eq!(wrong.parse::<Cursor>(), Err(NotACursor), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_engine_is_read_from_a_second_before_all_that_may_be_missing() {
+        let since = |text: &str| text.parse::<Cursor>().unwrap().since_second();
+        assert_eq!(since("0_0"), 0);
+        assert_eq!(since("100900000000.0_100100000000.2"), 100);
+        assert_eq!(since("100900000000.0_0"), 98);
+        assert_eq!(since("3600000000000.0_5000000000.0"), 3598);
+    }
+}

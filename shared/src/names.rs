@@ -1,0 +1,209 @@
+//! The names that come from outside or go outside, each built only by its parser.
+//!
+//! A Docker id or name from a caller is never passed on: a caller names a lease by
+//! [`LeaseId`], and the container's name follows from it.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A lease's id: a UUID of version 7 in its canonical lower-case form, so that ids sort by
+/// the time of their making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(uuid::Uuid);
+
+/// The text is not a lease id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a lease id looks like 0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c")]
+pub struct NotALeaseId;
+
+impl LeaseId {
+    /// A new id, later in order than all that this process made before.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+}
+
+impl FromStr for LeaseId {
+    type Err = NotALeaseId;
+
+    fn from_str(text: &str) -> Result<Self, NotALeaseId> {
+        let id = uuid::Uuid::try_parse(text).map_err(|_| NotALeaseId)?;
+        // One lease has one spelling: the parser alone would also take upper case, braces
+        // and the form without hyphens.
+        if id.get_version_num() == 7 && id.as_hyphenated().to_string() == text {
+            Ok(Self(id))
+        } else {
+            Err(NotALeaseId)
+        }
+    }
+}
+
+impl fmt::Display for LeaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl Serialize for LeaseId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LeaseId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// Who holds a lease. Every read and write of the table goes through it, so that another
+/// owner's lease is simply not found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Owner(String);
+
+/// The text cannot name an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("an owner is 1 to 128 characters without control characters")]
+pub struct NotAnOwner;
+
+impl Owner {
+    /// The owner of everything where nobody signs in: the one-machine server.
+    pub fn local() -> Self {
+        Self("local".to_owned())
+    }
+
+    /// The owner's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Owner {
+    type Error = NotAnOwner;
+
+    fn try_from(text: String) -> Result<Self, NotAnOwner> {
+        let length = text.chars().count();
+        if (1..=128).contains(&length) && !text.chars().any(char::is_control) {
+            Ok(Self(text))
+        } else {
+            Err(NotAnOwner)
+        }
+    }
+}
+
+/// The name of this installation. Every container carries it as a label, and nothing
+/// without it is ever touched, so that several installations may share an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment(String);
+
+/// The text cannot name a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "a deployment is 1 to 32 of the characters a-z, 0-9 and -, and starts with a letter or digit"
+)]
+pub struct NotADeployment;
+
+impl Deployment {
+    /// The deployment's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Deployment {
+    type Err = NotADeployment;
+
+    fn from_str(text: &str) -> Result<Self, NotADeployment> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if (1..=32).contains(&text.len()) && text.chars().all(allowed) && !text.starts_with('-') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotADeployment)
+        }
+    }
+}
+
+/// What the engine calls a container: the name that follows from a lease's id, or the id
+/// under which the engine itself has listed it. Nothing else can become one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerName(String);
+
+impl ContainerName {
+    /// The one name that the container of lease `id` can have.
+    pub fn of_lease(id: &LeaseId) -> Self {
+        Self(format!("containerlease-{id}"))
+    }
+
+    /// The id that the engine gave in a listing. It is refused unless it is hexadecimal,
+    /// since the client library puts it into a URL as it is.
+    pub fn listed_by_engine(id: &str) -> Option<Self> {
+        let hexadecimal = !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit());
+        hexadecimal.then(|| Self(id.to_owned()))
+    }
+
+    /// The name as the engine takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_id_is_read_back() {
+        let id = LeaseId::generate();
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn ids_sort_by_their_making() {
+        let ids: Vec<_> = (0..1_000).map(|_| LeaseId::generate()).collect();
+        assert!(ids.is_sorted());
+        assert!(ids.iter().map(ToString::to_string).is_sorted());
+    }
+
+    #[test]
+    fn only_the_canonical_form_is_an_id() {
+        let id = LeaseId::generate().to_string();
+        for wrong in [
+            String::new(),
+            "../images/x".to_owned(),
+            id.to_uppercase(),
+            id.replace('-', ""),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+            format!("{id} "),
+            "00000000-0000-0000-0000-000000000000".to_owned(),
+            "f81d4fae-7dec-41d0-a765-00a0c91e6bf6".to_owned(),
+            "é".repeat(36),
+        ] {
+            assert_eq!(wrong.parse::<LeaseId>(), Err(NotALeaseId), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn owners_and_deployments_have_their_bounds() {
+        assert!(Owner::try_from("a".repeat(128)).is_ok());
+        assert!(Owner::try_from("a".repeat(129)).is_err());
+        assert!(Owner::try_from(String::new()).is_err());
+        assert!(Owner::try_from("a\nb".to_owned()).is_err());
+        assert!("prod-2".parse::<Deployment>().is_ok());
+        for wrong in ["", "-a", "A", "a b", "a/b", &"a".repeat(33)] {
+            assert!(wrong.parse::<Deployment>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_engine_id_that_could_leave_its_url_is_refused() {
+        assert!(ContainerName::listed_by_engine("0a1b2c").is_some());
+        assert!(ContainerName::listed_by_engine("").is_none());
+        assert!(ContainerName::listed_by_engine("../images/x").is_none());
+    }
+}

@@ -1,0 +1,124 @@
+//! Provision: a new lease with its container.
+//!
+//! The record is written before the container exists, under a name that follows from the
+//! lease's id. Whatever is cut off after that, the reaper finds the record and ends it.
+
+use thiserror::Error;
+
+use crate::{
+    end::{self, EndOutcome, Tools},
+    host::{HostError, Recipe},
+    lease::{Lease, Placement, Reason, State},
+    names::{ContainerName, LeaseId, Owner},
+    request,
+    settings::Policy,
+    store::{ChangeError, CreateError, StoreError},
+    time::Time,
+};
+
+/// Why there is no new lease. Nothing is left of it, or the reaper sees to what is.
+#[derive(Debug, Error)]
+pub enum ProvisionError {
+    #[error("the owner holds {quota} leases, as many as allowed")]
+    QuotaReached { quota: u32 },
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The owner deleted it, or the reaper gave it up, before its container ran.
+    #[error("the lease was ended while it was being provisioned")]
+    EndedMeanwhile,
+}
+
+/// Makes a lease for `owner` from `asked`, beginning at `now`.
+pub async fn provision(
+    tools: Tools<'_>,
+    policy: &Policy,
+    owner: Owner,
+    asked: &request::Provision,
+    now: Time,
+) -> Result<Lease, ProvisionError> {
+    let lease = Lease {
+        id: LeaseId::generate(),
+        owner,
+        version: 1,
+        image_type: asked.image.image_type.clone(),
+        name: asked.name.clone(),
+        created_at: now,
+        expires_at: now.plus(asked.duration),
+        hard_deadline: now.plus(policy.longest_lease),
+        cpu_milli: asked.cpu_milli,
+        memory_mb: asked.memory_mb,
+        placement: None,
+        state: State::Provisioning,
+    };
+    let quota = policy.leases_per_owner;
+    match tools.store.create(&lease, quota).await {
+        Ok(()) => {}
+        Err(CreateError::QuotaReached) => return Err(ProvisionError::QuotaReached { quota }),
+        Err(CreateError::Store(error)) => return Err(error.into()),
+    }
+
+    let placement = match place(tools, &lease, asked).await {
+        Ok(placement) => placement,
+        Err(error) => {
+            give_up(tools, &lease).await;
+            return Err(error.into());
+        }
+    };
+    match tools.store.start(&lease, placement).await {
+        Ok(running) => Ok(running),
+        Err(ChangeError::Changed(_)) => {
+            // Whoever ended the lease may have looked for the container before it was there.
+            if let Err(error) = tools.host.remove(&ContainerName::of_lease(&lease.id)).await {
+                tracing::warn!(lease = %lease.id, %error, "left a container to the reaper");
+            }
+            Err(ProvisionError::EndedMeanwhile)
+        }
+        Err(ChangeError::Store(error)) => {
+            give_up(tools, &lease).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Makes and starts the lease's container.
+async fn place(
+    tools: Tools<'_>,
+    lease: &Lease,
+    asked: &request::Provision,
+) -> Result<Placement, HostError> {
+    let name = ContainerName::of_lease(&lease.id);
+    let recipe = Recipe {
+        image: &asked.image,
+        command: asked.command.as_deref(),
+        env: &asked.env,
+    };
+    let chosen = tools.host.create(lease, &recipe).await?;
+    tools.host.start(&name).await?;
+    let started_at = Time::now();
+    let ports = tools
+        .host
+        .published_ports(&name, &asked.image.ports)
+        .await?;
+    Ok(Placement {
+        started_at,
+        image: chosen.image,
+        stand_in: chosen.stand_in,
+        ports,
+    })
+}
+
+/// Ends a lease that could not be provisioned. The caller has his answer already; what
+/// fails here, the reaper does on a later tick.
+async fn give_up(tools: Tools<'_>, lease: &Lease) {
+    match end::claim_and_end(tools, lease, Reason::Failed).await {
+        Ok(EndOutcome::Ended(_) | EndOutcome::TakenOver) => {}
+        Ok(EndOutcome::Failed { error, .. }) => {
+            tracing::warn!(lease = %lease.id, %error, "left a failed lease to the reaper");
+        }
+        Err(error) => {
+            tracing::warn!(lease = %lease.id, %error, "left a failed lease to the reaper");
+        }
+    }
+}

@@ -1,0 +1,504 @@
+//! What may be asked: bodies of requests, parsed into what the verbs take.
+//!
+//! A parser collects every fault of a body before it answers, so that nobody has to mend
+//! a request field by field. What it returns is checked; nothing deeper checks again.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Map, Value};
+
+use crate::catalogue::{Catalogue, Image, Range};
+
+/// The greatest body that is read, in bytes.
+pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// The shortest lease, in minutes. The reaper's look-ahead relies on it: a lease that is
+/// made right after a tick ends no sooner than the next one.
+pub const SHORTEST_MINUTES: u64 = 1;
+
+/// The duration that the dashboard offers first, in minutes.
+pub const DEFAULT_MINUTES: u64 = 15;
+
+const NAME_LENGTH: usize = 63;
+const COMMAND_PARTS: usize = 64;
+const COMMAND_BYTES: usize = 8 * 1024;
+const ENV_ENTRIES: usize = 64;
+const ENV_BYTES: usize = 16 * 1024;
+const LEAST_CPU_MILLI: u32 = 10;
+/// The engine itself refuses less than this.
+const LEAST_MEMORY_MB: u32 = 6;
+
+/// A checked `POST /api/provision`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provision {
+    pub image: Image,
+    pub duration: Duration,
+    pub name: Option<String>,
+    pub cpu_milli: u32,
+    pub memory_mb: u32,
+    /// The command to run; none for the image's own.
+    pub command: Option<Vec<String>>,
+    /// The image's variables with the caller's laid over them.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A checked `POST /api/containers/{id}/renew`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renew {
+    pub duration: Duration,
+}
+
+/// Why a body was refused.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refused {
+    /// It is not a JSON object; with a sentence that says why.
+    NotAnObject(String),
+    /// Some fields are wrong: all of them, in the order of their names.
+    Fields(Vec<FieldFault>),
+}
+
+/// What is wrong with one field, as a sentence for the caller.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FieldFault {
+    pub field: String,
+    pub detail: String,
+}
+
+impl Provision {
+    /// Parses the body of a provision. `longest` is the greatest lifetime of a lease.
+    pub fn parse(body: &[u8], catalogue: &Catalogue, longest: Duration) -> Result<Self, Refused> {
+        let mut fields = Fields::parse(body)?;
+        let image = fields.image_type(catalogue);
+        let duration = fields.duration(longest);
+        let name = fields.name();
+        let command = fields.command();
+        let env = fields.env();
+        // Limits depend on the image: without one there is nothing to hold them against.
+        let range = |of: fn(&Image) -> Range| image.map(of);
+        let cpu_milli = fields.amount("cpuMilli", LEAST_CPU_MILLI, range(|i| i.cpu_milli));
+        let memory_mb = fields.amount("memoryMB", LEAST_MEMORY_MB, range(|i| i.memory_mb));
+        fields.finish()?;
+
+        let (Some(image), Some(duration)) = (image.cloned(), duration) else {
+            unreachable!("a field that is missing is a fault")
+        };
+        let mut all_env = image.env.clone();
+        all_env.extend(env);
+        Ok(Self {
+            duration,
+            name,
+            cpu_milli: cpu_milli.unwrap_or(image.cpu_milli.default),
+            memory_mb: memory_mb.unwrap_or(image.memory_mb.default),
+            command: command.or_else(|| image.command.clone()),
+            env: all_env,
+            image,
+        })
+    }
+}
+
+impl Renew {
+    /// Parses the body of a renewal. `longest` is the greatest lifetime of a lease.
+    pub fn parse(body: &[u8], longest: Duration) -> Result<Self, Refused> {
+        let mut fields = Fields::parse(body)?;
+        let duration = fields.duration(longest);
+        fields.finish()?;
+        let Some(duration) = duration else {
+            unreachable!("a field that is missing is a fault")
+        };
+        Ok(Self { duration })
+    }
+}
+
+/// The fields of a body that nobody has asked for yet, and the faults found so far.
+struct Fields {
+    rest: Map<String, Value>,
+    known: Vec<&'static str>,
+    faults: Vec<FieldFault>,
+}
+
+impl Fields {
+    fn parse(body: &[u8]) -> Result<Self, Refused> {
+        let value: Value = serde_json::from_slice(body).map_err(|error| {
+            Refused::NotAnObject(if body.is_empty() {
+                "The body is empty; send a JSON object.".to_owned()
+            } else {
+                format!("The body is not JSON: {error}.")
+            })
+        })?;
+        let Value::Object(rest) = value else {
+            return Err(Refused::NotAnObject(format!(
+                "The body is {}; send a JSON object.",
+                kind(&value)
+            )));
+        };
+        Ok(Self {
+            rest,
+            known: Vec::new(),
+            faults: Vec::new(),
+        })
+    }
+
+    /// What is left was not asked for by anyone: a misspelt field must not be ignored.
+    fn finish(mut self) -> Result<(), Refused> {
+        for field in std::mem::take(&mut self.rest).keys() {
+            let detail = format!(
+                "There is no such field; the fields are {}.",
+                self.known.join(", ")
+            );
+            self.fault(field, detail);
+        }
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            self.faults.sort_by(|a, b| a.field.cmp(&b.field));
+            Err(Refused::Fields(self.faults))
+        }
+    }
+
+    fn fault(&mut self, field: &str, detail: String) {
+        self.faults.push(FieldFault {
+            field: field.to_owned(),
+            detail,
+        });
+    }
+
+    /// Takes a field out. `null` is the same as absent.
+    fn take(&mut self, field: &'static str) -> Option<Value> {
+        self.known.push(field);
+        self.rest.remove(field).filter(|value| !value.is_null())
+    }
+
+    fn image_type<'c>(&mut self, catalogue: &'c Catalogue) -> Option<&'c Image> {
+        const FIELD: &str = "imageType";
+        let names: Vec<_> = catalogue
+            .images()
+            .iter()
+            .map(|image| image.image_type.as_str())
+            .collect();
+        let choice = format!("choose one of {}", names.join(", "));
+        let image = match self.take(FIELD) {
+            None => Err(format!("It is missing; {choice}.")),
+            Some(Value::String(name)) => catalogue
+                .get(&name)
+                .ok_or_else(|| format!("There is no image type {}; {choice}.", quoted(&name))),
+            Some(other) => Err(format!("It is {}, not text; {choice}.", kind(&other))),
+        };
+        self.keep(FIELD, image)
+    }
+
+    fn duration(&mut self, longest: Duration) -> Option<Duration> {
+        const FIELD: &str = "durationMinutes";
+        let most = longest.as_secs() / 60;
+        let bounds = format!("a whole number of minutes from {SHORTEST_MINUTES} to {most}");
+        let duration = match self.take(FIELD) {
+            None => Err(format!("It is missing; give {bounds}.")),
+            Some(Value::Number(number)) => number
+                .as_u64()
+                .filter(|minutes| (SHORTEST_MINUTES..=most).contains(minutes))
+                .map(|minutes| Duration::from_secs(minutes * 60))
+                .ok_or_else(|| format!("It is {number}; give {bounds}.")),
+            Some(other) => Err(format!("It is {}; give {bounds}.", kind(&other))),
+        };
+        self.keep(FIELD, duration)
+    }
+
+    fn name(&mut self) -> Option<String> {
+        const FIELD: &str = "name";
+        let name = match self.take(FIELD)? {
+            Value::String(name) => {
+                let allowed = |c: char| c.is_alphanumeric() || " ._-".contains(c);
+                let length = name.chars().count();
+                if (1..=NAME_LENGTH).contains(&length)
+                    && name.chars().all(allowed)
+                    && name.trim() == name
+                {
+                    Ok(name)
+                } else {
+                    Err(format!(
+                        "It must be 1 to {NAME_LENGTH} letters, digits, spaces, dots, \
+                         underscores or hyphens, without a space at either end."
+                    ))
+                }
+            }
+            other => Err(format!("It is {}, not text.", kind(&other))),
+        };
+        self.keep(FIELD, name)
+    }
+
+    fn command(&mut self) -> Option<Vec<String>> {
+        const FIELD: &str = "command";
+        let value = self.take(FIELD)?;
+        let command = match serde_json::from_value::<Vec<String>>(value) {
+            Err(_) => Err("It must be a list of texts, the program first.".to_owned()),
+            Ok(parts) => {
+                let bytes: usize = parts.iter().map(String::len).sum();
+                let program = parts.first().is_some_and(|part| !part.is_empty());
+                if !program {
+                    Err("It must name a program.".to_owned())
+                } else if parts.len() > COMMAND_PARTS || bytes > COMMAND_BYTES {
+                    Err(format!(
+                        "It must have at most {COMMAND_PARTS} parts and {COMMAND_BYTES} bytes."
+                    ))
+                } else if parts.iter().any(|part| part.contains('\0')) {
+                    Err("It must not hold a NUL character.".to_owned())
+                } else {
+                    Ok(parts)
+                }
+            }
+        };
+        self.keep(FIELD, command)
+    }
+
+    fn env(&mut self) -> BTreeMap<String, String> {
+        const FIELD: &str = "env";
+        let Some(value) = self.take(FIELD) else {
+            return BTreeMap::new();
+        };
+        // A value may be a secret: no sentence here repeats one.
+        let env = match serde_json::from_value::<BTreeMap<String, String>>(value) {
+            Err(_) => {
+                Err("It must be an object of texts, such as {\"KEY\": \"value\"}.".to_owned())
+            }
+            Ok(env) => {
+                let bytes: usize = env.iter().map(|(key, value)| key.len() + value.len()).sum();
+                if env.len() > ENV_ENTRIES || bytes > ENV_BYTES {
+                    Err(format!(
+                        "It must have at most {ENV_ENTRIES} variables and {ENV_BYTES} bytes."
+                    ))
+                } else if let Some(key) = env.keys().find(|key| !is_variable_name(key)) {
+                    Err(format!(
+                        "{} is no variable's name; use letters, digits and underscores, \
+                         and no digit first.",
+                        quoted(key)
+                    ))
+                } else if env.values().any(|value| value.contains('\0')) {
+                    Err("No value may hold a NUL character.".to_owned())
+                } else {
+                    Ok(env)
+                }
+            }
+        };
+        self.keep(FIELD, env).unwrap_or_default()
+    }
+
+    fn amount(&mut self, field: &'static str, least: u32, range: Option<Range>) -> Option<u32> {
+        let value = self.take(field)?;
+        let range = range?;
+        let amount = value
+            .as_u64()
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| (least..=range.maximum).contains(number))
+            .ok_or_else(|| {
+                format!(
+                    "It must be a whole number from {least} to {} for this image type.",
+                    range.maximum
+                )
+            });
+        self.keep(field, amount)
+    }
+
+    fn keep<T>(&mut self, field: &'static str, parsed: Result<T, String>) -> Option<T> {
+        match parsed {
+            Ok(value) => Some(value),
+            Err(detail) => {
+                self.fault(field, detail);
+                None
+            }
+        }
+    }
+}
+
+fn is_variable_name(key: &str) -> bool {
+    !key.is_empty()
+        && !key.starts_with(|c: char| c.is_ascii_digit())
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A caller's text as it may be repeated to him: short, and with control characters escaped.
+fn quoted(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let short: String = text.chars().take(LONGEST).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!("\"{}{more}\"", short.escape_debug())
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn provision(body: &Value) -> Result<Provision, Refused> {
+        Provision::parse(body.to_string().as_bytes(), &Catalogue::embedded(), DAY)
+    }
+
+    fn faults(body: &Value) -> Vec<(String, String)> {
+        match provision(body) {
+            Err(Refused::Fields(faults)) => {
+                faults.into_iter().map(|f| (f.field, f.detail)).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_founding_body_is_enough() {
+        let parsed = provision(&json!({"imageType": "ubuntu", "durationMinutes": 5})).unwrap();
+        assert_eq!(parsed.image.image_type.as_str(), "ubuntu");
+        assert_eq!(parsed.duration, Duration::from_secs(300));
+        assert_eq!(parsed.cpu_milli, parsed.image.cpu_milli.default);
+        assert_eq!(parsed.command, parsed.image.command);
+    }
+
+    #[test]
+    fn every_optional_field_is_taken() {
+        let parsed = provision(&json!({
+            "imageType": "redis", "durationMinutes": 1, "name": "cache for Zoë",
+            "cpuMilli": 250, "memoryMB": 64, "command": ["redis-server", "--save", ""],
+            "env": {"TOKEN": "x"},
+        }))
+        .unwrap();
+        assert_eq!(parsed.name.as_deref(), Some("cache for Zoë"));
+        assert_eq!((parsed.cpu_milli, parsed.memory_mb), (250, 64));
+        assert_eq!(parsed.command.unwrap().len(), 3);
+        assert_eq!(parsed.env["TOKEN"], "x");
+    }
+
+    #[test]
+    fn a_wrong_duration_is_told_its_bounds() {
+        for (wrong, said) in [
+            (json!(0), "It is 0; "),
+            (json!(-5), "It is -5; "),
+            (json!(1.5), "It is 1.5; "),
+            (json!("ten"), "It is text; "),
+            (json!(1441), "It is 1441; "),
+            (
+                json!(18_446_744_073_709_551_615_u64),
+                "It is 18446744073709551615; ",
+            ),
+            (json!([1]), "It is a list; "),
+            (json!(null), "It is missing; "),
+        ] {
+            assert_eq!(
+                faults(&json!({"imageType": "redis", "durationMinutes": wrong})),
+                [(
+                    "durationMinutes".to_owned(),
+                    format!("{said}give a whole number of minutes from 1 to 1440.")
+                )]
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_image_type_is_told_the_choice() {
+        for wrong in [
+            json!("windows"),
+            json!(""),
+            json!("../redis"),
+            json!(7),
+            json!(null),
+        ] {
+            let faults = faults(&json!({"imageType": wrong, "durationMinutes": 5}));
+            assert_eq!(faults.len(), 1);
+            assert_eq!(faults[0].0, "imageType");
+            assert!(
+                faults[0].1.contains("choose one of ubuntu, "),
+                "{}",
+                faults[0].1
+            );
+        }
+    }
+
+    #[test]
+    fn all_faults_come_at_once() {
+        let fields: Vec<_> = faults(&json!({
+            "imageTyp": "redis", "durationMinutes": 0, "name": " x", "command": [],
+            "env": {"1A": "x"}, "cpuMilli": 1,
+        }))
+        .into_iter()
+        .map(|(field, _)| field)
+        .collect();
+        assert_eq!(
+            fields,
+            [
+                "command",
+                "durationMinutes",
+                "env",
+                "imageTyp",
+                "imageType",
+                "name"
+            ]
+        );
+    }
+
+    #[test]
+    fn amounts_are_held_against_the_image() {
+        let image = Catalogue::embedded().get("redis").unwrap().clone();
+        let body = |field: &str, value: Value| {
+            let mut body = json!({"imageType": "redis", "durationMinutes": 5});
+            body[field] = value;
+            body
+        };
+        for (field, most) in [
+            ("cpuMilli", image.cpu_milli.maximum),
+            ("memoryMB", image.memory_mb.maximum),
+        ] {
+            assert!(provision(&body(field, json!(most))).is_ok());
+            for wrong in [
+                json!(0),
+                json!(most + 1),
+                json!(-1),
+                json!(99.5),
+                json!("64"),
+            ] {
+                assert_eq!(faults(&body(field, wrong))[0].0, field);
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_is_never_repeated() {
+        let said = faults(&json!({
+            "imageType": "redis", "durationMinutes": 5, "env": {"KEY": "hunter2\u{0}"},
+        }));
+        assert!(!format!("{said:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_told_so() {
+        for (body, said) in [
+            ("", "The body is empty; send a JSON object."),
+            ("[]", "The body is a list; send a JSON object."),
+            ("\"x\"", "The body is text; send a JSON object."),
+        ] {
+            assert_eq!(
+                Renew::parse(body.as_bytes(), DAY),
+                Err(Refused::NotAnObject(said.to_owned()))
+            );
+        }
+        let Err(Refused::NotAnObject(said)) = Renew::parse(b"{\"durationMinutes\": 5", DAY) else {
+            panic!("half a body was taken")
+        };
+        assert!(said.starts_with("The body is not JSON: "), "{said}");
+        assert!(Renew::parse(&[0xff, 0xfe], DAY).is_err());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_before_it_is_repeated() {
+        let long = "é".repeat(50_000);
+        let said = &faults(&json!({"imageType": long, "durationMinutes": 5}))[0].1;
+        assert!(said.len() < 300, "{}", said.len());
+    }
+}

@@ -1,0 +1,403 @@
+//! The settings: every environment variable that the programs read, in this one file.
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `CONTAINERLEASE_DEPLOYMENT` | `containerlease` | this installation's name, a label on every container: what is without it is never touched |
+//! | `CONTAINERLEASE_TABLE` | `containerlease` | the DynamoDB table |
+//! | `CONTAINERLEASE_MAX_MINUTES` | `1440` | the greatest lifetime of a lease, all renewals included |
+//! | `CONTAINERLEASE_MAX_LEASES` | `20` | how many leases an owner may hold at once |
+//! | `CONTAINERLEASE_HISTORY_HOURS` | `24` | how long the record of an ended lease is kept |
+//! | `CONTAINERLEASE_LOOK_AHEAD_SECONDS` | `65` | how far ahead a run of the reaper takes leases on |
+//! | `CONTAINERLEASE_PUBLISH_ADDRESS` | `127.0.0.1` | the address on the Docker host at which containers' ports are published |
+//! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues; none: as long as its lease |
+//! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | where the log relay posts to viewers: the WebSocket API's `@connections` address |
+//! | `DOCKER_HOST` | `unix:///var/run/docker.sock` | the Docker engine: `unix://PATH` or `tcp://HOST:PORT`, the latter with mutual TLS only |
+//! | `DOCKER_CERT_PATH` | none | the folder with `ca.pem`, `cert.pem` and `key.pem` for a `tcp://` engine |
+//! | `AWS_ENDPOINT_URL`, `AWS_REGION`, … | as the AWS SDK has them | where DynamoDB is, for emulators |
+//!
+//! The one-machine server reads these besides:
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `CONTAINERLEASE_LISTEN` | `127.0.0.1:8080` | where it listens; loopback only |
+//! | `CONTAINERLEASE_DATA` | `.containerlease/data` | the folder of its table |
+//! | `CONTAINERLEASE_TABLE_PORT` | `0` | the loopback port of its embedded DynamoDB; 0 for any free one |
+//! | `CONTAINERLEASE_TICK_SECONDS` | `60` | how often the reaper runs |
+//! | `CONTAINERLEASE_DASHBOARD` | `frontend/dist` | the folder of the built dashboard |
+//! | `RUST_LOG` | `info` | what is logged, in the syntax of `tracing-subscriber` |
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use thiserror::Error;
+
+use crate::names::Deployment;
+
+/// What all programs read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub deployment: Deployment,
+    pub table: String,
+    pub policy: Policy,
+    /// How far ahead a run of the reaper takes leases on.
+    pub look_ahead: Duration,
+    pub engine: EngineAddress,
+    pub publish_address: String,
+    /// How long one log relay runs; none: as long as its lease.
+    pub relay_time: Option<Duration>,
+    pub connections_endpoint: Option<String>,
+}
+
+/// The rules that an operator sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The greatest lifetime of a lease, all renewals included.
+    pub longest_lease: Duration,
+    /// How many leases an owner may hold at once.
+    pub leases_per_owner: u32,
+    /// How long the record of an ended lease is kept.
+    pub history: Duration,
+}
+
+/// Where the Docker engine is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineAddress {
+    Unix(PathBuf),
+    /// Over TCP with mutual TLS: `HOST:PORT` and the folder of the certificates.
+    Tls {
+        authority: String,
+        certificates: PathBuf,
+    },
+}
+
+/// What only the one-machine server reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalSettings {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub table_port: u16,
+    pub tick: Duration,
+    pub dashboard: PathBuf,
+}
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{variable} is {value:?}: {problem}")]
+pub struct SettingsError {
+    pub variable: &'static str,
+    pub value: String,
+    pub problem: String,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        Self::parse(environment)
+    }
+
+    /// Reads the settings from `lookup`, which gives a variable's value.
+    pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let read = Reader(lookup);
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        Ok(Self {
+            deployment: read.parsed("CONTAINERLEASE_DEPLOYMENT", "containerlease")?,
+            table: read.text("CONTAINERLEASE_TABLE", "containerlease"),
+            policy: Policy {
+                longest_lease: minutes(read.number(
+                    "CONTAINERLEASE_MAX_MINUTES",
+                    1440,
+                    1..=525_600,
+                )?),
+                leases_per_owner: read.number("CONTAINERLEASE_MAX_LEASES", 20, 1..=100_000)?,
+                history: minutes(
+                    60 * read.number::<u64>("CONTAINERLEASE_HISTORY_HOURS", 24, 1..=87_600)?,
+                ),
+            },
+            look_ahead: read.seconds("CONTAINERLEASE_LOOK_AHEAD_SECONDS", 65, 0..=600)?,
+            engine: read.engine()?,
+            publish_address: read
+                .parsed::<std::net::IpAddr>("CONTAINERLEASE_PUBLISH_ADDRESS", "127.0.0.1")?
+                .to_string(),
+            relay_time: match read.optional("CONTAINERLEASE_RELAY_SECONDS") {
+                None => None,
+                Some(_) => Some(read.seconds("CONTAINERLEASE_RELAY_SECONDS", 0, 1..=86_400)?),
+            },
+            connections_endpoint: read.optional("CONTAINERLEASE_CONNECTIONS_ENDPOINT"),
+        })
+    }
+}
+
+impl LocalSettings {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        Self::parse(environment)
+    }
+
+    /// Reads the settings from `lookup`, which gives a variable's value.
+    pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let read = Reader(lookup);
+        let listen: SocketAddr = read.parsed("CONTAINERLEASE_LISTEN", "127.0.0.1:8080")?;
+        if !listen.ip().is_loopback() {
+            return Err(SettingsError {
+                variable: "CONTAINERLEASE_LISTEN",
+                value: listen.to_string(),
+                problem: "nobody signs in here, so it listens on a loopback address only, \
+                          such as 127.0.0.1:8080"
+                    .to_owned(),
+            });
+        }
+        Ok(Self {
+            listen,
+            data: PathBuf::from(read.text("CONTAINERLEASE_DATA", ".containerlease/data")),
+            table_port: read.number("CONTAINERLEASE_TABLE_PORT", 0, 0..=65_535)?,
+            tick: read.seconds("CONTAINERLEASE_TICK_SECONDS", 60, 1..=3_600)?,
+            dashboard: PathBuf::from(read.text("CONTAINERLEASE_DASHBOARD", "frontend/dist")),
+        })
+    }
+}
+
+/// What is logged: `RUST_LOG`, or `info`.
+pub fn log_filter() -> String {
+    environment("RUST_LOG").unwrap_or_else(|| "info".to_owned())
+}
+
+/// The one place that reads the environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
+fn environment(variable: &str) -> Option<String> {
+    std::env::var(variable).ok()
+}
+
+struct Reader<L>(L);
+
+impl<L: Fn(&str) -> Option<String>> Reader<L> {
+    /// A variable that is set to nothing counts as not set: that is how a template or a
+    /// compose file leaves one out.
+    fn optional(&self, variable: &'static str) -> Option<String> {
+        (self.0)(variable).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, variable: &'static str, default: &str) -> String {
+        self.optional(variable)
+            .unwrap_or_else(|| default.to_owned())
+    }
+
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &self,
+        variable: &'static str,
+        default: &str,
+    ) -> Result<T, SettingsError> {
+        let value = self.text(variable, default);
+        value.parse().map_err(|error: T::Err| SettingsError {
+            variable,
+            problem: error.to_string(),
+            value,
+        })
+    }
+
+    fn number<T>(
+        &self,
+        variable: &'static str,
+        default: T,
+        range: std::ops::RangeInclusive<T>,
+    ) -> Result<T, SettingsError>
+    where
+        T: std::str::FromStr + PartialOrd + std::fmt::Display,
+    {
+        let Some(value) = self.optional(variable) else {
+            return Ok(default);
+        };
+        match value.parse() {
+            Ok(number) if range.contains(&number) => Ok(number),
+            _ => Err(SettingsError {
+                variable,
+                value,
+                problem: format!(
+                    "it must be a whole number from {} to {}",
+                    range.start(),
+                    range.end()
+                ),
+            }),
+        }
+    }
+
+    fn seconds(
+        &self,
+        variable: &'static str,
+        default: u64,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<Duration, SettingsError> {
+        self.number(variable, default, range)
+            .map(Duration::from_secs)
+    }
+
+    fn engine(&self) -> Result<EngineAddress, SettingsError> {
+        const HOST: &str = "DOCKER_HOST";
+        const CERTIFICATES: &str = "DOCKER_CERT_PATH";
+        let value = self.text(HOST, "unix:///var/run/docker.sock");
+        let refused = |problem: &str| SettingsError {
+            variable: HOST,
+            value: value.clone(),
+            problem: problem.to_owned(),
+        };
+        if let Some(path) = value.strip_prefix("unix://") {
+            return if path.starts_with('/') {
+                Ok(EngineAddress::Unix(PathBuf::from(path)))
+            } else {
+                Err(refused("the socket's path must be absolute"))
+            };
+        }
+        let Some(authority) = value
+            .strip_prefix("tcp://")
+            .or_else(|| value.strip_prefix("https://"))
+        else {
+            return Err(refused("it must begin with unix:// or tcp://"));
+        };
+        let authority = authority.trim_end_matches('/');
+        let parsed: Result<http::uri::Authority, _> = authority.parse();
+        if !parsed.is_ok_and(|a| a.port_u16().is_some() && !a.as_str().contains('@')) {
+            return Err(refused(
+                "it must name a host and a port, such as tcp://192.0.2.7:2376",
+            ));
+        }
+        let Some(certificates) = self.optional(CERTIFICATES) else {
+            return Err(refused(
+                "an engine over TCP is reached by mutual TLS only: set DOCKER_CERT_PATH to \
+                 the folder with ca.pem, cert.pem and key.pem",
+            ));
+        };
+        Ok(EngineAddress::Tls {
+            authority: authority.to_owned(),
+            certificates: PathBuf::from(certificates),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::parse(lookup(pairs))
+    }
+
+    fn lookup(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        move |variable| {
+            pairs
+                .iter()
+                .find(|(name, _)| *name == variable)
+                .map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_table_above() {
+        let defaults = settings(&[]).unwrap();
+        assert_eq!(defaults.deployment.as_str(), "containerlease");
+        assert_eq!(defaults.table, "containerlease");
+        assert_eq!(defaults.policy.longest_lease, Duration::from_secs(86_400));
+        assert_eq!(defaults.policy.leases_per_owner, 20);
+        assert_eq!(defaults.policy.history, Duration::from_secs(86_400));
+        assert_eq!(defaults.look_ahead, Duration::from_secs(65));
+        assert_eq!(defaults.publish_address, "127.0.0.1");
+        assert_eq!(defaults.relay_time, None);
+        assert_eq!(
+            defaults.engine,
+            EngineAddress::Unix("/var/run/docker.sock".into())
+        );
+        let local = LocalSettings::parse(lookup(&[])).unwrap();
+        assert_eq!(local.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(local.tick, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        assert_eq!(settings(&[("CONTAINERLEASE_TABLE", "")]), settings(&[]));
+        assert_eq!(
+            settings(&[("CONTAINERLEASE_RELAY_SECONDS", "")]),
+            settings(&[])
+        );
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_would_be_right() {
+        for (variable, value, said) in [
+            (
+                "CONTAINERLEASE_DEPLOYMENT",
+                "My App",
+                "1 to 32 of the characters",
+            ),
+            (
+                "CONTAINERLEASE_MAX_MINUTES",
+                "0",
+                "whole number from 1 to 525600",
+            ),
+            (
+                "CONTAINERLEASE_MAX_MINUTES",
+                "ten",
+                "whole number from 1 to 525600",
+            ),
+            (
+                "CONTAINERLEASE_MAX_LEASES",
+                "-1",
+                "whole number from 1 to 100000",
+            ),
+            (
+                "CONTAINERLEASE_HISTORY_HOURS",
+                "0",
+                "whole number from 1 to 87600",
+            ),
+            (
+                "CONTAINERLEASE_LOOK_AHEAD_SECONDS",
+                "601",
+                "whole number from 0 to 600",
+            ),
+            (
+                "CONTAINERLEASE_PUBLISH_ADDRESS",
+                "localhost",
+                "invalid IP address",
+            ),
+            (
+                "CONTAINERLEASE_RELAY_SECONDS",
+                "0",
+                "whole number from 1 to 86400",
+            ),
+            ("DOCKER_HOST", "ssh://host", "begin with unix:// or tcp://"),
+            ("DOCKER_HOST", "unix://docker.sock", "must be absolute"),
+            ("DOCKER_HOST", "tcp://host", "a host and a port"),
+            ("DOCKER_HOST", "tcp://a b:1", "a host and a port"),
+            ("DOCKER_HOST", "tcp://u@host:1", "a host and a port"),
+            ("DOCKER_HOST", "tcp://host:2375", "mutual TLS only"),
+        ] {
+            let error = settings(&[(variable, value)]).expect_err(value);
+            assert_eq!(error.variable, variable);
+            assert!(error.problem.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_engine_over_tcp_comes_with_its_certificates() {
+        let tls = settings(&[
+            ("DOCKER_HOST", "tcp://127.0.0.1:2376"),
+            ("DOCKER_CERT_PATH", "/certs"),
+        ]);
+        assert_eq!(
+            tls.unwrap().engine,
+            EngineAddress::Tls {
+                authority: "127.0.0.1:2376".to_owned(),
+                certificates: "/certs".into()
+            }
+        );
+    }
+
+    #[test]
+    fn the_server_listens_on_loopback_only() {
+        for wrong in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80"] {
+            let error = LocalSettings::parse(lookup(&[("CONTAINERLEASE_LISTEN", wrong)]));
+            assert!(error.unwrap_err().problem.contains("loopback"), "{wrong}");
+        }
+        assert!(LocalSettings::parse(lookup(&[("CONTAINERLEASE_LISTEN", "[::1]:9")])).is_ok());
+        assert!(LocalSettings::parse(lookup(&[("CONTAINERLEASE_LISTEN", "8080")])).is_err());
+    }
+}

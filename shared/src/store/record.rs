@@ -1,0 +1,334 @@
+//! The shape of the table's items, and the way from a lease to an item and back.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+
+use super::{Sighting, number, text};
+use crate::{
+    catalogue::ImageType,
+    lease::{Ending, Lease, Placement, Reason, Receipt, State, StateName},
+    names::{ContainerName, LeaseId, Owner},
+    time::Time,
+};
+
+pub(super) const DUE_PARTITION: &str = "due";
+pub(super) const REAPER_PARTITION: &str = "reaper";
+pub(super) const SIGHTING_PREFIX: &str = "sighting#";
+
+/// The attribute that tells one write from every other.
+pub(super) const TOKEN: &str = "writeToken";
+
+/// All attributes of a lease besides its key. A write sets or removes every one of them.
+pub(super) const ATTRIBUTES: &[&str] = &[
+    "activeSk",
+    "duePk",
+    "dueAt",
+    "purgeAt",
+    TOKEN,
+    "version",
+    "state",
+    "imageType",
+    "name",
+    "createdAt",
+    "expiresAt",
+    "hardDeadline",
+    "cpuMilli",
+    "memoryMb",
+    "placement",
+    "ending",
+    "receipt",
+];
+
+/// A lease as it lies in the table. Times at the top are numbers of milliseconds, since
+/// conditions and indexes compare them; `purgeAt` is in seconds, as DynamoDB's TTL wants.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Item {
+    pk: String,
+    sk: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_sk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purge_at: Option<i64>,
+    write_token: String,
+    version: u64,
+    state: StateName,
+    image_type: ImageType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    created_at: i64,
+    expires_at: i64,
+    hard_deadline: i64,
+    cpu_milli: u32,
+    memory_mb: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    placement: Option<Placement>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ending: Option<EndingItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Receipt>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndingItem {
+    reason: Reason,
+    requested_at: Time,
+    attempts: u32,
+    next_attempt_at: Time,
+    stopped_at: Option<Time>,
+    exit_code: Option<i64>,
+}
+
+impl Item {
+    /// The item of a lease. `purge_at` is for a lease that has ended.
+    pub(super) fn of(lease: &Lease, purge_at: Option<Time>) -> Self {
+        let due_at = lease.due_at();
+        let (ending, receipt) = match &lease.state {
+            State::Provisioning | State::Running => (None, None),
+            State::Ending(ending) | State::Quarantined(ending) => (
+                Some(EndingItem {
+                    reason: ending.reason,
+                    requested_at: ending.requested_at,
+                    attempts: ending.attempts,
+                    next_attempt_at: ending.next_attempt_at,
+                    stopped_at: ending.stopped_at,
+                    exit_code: ending.exit_code,
+                }),
+                None,
+            ),
+            State::Ended(receipt) => (None, Some(receipt.clone())),
+        };
+        Self {
+            pk: owner_key(&lease.owner),
+            sk: format!("{LEASE_PREFIX}{}", lease.id),
+            active_sk: due_at.map(|_| lease.id.to_string()),
+            due_pk: due_at.map(|_| DUE_PARTITION.to_owned()),
+            due_at: due_at.map(Time::as_millis),
+            purge_at: purge_at.map(Time::as_secs_rounded_up),
+            write_token: uuid::Uuid::now_v7().to_string(),
+            version: lease.version,
+            state: lease.state_name(),
+            image_type: lease.image_type.clone(),
+            name: lease.name.clone(),
+            created_at: lease.created_at.as_millis(),
+            expires_at: lease.expires_at.as_millis(),
+            hard_deadline: lease.hard_deadline.as_millis(),
+            cpu_milli: lease.cpu_milli,
+            memory_mb: lease.memory_mb,
+            placement: lease.placement.clone(),
+            ending,
+            receipt,
+        }
+    }
+
+    pub(super) fn into_attributes(self) -> HashMap<String, AttributeValue> {
+        serde_dynamo::to_item(self).expect("an item is made of texts, numbers and maps")
+    }
+
+    pub(super) fn from_attributes(
+        attributes: HashMap<String, AttributeValue>,
+    ) -> Result<Self, String> {
+        serde_dynamo::from_item(attributes).map_err(|error| error.to_string())
+    }
+
+    /// The lease of an item, or what is wrong with the item.
+    pub(super) fn into_lease(self) -> Result<Lease, String> {
+        let id: LeaseId = self
+            .sk
+            .strip_prefix(LEASE_PREFIX)
+            .ok_or("its sort key is not a lease's")?
+            .parse()
+            .map_err(|_| "its sort key holds no lease id")?;
+        let owner = self
+            .pk
+            .strip_prefix(OWNER_PREFIX)
+            .and_then(|owner| Owner::try_from(owner.to_owned()).ok())
+            .ok_or("its partition key is not an owner's")?;
+        let ending = self.ending.map(|item| Ending {
+            reason: item.reason,
+            requested_at: item.requested_at,
+            attempts: item.attempts,
+            next_attempt_at: item.next_attempt_at,
+            stopped_at: item.stopped_at,
+            exit_code: item.exit_code,
+        });
+        let state = match self.state {
+            StateName::Provisioning => State::Provisioning,
+            StateName::Running => State::Running,
+            StateName::Ending => State::Ending(ending.ok_or("it ends without its fields")?),
+            StateName::Quarantined => {
+                State::Quarantined(ending.ok_or("it is quarantined without its fields")?)
+            }
+            StateName::Ended => State::Ended(self.receipt.ok_or("it ended without a receipt")?),
+        };
+        Ok(Lease {
+            id,
+            owner,
+            version: self.version,
+            image_type: self.image_type,
+            name: self.name,
+            created_at: Time::from_millis(self.created_at),
+            expires_at: Time::from_millis(self.expires_at),
+            hard_deadline: Time::from_millis(self.hard_deadline),
+            cpu_milli: self.cpu_milli,
+            memory_mb: self.memory_mb,
+            placement: self.placement,
+            state,
+        })
+    }
+}
+
+const OWNER_PREFIX: &str = "owner#";
+const LEASE_PREFIX: &str = "lease#";
+
+pub(super) fn owner_key(owner: &Owner) -> String {
+    format!("{OWNER_PREFIX}{}", owner.as_str())
+}
+
+pub(super) fn lease_key(owner: &Owner, id: &LeaseId) -> HashMap<String, AttributeValue> {
+    key(owner_key(owner), format!("{LEASE_PREFIX}{id}"))
+}
+
+pub(super) fn quota_key(owner: &Owner) -> HashMap<String, AttributeValue> {
+    key(owner_key(owner), "quota".to_owned())
+}
+
+pub(super) fn sighting_key(container: &ContainerName) -> HashMap<String, AttributeValue> {
+    key(
+        REAPER_PARTITION.to_owned(),
+        format!("{SIGHTING_PREFIX}{}", container.as_str()),
+    )
+}
+
+pub(super) fn sighting_item(
+    container: &ContainerName,
+    seen: Time,
+    purge_at: Time,
+) -> HashMap<String, AttributeValue> {
+    let mut item = sighting_key(container);
+    item.insert("seenAt".to_owned(), number(seen.as_millis()));
+    item.insert("purgeAt".to_owned(), number(purge_at.as_secs_rounded_up()));
+    item
+}
+
+/// The sighting of an item; none when it is not one that this program has written.
+pub(super) fn sighting(item: &HashMap<String, AttributeValue>) -> Option<Sighting> {
+    let sort_key = item.get("sk")?.as_s().ok()?;
+    let container = ContainerName::listed_by_engine(sort_key.strip_prefix(SIGHTING_PREFIX)?)?;
+    let seen: i64 = item.get("seenAt")?.as_n().ok()?.parse().ok()?;
+    Some(Sighting {
+        container,
+        first_seen: Time::from_millis(seen),
+    })
+}
+
+fn key(pk: String, sk: String) -> HashMap<String, AttributeValue> {
+    HashMap::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(state: State) -> Lease {
+        let created = Time::from_millis(1_000);
+        Lease {
+            id: LeaseId::generate(),
+            owner: Owner::local(),
+            version: 7,
+            image_type: ImageType::for_tests("redis"),
+            name: Some("mine".to_owned()),
+            created_at: created,
+            expires_at: Time::from_millis(61_000),
+            hard_deadline: Time::from_millis(601_000),
+            cpu_milli: 500,
+            memory_mb: 256,
+            placement: Some(Placement {
+                started_at: created,
+                image: "redis:7".to_owned(),
+                stand_in: false,
+                ports: vec![],
+            }),
+            state,
+        }
+    }
+
+    fn every_state() -> [State; 5] {
+        let ending = Ending {
+            reason: Reason::Expired,
+            requested_at: Time::from_millis(61_000),
+            attempts: 2,
+            next_attempt_at: Time::from_millis(181_000),
+            stopped_at: Some(Time::from_millis(61_500)),
+            exit_code: Some(137),
+        };
+        let receipt = Receipt {
+            reason: Reason::Expired,
+            requested_at: Time::from_millis(61_000),
+            stopped_at: None,
+            removed_at: Time::from_millis(61_700),
+            attempts: 2,
+            overshoot_ms: Some(700),
+            exit_code: None,
+        };
+        [
+            State::Provisioning,
+            State::Running,
+            State::Ending(ending.clone()),
+            State::Quarantined(ending),
+            State::Ended(receipt),
+        ]
+    }
+
+    #[test]
+    fn a_lease_in_any_state_comes_back_as_it_went() {
+        for state in every_state() {
+            let lease = lease(state);
+            let attributes = Item::of(&lease, None).into_attributes();
+            let back = Item::from_attributes(attributes).unwrap().into_lease();
+            assert_eq!(back, Ok(lease));
+        }
+    }
+
+    #[test]
+    fn a_write_knows_every_attribute_of_an_item() {
+        for state in every_state() {
+            let attributes = Item::of(&lease(state), Some(Time::from_millis(1))).into_attributes();
+            for name in attributes
+                .keys()
+                .filter(|name| !["pk", "sk"].contains(&name.as_str()))
+            {
+                assert!(ATTRIBUTES.contains(&name.as_str()), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_leases_that_have_not_ended_are_in_the_indexes() {
+        for state in every_state() {
+            let lease = lease(state);
+            let attributes = Item::of(&lease, None).into_attributes();
+            let active = lease.state_name() != StateName::Ended;
+            for index_key in ["activeSk", "duePk", "dueAt"] {
+                assert_eq!(attributes.contains_key(index_key), active, "{index_key}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_item_that_makes_no_sense_says_what_is_wrong() {
+        let mut item = Item::of(&lease(State::Running), None);
+        item.state = StateName::Ended;
+        assert_eq!(
+            item.into_lease(),
+            Err("it ended without a receipt".to_owned())
+        );
+    }
+}
