@@ -98,7 +98,7 @@ mod tests {
     fn text_has_three_decimals_whatever_the_value() {
         assert_eq!(Time::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(
-            Time::from_millis(1_795_513_800_120).to_string(),
+            Time::from_millis(1_795_516_200_120).to_string(),
             "2026-11-24T10:30:00.120Z"
         );
     }

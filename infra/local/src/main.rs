@@ -1,1 +1,207 @@
-fn main() {}
+//! The one-machine server: the API, the schedule, the table and the dashboard in one
+//! process, for a machine without AWS.
+//!
+//! It does what API Gateway, EventBridge Scheduler and DynamoDB do around the functions,
+//! and no more: the handlers are those that run on Lambda, and they are given the events
+//! that they are given there.
+//!
+//! # Layout
+//!
+//! - [`table`]: DynamoDB, embedded, on a file.
+//! - [`gateway`]: API Gateway's HTTP API: routes, and requests as events.
+//! - [`sockets`]: API Gateway's WebSocket API: connections, and messages as events.
+//! - [`schedule`]: the ticker that runs the reaper.
+//! - [`dashboard`]: the built page.
+
+mod dashboard;
+mod gateway;
+mod schedule;
+mod sockets;
+mod table;
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use containerlease_functions::{
+    app::{App, StartError, aws_defaults},
+    cleanup, list,
+};
+use containerlease_shared::settings::{
+    EngineAddress, LocalSettings, Settings, SettingsError, log_filter,
+};
+use thiserror::Error;
+use tokio::{net::TcpListener, signal::unix::SignalKind};
+use tokio_util::sync::CancellationToken;
+
+use gateway::Gateway;
+use sockets::Sockets;
+use table::{Table, TableError};
+
+/// How long requests and ends that have begun may take after the server was told to stop.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(20);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(log_filter())
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say_why_not(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the server does not start, each with a sentence that says what to do.
+#[derive(Debug, Error)]
+enum ServeError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error("the signals of this process cannot be received: {0}")]
+    Signals(std::io::Error),
+    #[error(
+        "{address} cannot be listened on ({error}): stop what listens there, or choose another \
+         address with CONTAINERLEASE_LISTEN"
+    )]
+    Listen {
+        address: std::net::SocketAddr,
+        error: std::io::Error,
+    },
+}
+
+async fn serve() -> Result<(), ServeError> {
+    let settings = Settings::from_env()?;
+    let local = LocalSettings::from_env()?;
+    let stop = stop_on_signal().map_err(ServeError::Signals)?;
+
+    // The address first: a second server must not get as far as the first one's table.
+    let listen = |error| ServeError::Listen {
+        address: local.listen,
+        error,
+    };
+    let listener = TcpListener::bind(local.listen).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+
+    let table = Table::open(&local.data, local.table_port).await?;
+    let aws = aws_defaults()
+        .endpoint_url(table.endpoint())
+        .region(aws_sdk_dynamodb::config::Region::new("local"))
+        .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
+            "local", "local", None, None, "embedded",
+        ))
+        .load()
+        .await;
+    let app = App::new(&settings, &aws)?;
+    app.store.create_table().await.map_err(TableError::from)?;
+
+    let sockets = Sockets::start(app.clone(), settings.relay_time);
+    let gateway = Arc::new(Gateway::new(app.clone(), sockets.clone(), address));
+    let router = gateway::router(gateway, &local.dashboard);
+
+    let ending = CancellationToken::new();
+    let reaper = cleanup::reaper(&app, settings.look_ahead, ending.clone());
+    let schedule = tokio::spawn(schedule::run(
+        reaper,
+        table.database(),
+        local.tick,
+        ending.clone(),
+    ));
+
+    greet(&settings, &local, address, &table, &app).await;
+    let stopping = stop.clone();
+    let server = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stopping.cancelled().await });
+    let server = tokio::spawn(server.into_future());
+
+    stop.cancelled().await;
+    tracing::info!("stopping: what has begun is finished first");
+    ending.cancel();
+    sockets.close_all();
+    let finished = tokio::time::timeout(SHUTDOWN_LIMIT, async {
+        // Neither task returns an error that could still be handled here.
+        drop(schedule.await);
+        drop(server.await);
+    });
+    if finished.await.is_err() {
+        tracing::warn!("not all was finished in time; the next start goes on with it");
+    }
+    drop(app);
+    table.close().await;
+    Ok(())
+}
+
+/// A token that is cancelled when the process is told to stop.
+fn stop_on_signal() -> std::io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
+    let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        told.cancel();
+    });
+    Ok(stop)
+}
+
+/// Says where all is and what to do next.
+#[expect(
+    clippy::print_stdout,
+    reason = "this is what a person starts the server to read"
+)]
+async fn greet(
+    settings: &Settings,
+    local: &LocalSettings,
+    address: std::net::SocketAddr,
+    table: &Table,
+    app: &App,
+) {
+    let engine = match &settings.engine {
+        EngineAddress::Unix(path) => format!("unix://{}", path.display()),
+        EngineAddress::Tls { authority, .. } => format!("tcp://{authority} with mutual TLS"),
+    };
+    let ready = list::readiness_of(app).await;
+    let engine_state = match (ready.engine.detail, app.host.version().await) {
+        (None, Ok(version)) => format!("Docker {}", version.version),
+        (detail, _) => format!(
+            "NOT USABLE: {} Nothing can be leased until it is.",
+            detail.unwrap_or("The engine answers with an error.")
+        ),
+    };
+    println!("ContainerLease is on http://{address}");
+    println!();
+    println!(
+        "  dashboard  http://{address}/{}",
+        dashboard::hint(&local.dashboard)
+    );
+    println!("  engine     {engine} ({engine_state})");
+    println!("  data       {}", local.data.display());
+    println!("  table      {} (DynamoDB, embedded)", table.endpoint());
+    println!("  reaper     every {} s", local.tick.as_secs());
+    println!();
+    println!("Lease an ubuntu for five minutes:");
+    println!();
+    println!(
+        "  curl -X POST http://{address}/api/provision -H 'Content-Type: application/json' \\"
+    );
+    println!("    -d '{{\"imageType\":\"ubuntu\",\"durationMinutes\":5}}'");
+    println!();
+    println!("Stop with Ctrl-C: leases are kept, and end on time once the server runs again.");
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever starts the server reads why it does not"
+)]
+fn say_why_not(error: &ServeError) {
+    eprintln!("containerlease: {error}");
+}

@@ -1,0 +1,51 @@
+//! The built dashboard, as CloudFront and a bucket serve it on AWS.
+
+use std::path::Path;
+
+use axum::{extract::Request, middleware::Next, response::Response};
+use http::{HeaderValue, header};
+use tower_http::services::ServeDir;
+
+/// What the page may do. It loads from here alone, and no other page may frame it.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+
+/// The page's files.
+pub(crate) fn files(folder: &Path) -> ServeDir {
+    ServeDir::new(folder)
+}
+
+/// What to say beside the page's address when it was not built.
+pub(crate) fn hint(folder: &Path) -> &'static str {
+    if folder.join("index.html").is_file() {
+        ""
+    } else {
+        " (not built: `npm ci && npm run build` in frontend/)"
+    }
+}
+
+/// Adds the headers that every answer has.
+pub(crate) async fn security_headers(request: Request, next: Next) -> Response {
+    // A file under /assets has its content's hash in its name.
+    let immutable = request.uri().path().starts_with("/assets/");
+    let mut response = next.run(request).await;
+    let found = response.status().is_success();
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static(if immutable && found {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-cache"
+        }));
+    response
+}

@@ -1,0 +1,337 @@
+//! API Gateway's HTTP API: routes, and requests as the events that the functions take.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequestParts, Path as PathParameter, Request, State, WebSocketUpgrade},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use base64::Engine as _;
+use containerlease_functions::{
+    answer::problem_response, app::App, delete, list, problem::Problem, provision, renew,
+};
+use containerlease_shared::time::Time;
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
+use lambda_http::Body as LambdaBody;
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value, json};
+use tower_http::compression::CompressionLayer;
+
+use crate::{dashboard, sockets::Sockets};
+
+/// API Gateway's own bound of a body, in bytes. The functions have a lower one.
+const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+/// What the routes work with.
+pub(crate) struct Gateway {
+    app: App,
+    sockets: Sockets,
+    /// The names under which this server may be called, each as `HOST:PORT`.
+    names: Vec<String>,
+}
+
+impl Gateway {
+    pub(crate) fn new(app: App, sockets: Sockets, address: SocketAddr) -> Self {
+        let port = address.port();
+        let names = vec![
+            address.to_string(),
+            format!("localhost:{port}"),
+            format!("127.0.0.1:{port}"),
+            format!("[::1]:{port}"),
+        ];
+        Self {
+            app,
+            sockets,
+            names,
+        }
+    }
+
+    /// Whether a header names this server. Behind another name a page of somebody else's
+    /// could speak to it through the visitor's browser.
+    fn is_named_by(&self, host: &str) -> bool {
+        let with_port = |name: &String| {
+            name == host || (name.ends_with(":80") && name.strip_suffix(":80") == Some(host))
+        };
+        self.names.iter().any(with_port)
+    }
+
+    /// Whether a request names this server, and comes from a page of this server if it
+    /// comes from a page at all.
+    fn is_addressed_by(&self, request: &Request) -> bool {
+        let text = |name| match request.headers().get(name) {
+            None => Ok(None),
+            Some(value) => HeaderValue::to_str(value).map(Some),
+        };
+        let host_is_ours = match (text(header::HOST), request.uri().authority()) {
+            (Ok(Some(host)), _) => self.is_named_by(host),
+            (Ok(None), Some(authority)) => self.is_named_by(authority.as_str()),
+            _ => false,
+        };
+        let origin_is_ours = match text(header::ORIGIN) {
+            Ok(None) => true,
+            Ok(Some(origin)) => origin
+                .strip_prefix("http://")
+                .is_some_and(|host| self.is_named_by(host)),
+            Err(_) => false,
+        };
+        host_is_ours && origin_is_ours
+    }
+}
+
+/// All that the server answers.
+pub(crate) fn router(gateway: Arc<Gateway>, folder: &Path) -> Router {
+    let dashboard = Router::new()
+        .fallback_service(dashboard::files(folder))
+        .layer(CompressionLayer::new());
+    Router::new()
+        .route("/api/{*rest}", any(call))
+        .route("/healthz", any(call))
+        .route("/readyz", any(call))
+        .route("/ws/logs/{id}", get(watch))
+        .with_state(Arc::clone(&gateway))
+        .fallback_service(dashboard)
+        .layer(middleware::from_fn_with_state(gateway, refuse_foreigners))
+        .layer(middleware::from_fn(dashboard::security_headers))
+}
+
+/// A function's handler, by its route.
+#[derive(Clone, Copy)]
+enum Function {
+    Provision,
+    Renew,
+    Delete,
+    List,
+}
+
+/// The function for a path and a method, with the lease's id in the path; or the methods
+/// that the path takes.
+fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), Problem> {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let (id, functions): (Option<&str>, &[(Method, Function)]) = match segments.as_slice() {
+        ["api", "provision"] => (None, &[(Method::POST, Function::Provision)]),
+        ["api", "containers" | "images"] | ["healthz" | "readyz"] => {
+            (None, &[(Method::GET, Function::List)])
+        }
+        ["api", "containers", id] => (
+            Some(id),
+            &[
+                (Method::GET, Function::List),
+                (Method::DELETE, Function::Delete),
+            ],
+        ),
+        ["api", "containers", id, "renew"] => (Some(id), &[(Method::POST, Function::Renew)]),
+        _ => return Err(Problem::route_not_found()),
+    };
+    let function = functions.iter().find(|(allowed, _)| allowed == method);
+    let Some((_, function)) = function else {
+        let allowed: Vec<_> = functions
+            .iter()
+            .map(|(method, _)| method.as_str())
+            .collect();
+        return Err(Problem::method_not_allowed(&allowed.join(", ")));
+    };
+    let id = id.map(|id| percent_decode_str(id).decode_utf8_lossy().into_owned());
+    Ok((*function, id))
+}
+
+/// Answers a request to the API.
+async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let request_id = uuid::Uuid::now_v7().to_string();
+    let refused = |problem: &Problem| {
+        let mut response = response_of(problem_response(Some(&request_id), problem));
+        if problem.name == "method-not-allowed" {
+            let allowed = problem
+                .detail
+                .trim_start_matches("Use ")
+                .trim_end_matches('.');
+            if let Ok(allowed) = HeaderValue::from_str(allowed) {
+                response.headers_mut().insert(header::ALLOW, allowed);
+            }
+        }
+        response
+    };
+    let (parts, body) = request.into_parts();
+    let (function, id) = match route(&parts.method, parts.uri.path()) {
+        Ok(routed) => routed,
+        Err(problem) => return refused(&problem),
+    };
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        return refused(&Problem::body_too_large());
+    };
+    let event = event(&parts, id.as_deref(), &body, &request_id);
+    let request = match lambda_http::request::from_str(&event.to_string()) {
+        Ok(request) => request,
+        Err(error) => {
+            tracing::error!(%error, "a request could not be turned into an event");
+            return refused(&Problem::internal());
+        }
+    };
+    let app = &gateway.app;
+    let mut response = response_of(match function {
+        Function::Provision => provision::handle(app, request).await,
+        Function::Renew => renew::handle(app, request).await,
+        Function::Delete => delete::handle(app, request).await,
+        Function::List => list::handle(app, request).await,
+    });
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
+}
+
+/// The request as API Gateway gives it to a function, in payload format 2.0.
+fn event(parts: &Parts, id: Option<&str>, body: &Bytes, request_id: &str) -> Value {
+    let path = parts.uri.path();
+    let (body, is_base64) = match std::str::from_utf8(body) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (base64::engine::general_purpose::STANDARD.encode(body), true),
+    };
+    let route_key = format!("{} {path}", parts.method);
+    json!({
+        "version": "2.0",
+        "routeKey": route_key,
+        "rawPath": path,
+        "rawQueryString": parts.uri.query().unwrap_or_default(),
+        "headers": headers(&parts.headers),
+        "queryStringParameters": query(parts.uri.query()),
+        "pathParameters": id.map(|id| json!({"id": id})),
+        "requestContext": {
+            "accountId": "local",
+            "apiId": "local",
+            "domainName": "localhost",
+            "http": {
+                "method": parts.method.as_str(),
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": "",
+            },
+            "requestId": request_id,
+            "routeKey": route_key,
+            "stage": "$default",
+            "timeEpoch": Time::now().as_millis(),
+        },
+        "body": body,
+        "isBase64Encoded": is_base64,
+    })
+}
+
+/// The headers, as API Gateway gives them: lower case, several of a name joined by a comma.
+pub(crate) fn headers(headers: &HeaderMap) -> Map<String, Value> {
+    let joined = headers.keys().filter_map(|name| {
+        let values: Result<Vec<_>, _> = headers
+            .get_all(name)
+            .iter()
+            .map(HeaderValue::to_str)
+            .collect();
+        Some((
+            name.as_str().to_owned(),
+            Value::from(values.ok()?.join(",")),
+        ))
+    });
+    joined.collect()
+}
+
+/// The query's parameters, decoded; of several of a name the last.
+pub(crate) fn query(query: Option<&str>) -> Map<String, Value> {
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    };
+    let pairs = query.unwrap_or_default().split('&');
+    pairs
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), Value::from(decode(value))))
+        .collect()
+}
+
+fn response_of(response: lambda_http::Response<LambdaBody>) -> Response {
+    response.map(|body| match body {
+        LambdaBody::Text(text) => Body::from(text),
+        LambdaBody::Binary(bytes) => Body::from(bytes),
+        _ => Body::empty(),
+    })
+}
+
+/// Opens a viewer's connection, if the `$connect` route lets it.
+async fn watch(
+    State(gateway): State<Arc<Gateway>>,
+    PathParameter(id): PathParameter<String>,
+    request: Request,
+) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let mut parameters = query(parts.uri.query());
+    // What CloudFront's function does on AWS, where a WebSocket API has no paths.
+    parameters.insert("containerId".to_owned(), Value::from(id));
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    match gateway.sockets.connect(parameters, &parts.headers).await {
+        Ok(connection) => upgrade
+            .max_message_size(128 * 1024)
+            .on_upgrade(move |socket| connection.run(socket)),
+        Err(response) => response_of(response),
+    }
+}
+
+/// Refuses a request that names another server, or comes from another server's page.
+async fn refuse_foreigners(
+    State(gateway): State<Arc<Gateway>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if gateway.is_addressed_by(&request) {
+        next.run(request).await
+    } else {
+        response_of(problem_response(None, &Problem::foreign_origin()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_another_method_is_told_which_it_takes() {
+        let refused = |method, path| route(&method, path).err().map(|p| (p.name, p.detail));
+        assert!(refused(Method::POST, "/api/provision").is_none());
+        assert_eq!(
+            refused(Method::GET, "/api/provision"),
+            Some(("method-not-allowed", "Use POST.".to_owned()))
+        );
+        assert_eq!(
+            refused(Method::PATCH, "/api/containers/x"),
+            Some(("method-not-allowed", "Use GET, DELETE.".to_owned()))
+        );
+        for nowhere in ["/api/", "/api/containers/", "/api/containers/a/b", "/api/x"] {
+            let name = refused(Method::GET, nowhere).map(|(name, _)| name);
+            if nowhere == "/api/containers/" {
+                assert_eq!(name, None, "an empty id is refused by the handler");
+            } else {
+                assert_eq!(name, Some("route-not-found"), "{nowhere}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_is_decoded_before_it_is_parsed() {
+        let (_, id) = route(&Method::GET, "/api/containers/..%2Fimages%2Fx")
+            .ok()
+            .unwrap();
+        assert_eq!(id.as_deref(), Some("../images/x"));
+    }
+
+    #[test]
+    fn a_query_is_decoded() {
+        assert_eq!(
+            Value::Object(query(Some("a=1%202&b=x+y&c&a=3"))),
+            json!({"a": "3", "b": "x y", "c": ""})
+        );
+    }
+}

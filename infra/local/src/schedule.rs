@@ -1,0 +1,48 @@
+//! The ticker that runs the reaper, as EventBridge Scheduler does on AWS.
+
+use std::time::Duration;
+
+use containerlease_functions::cleanup;
+use containerlease_shared::{cleanup::Reaper, time::Time};
+use dynoxide::Database;
+use tokio::{task::JoinSet, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+/// Runs the reaper at once and then every `tick`, until `ending` is cancelled; returns when
+/// the runs that have begun are done. Runs may overlap, as they may on AWS.
+pub(crate) async fn run(
+    reaper: Reaper,
+    database: Database,
+    tick: Duration,
+    ending: CancellationToken,
+) {
+    let reaper = std::sync::Arc::new(reaper);
+    let mut ticks = tokio::time::interval(tick);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut runs = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = ending.cancelled() => break,
+        }
+        let reaper = std::sync::Arc::clone(&reaper);
+        runs.spawn(async move {
+            let cut_off = Time::now().plus(reaper.look_ahead + 2 * cleanup::MARGIN);
+            // What went wrong is in the log, and the next tick is the retry.
+            drop(cleanup::handle(&reaper, cut_off).await);
+        });
+        while runs.try_join_next().is_some() {}
+        purge(database.clone()).await;
+    }
+    while runs.join_next().await.is_some() {}
+}
+
+/// Deletes the records whose time to live is over. DynamoDB does that by itself on AWS.
+async fn purge(database: Database) {
+    match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(purged)) => tracing::info!(purged, "purged records of ended leases"),
+        Ok(Err(error)) => tracing::warn!(%error, "could not purge records"),
+        Err(error) => tracing::error!(%error, "the purge ended badly"),
+    }
+}
