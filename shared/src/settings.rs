@@ -155,9 +155,10 @@ impl LocalSettings {
     }
 }
 
-/// What is logged: `RUST_LOG`, or `info`.
+/// What is logged: `RUST_LOG`, or `info`, without what the embedded table says of requests
+/// that it refuses: to us they are outcomes with names.
 pub fn log_filter() -> String {
-    environment("RUST_LOG").unwrap_or_else(|| "info".to_owned())
+    environment("RUST_LOG").unwrap_or_else(|| "info,dynoxide=error".to_owned())
 }
 
 /// The one place that reads the environment.

@@ -1,0 +1,28 @@
+# What there is to do here. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint engine engine-stop images dashboard
+
+help: ## List what there is to do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Bring up dashboard and API on this machine, with all they need
+	@infra/local/run.sh
+
+test: ## Run all checks and tests, with all they need
+	@infra/test.sh
+
+lint: ## Run the linters alone
+	@infra/test.sh lint
+
+engine: ## Find a Docker engine, or start one
+	@infra/docker-host/engine.sh ensure
+
+engine-stop: ## Stop the Docker engine that was started here, and no other
+	@infra/docker-host/engine.sh stop
+
+images: ## Pull or build the catalogue's images
+	@infra/images/prepare.sh
+
+dashboard: ## Build the dashboard
+	@infra/local/dashboard.sh

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Builds the dashboard into frontend/dist, if its sources have changed since.
+#
+# usage: dashboard.sh
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../../frontend"
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() {
+  printf 'dashboard.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+for tool in node npm; do
+  command -v "$tool" >/dev/null || fail "$tool is missing; install Node.js 20 or newer and run this again."
+done
+node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' ||
+  fail "Node.js 20 or newer is needed, and this is $(node --version)."
+
+# npm notes what it has installed in a file that is as new as the installation.
+if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
+  say "installing the dashboard's packages with npm ci"
+  npm ci --no-fund --no-audit --loglevel=error >&2
+  touch node_modules/.package-lock.json
+fi
+newer=$([[ ! -e dist/index.html ]] || find src public index.html package-lock.json vite.config.ts -newer dist/index.html -print -quit)
+if [[ ! -e dist/index.html || -n $newer ]]; then
+  say "building the dashboard"
+  npm run --silent build >&2
+fi

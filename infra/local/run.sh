@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Brings up dashboard and API on this machine, with all that they need: a Docker engine, the
+# catalogue's images, the built dashboard, the server. What is there already is used as it is.
+#
+# usage: run.sh
+#
+# environment: the settings in the README
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$repository"
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() {
+  printf 'run.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs and run this again."
+command -v cc >/dev/null || fail "a C compiler is missing; install gcc (on Debian: build-essential) and run this again."
+
+engine=$(infra/docker-host/engine.sh ensure)
+eval "$engine"
+export DOCKER_HOST
+infra/images/prepare.sh
+infra/local/dashboard.sh
+say "building the server (the first time takes some minutes)"
+cargo build --quiet --package containerlease-local
+say "starting the server"
+exec "${CARGO_TARGET_DIR:-target}/debug/containerlease-local"

@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# Runs all checks and tests, with all that they need: linters, a Docker engine with the
+# catalogue's images, Chromium. What was started here is stopped again at the end.
+#
+# usage: test.sh [lint]
+#
+# environment: DOCKER_HOST and its like for an engine of your own; CHROMIUM for a browser
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$repository"
+work=$(mktemp -d)
+readonly work
+passed=0
+failed=0
+engine_started=0
+pids=()
+
+say() { printf '\n==> %s\n' "$*" >&2; }
+fail() {
+  printf 'test.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+# Ends what this run has started, however it ends, by its process id.
+clean_up() {
+  local pid
+  for pid in ${pids[@]+"${pids[@]}"}; do
+    kill -TERM "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
+  [[ $engine_started != 1 ]] || infra/docker-host/engine.sh stop || true
+  rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+as_root() {
+  if [[ $EUID -eq 0 ]]; then "$@"; else sudo -n "$@"; fi
+}
+
+need() { # COMMAND PACKAGE
+  command -v "$1" >/dev/null && return
+  command -v apt-get >/dev/null || fail "$1 is missing; install it and run this again."
+  say "installing $2 with apt-get"
+  if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$2" >"$work/apt.log" 2>&1; then
+    as_root apt-get update -q >"$work/apt.log" 2>&1 || true
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$2" >"$work/apt.log" 2>&1 ||
+      { tail -n 5 "$work/apt.log" >&2; fail "$1 is missing and $2 could not be installed; install it and run this again."; }
+  fi
+}
+
+# Runs a step, shows what it says, and ends everything when it fails.
+step() { # NAME COMMAND…
+  local name=$1 started=$SECONDS
+  shift
+  say "$name"
+  if ! "$@" 2>&1 | tee "$work/output"; then
+    count "$work/output"
+    printf '\n%s passed, %s failed\n' "$passed" "$((failed > 0 ? failed : 1))"
+    fail "failed: $name"
+  fi
+  count "$work/output"
+  printf '    (%s s)\n' "$((SECONDS - started))" >&2
+}
+
+# Adds up what the test runners have counted: cargo's, vitest's, and the browser test's.
+count() { # FILE
+  local sums
+  sums=$(sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
+    /^test result:/ { p += $4; f += $6 }
+    /^ +Tests +/    { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p += $(i-1); if ($i ~ /^failed/) f += $(i-1) } }
+    /^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3 }
+    END { print p + 0, f + 0 }')
+  passed=$((passed + ${sums% *}))
+  failed=$((failed + ${sums#* }))
+}
+
+lint_scripts() {
+  need shellcheck shellcheck
+  git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run | xargs -0 shellcheck -x
+}
+
+lint() {
+  step "scripts: shellcheck" lint_scripts
+  step "Rust: formatting" cargo fmt --all --check
+  step "Rust: clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets -- -D warnings
+  infra/local/dashboard.sh
+  step "dashboard: biome" npm --prefix frontend run --silent lint
+  step "dashboard: tsc --strict" npm --prefix frontend run --silent typecheck
+}
+
+# The tests of mutual TLS need an engine behind TLS. Where the engine in use has no TLS port of
+# ours, a TLS front with certificates of ours stands before its socket.
+tls_front() {
+  if [[ -n ${CONTAINERLEASE_ENGINE_TLS_HOST:-} ]]; then
+    export CONTAINERLEASE_TEST_TLS_HOST=$CONTAINERLEASE_ENGINE_TLS_HOST
+    export CONTAINERLEASE_TEST_CERTIFICATES=$CONTAINERLEASE_ENGINE_CERTIFICATES
+    return
+  fi
+  [[ $DOCKER_HOST == unix://* ]] ||
+    { export CONTAINERLEASE_TEST_TLS_HOST=$DOCKER_HOST CONTAINERLEASE_TEST_CERTIFICATES=${DOCKER_CERT_PATH:-}; return; }
+  need socat socat
+  infra/docker-host/certificates.sh "$work/certificates" IP:127.0.0.1 DNS:localhost
+  local port server=$work/certificates/server
+  port=$(node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})')
+  socat "OPENSSL-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork,cert=$server/cert.pem,key=$server/key.pem,cafile=$server/ca.pem,verify=1" \
+    "UNIX-CONNECT:${DOCKER_HOST#unix://}" 2>"$work/socat.log" &
+  pids+=($!)
+  export CONTAINERLEASE_TEST_TLS_HOST=tcp://127.0.0.1:$port
+  export CONTAINERLEASE_TEST_CERTIFICATES=$work/certificates/client
+}
+
+# In a subshell of its own, which ends the server and removes its containers however it ends.
+browser_test() (
+  browser=${CHROMIUM:-}
+  if [[ -z $browser ]]; then
+    browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+  fi
+  if [[ -z $browser ]]; then
+    need chromium chromium
+    browser=$(command -v chromium)
+  fi
+  deployment=test-browser-$$
+  CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_DATA=$work/data CONTAINERLEASE_DEPLOYMENT=$deployment \
+    "${CARGO_TARGET_DIR:-target}/debug/containerlease-local" >"$work/server.out" 2>"$work/server.log" &
+  server=$!
+  # shellcheck disable=SC2317  # The trap below calls it.
+  end_server() {
+    kill -TERM "$server" 2>/dev/null || true
+    wait "$server" || true
+    docker ps --all --quiet --filter "label=containerlease.deployment=$deployment" |
+      xargs -r docker rm --force --volumes >/dev/null
+    docker network rm "$deployment" >/dev/null 2>&1 || true
+  }
+  trap end_server EXIT
+  for ((i = 0; i < 100; i++)); do
+    url=$(sed -n 's/^ContainerLease is on //p' "$work/server.out")
+    [[ -z $url ]] || break
+    sleep 0.1
+  done
+  if [[ -z $url ]] || ! BASE_URL=$url CHROMIUM=$browser npm --prefix frontend run --silent e2e; then
+    tail -n 30 "$work/server.log" >&2
+    return 1
+  fi
+)
+
+command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs and run this again."
+command -v cc >/dev/null || fail "a C compiler is missing; install gcc (on Debian: build-essential) and run this again."
+
+if [[ ${1:-} == lint ]]; then
+  lint
+  exit
+fi
+[[ $# -eq 0 ]] || fail "usage: test.sh [lint]"
+
+say "the engine and its images"
+engine=$(infra/docker-host/engine.sh ensure)
+eval "$engine"
+export DOCKER_HOST
+engine_started=${CONTAINERLEASE_ENGINE_STARTED:-0}
+infra/images/prepare.sh
+tls_front
+lint
+step "dashboard: unit tests" npm --prefix frontend run --silent test
+step "Rust: all tests" cargo test --quiet --workspace
+step "the main job in a browser" browser_test
+
+printf '\n%s passed, %s failed\n' "$passed" "$failed"
