@@ -187,16 +187,23 @@ impl Host {
         error::limited("starting a container", 2 * CHANGE_LIMIT, call).await
     }
 
-    /// Where the container's ports can be reached.
-    pub async fn published_ports(
+    /// What has become of a container that was started: where its ports can be reached. One
+    /// whose command is not in its image has ended by now, and cannot run.
+    pub async fn started(
         &self,
         name: &ContainerName,
         ports: &[Port],
     ) -> Result<Vec<PublishedPort>, HostError> {
-        if ports.is_empty() {
-            return Ok(Vec::new());
-        }
         let details = self.inspect(name).await?;
+        let state = details.state.unwrap_or_default();
+        // The init process starts whatever the command is, and ends with a shell's codes for
+        // "cannot be executed" and "not found".
+        if state.running == Some(false) && matches!(state.exit_code, Some(126 | 127)) {
+            return Err(HostError::CannotRun {
+                attempted: "starting a container",
+                message: "its command cannot be executed".to_owned(),
+            });
+        }
         let bindings = details
             .network_settings
             .and_then(|settings| settings.ports)

@@ -3,6 +3,8 @@
 //! The record is written before the container exists, under a name that follows from the
 //! lease's id. Whatever is cut off after that, the reaper finds the record and ends it.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::{
@@ -15,6 +17,10 @@ use crate::{
     store::{ChangeError, CreateError, StoreError},
     time::Time,
 };
+
+/// A command of the caller's own may not exist in the image, which shows right after the
+/// start. The catalogue's commands are tried, and nobody waits for them.
+const COMMAND_TRIAL: Duration = Duration::from_millis(100);
 
 /// Why there is no new lease. Nothing is left of it, or the reaper sees to what is.
 #[derive(Debug, Error)]
@@ -97,10 +103,10 @@ async fn place(
     let chosen = tools.host.create(lease, &recipe).await?;
     tools.host.start(&name).await?;
     let started_at = Time::now();
-    let ports = tools
-        .host
-        .published_ports(&name, &asked.image.ports)
-        .await?;
+    if asked.command != asked.image.command {
+        tokio::time::sleep(COMMAND_TRIAL).await;
+    }
+    let ports = tools.host.started(&name, &asked.image.ports).await?;
     Ok(Placement {
         started_at,
         image: chosen.image,
