@@ -29,7 +29,10 @@ use aws_sdk_dynamodb::{
     Client,
     config::timeout::TimeoutConfig,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    operation::{
+        query::builders::QueryFluentBuilder, transact_write_items::TransactWriteItemsError,
+        update_item::UpdateItemError,
+    },
     types::{
         AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
         KeyType, LocalSecondaryIndex, Projection, ProjectionType, Put,
@@ -188,44 +191,27 @@ impl Store {
 
     /// The owner's leases that have not ended, oldest first; read consistently.
     pub async fn active_of(&self, owner: &Owner) -> Result<Vec<Lease>, StoreError> {
-        const ATTEMPTED: &str = "listing an owner's leases";
-        self.client
+        let query = self
+            .client
             .query()
-            .table_name(&self.table)
             .index_name(ACTIVE_INDEX)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(record::owner_key(owner)))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect()
-            .await
-            .map_err(|error| failed(ATTEMPTED, &error))?
-            .into_iter()
-            .map(|item| parse(ATTEMPTED, item))
-            .collect()
+            .consistent_read(true);
+        self.leases("listing an owner's leases", query).await
     }
 
     /// All leases that have not ended, in the order in which they fall due. On AWS this may
     /// lag by moments: what is missing here is no proof that it is not there.
     pub async fn active(&self) -> Result<Vec<Lease>, StoreError> {
-        const ATTEMPTED: &str = "reading the leases that have not ended";
-        self.client
+        let query = self
+            .client
             .query()
-            .table_name(&self.table)
             .index_name(DUE_INDEX)
             .key_condition_expression("duePk = :pk")
-            .expression_attribute_values(":pk", text(record::DUE_PARTITION))
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect()
+            .expression_attribute_values(":pk", text(record::DUE_PARTITION));
+        self.leases("reading the leases that have not ended", query)
             .await
-            .map_err(|error| failed(ATTEMPTED, &error))?
-            .into_iter()
-            .map(|item| parse(ATTEMPTED, item))
-            .collect()
     }
 
     /// Writes that the lease's container runs.
@@ -337,20 +323,14 @@ impl Store {
 
     /// The containers without a lease that earlier runs have seen.
     pub async fn sightings(&self) -> Result<Vec<Sighting>, StoreError> {
-        let items = self
+        let query = self
             .client
             .query()
-            .table_name(&self.table)
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", text(record::REAPER_PARTITION))
             .expression_attribute_values(":prefix", text(record::SIGHTING_PREFIX))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect()
-            .await
-            .map_err(|error| failed("reading the sightings", &error))?;
+            .consistent_read(true);
+        let items = self.items("reading the sightings", query).await?;
         Ok(items.iter().filter_map(record::sighting).collect())
     }
 
@@ -463,6 +443,35 @@ impl Store {
             .await
             .map(drop)
             .map_err(|error| failed(ATTEMPTED, &error))
+    }
+
+    /// The leases of all pages of a query.
+    async fn leases(
+        &self,
+        attempted: &'static str,
+        query: QueryFluentBuilder,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let items = self.items(attempted, query).await?;
+        items
+            .into_iter()
+            .map(|item| parse(attempted, item))
+            .collect()
+    }
+
+    /// The items of all pages of a query; all or none.
+    async fn items(
+        &self,
+        attempted: &'static str,
+        query: QueryFluentBuilder,
+    ) -> Result<Vec<HashMap<String, AttributeValue>>, StoreError> {
+        query
+            .table_name(&self.table)
+            .into_paginator()
+            .items()
+            .send()
+            .try_collect()
+            .await
+            .map_err(|error| failed(attempted, &error))
     }
 
     async fn update(

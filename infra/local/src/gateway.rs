@@ -4,24 +4,26 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, to_bytes},
     extract::{FromRequestParts, Path as PathParameter, Request, State, WebSocketUpgrade},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use base64::Engine as _;
 use containerlease_functions::{
     answer::problem_response, app::App, delete, list, problem::Problem, provision, renew,
 };
-use containerlease_shared::time::Time;
-use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
+use http::{HeaderValue, Method, header};
 use lambda_http::Body as LambdaBody;
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tower_http::compression::CompressionLayer;
 
-use crate::{dashboard, sockets::Sockets};
+use crate::{
+    dashboard,
+    event::{http_event, query},
+    sockets::Sockets,
+};
 
 /// API Gateway's own bound of a body, in bytes. The functions have a lower one.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -162,7 +164,7 @@ async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return refused(&Problem::body_too_large());
     };
-    let event = event(&parts, id.as_deref(), &body, &request_id);
+    let event = http_event(&parts, id.as_deref(), &body, &request_id);
     let request = match lambda_http::request::from_str(&event.to_string()) {
         Ok(request) => request,
         Err(error) => {
@@ -181,73 +183,6 @@ async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
         response.headers_mut().insert("x-request-id", id);
     }
     response
-}
-
-/// The request as API Gateway gives it to a function, in payload format 2.0.
-fn event(parts: &Parts, id: Option<&str>, body: &Bytes, request_id: &str) -> Value {
-    let path = parts.uri.path();
-    let (body, is_base64) = match std::str::from_utf8(body) {
-        Ok(text) => (text.to_owned(), false),
-        Err(_) => (base64::engine::general_purpose::STANDARD.encode(body), true),
-    };
-    let route_key = format!("{} {path}", parts.method);
-    json!({
-        "version": "2.0",
-        "routeKey": route_key,
-        "rawPath": path,
-        "rawQueryString": parts.uri.query().unwrap_or_default(),
-        "headers": headers(&parts.headers),
-        "queryStringParameters": query(parts.uri.query()),
-        "pathParameters": id.map(|id| json!({"id": id})),
-        "requestContext": {
-            "accountId": "local",
-            "apiId": "local",
-            "domainName": "localhost",
-            "http": {
-                "method": parts.method.as_str(),
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "127.0.0.1",
-                "userAgent": "",
-            },
-            "requestId": request_id,
-            "routeKey": route_key,
-            "stage": "$default",
-            "timeEpoch": Time::now().as_millis(),
-        },
-        "body": body,
-        "isBase64Encoded": is_base64,
-    })
-}
-
-/// The headers, as API Gateway gives them: lower case, several of a name joined by a comma.
-pub(crate) fn headers(headers: &HeaderMap) -> Map<String, Value> {
-    let joined = headers.keys().filter_map(|name| {
-        let values: Result<Vec<_>, _> = headers
-            .get_all(name)
-            .iter()
-            .map(HeaderValue::to_str)
-            .collect();
-        Some((
-            name.as_str().to_owned(),
-            Value::from(values.ok()?.join(",")),
-        ))
-    });
-    joined.collect()
-}
-
-/// The query's parameters, decoded; of several of a name the last.
-pub(crate) fn query(query: Option<&str>) -> Map<String, Value> {
-    let decode = |text: &str| {
-        let spaced = text.replace('+', " ");
-        percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-    };
-    let pairs = query.unwrap_or_default().split('&');
-    pairs
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name), Value::from(decode(value))))
-        .collect()
 }
 
 fn response_of(response: lambda_http::Response<LambdaBody>) -> Response {
@@ -325,13 +260,5 @@ mod tests {
             .ok()
             .unwrap();
         assert_eq!(id.as_deref(), Some("../images/x"));
-    }
-
-    #[test]
-    fn a_query_is_decoded() {
-        assert_eq!(
-            Value::Object(query(Some("a=1%202&b=x+y&c&a=3"))),
-            json!({"a": "3", "b": "x y", "c": ""})
-        );
     }
 }

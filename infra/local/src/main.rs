@@ -8,12 +8,14 @@
 //! # Layout
 //!
 //! - [`table`]: DynamoDB, embedded, on a file.
-//! - [`gateway`]: API Gateway's HTTP API: routes, and requests as events.
-//! - [`sockets`]: API Gateway's WebSocket API: connections, and messages as events.
+//! - [`gateway`]: API Gateway's HTTP API: routes.
+//! - [`sockets`]: API Gateway's WebSocket API: connections.
+//! - [`event`]: what both make of requests and messages, for the functions to take.
 //! - [`schedule`]: the ticker that runs the reaper.
 //! - [`dashboard`]: the built page.
 
 mod dashboard;
+mod event;
 mod gateway;
 mod schedule;
 mod sockets;

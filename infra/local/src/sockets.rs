@@ -20,10 +20,10 @@ use containerlease_shared::{
 };
 use http::{HeaderMap, StatusCode};
 use lambda_http::{Body, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::{sync::mpsc, task::AbortHandle};
 
-use crate::gateway::headers;
+use crate::event::{headers, socket_event};
 
 /// How many frames may wait for a viewer. When they are full the relay waits, and with it
 /// the reading of the container's log.
@@ -95,7 +95,7 @@ impl Sockets {
             sockets: self.clone(),
             frames,
         };
-        let mut event = connection.event("$connect", "CONNECT");
+        let mut event = socket_event(&connection.id, "$connect", "CONNECT");
         event["headers"] = Value::Object(headers(with));
         event["queryStringParameters"] = Value::Object(query);
         let response = self.handle(event).await;
@@ -200,7 +200,7 @@ impl Connection {
                 },
                 message = socket.recv() => match message {
                     Some(Ok(Message::Text(text))) => {
-                        let mut event = self.event("$default", "MESSAGE");
+                        let mut event = socket_event(&self.id, "$default", "MESSAGE");
                         event["body"] = Value::from(text.as_str());
                         self.sockets.handle(event).await;
                     }
@@ -215,28 +215,8 @@ impl Connection {
             }
         }
         self.sockets
-            .handle(self.event("$disconnect", "DISCONNECT"))
+            .handle(socket_event(&self.id, "$disconnect", "DISCONNECT"))
             .await;
-    }
-
-    /// An event of this connection as API Gateway gives it.
-    fn event(&self, route_key: &str, kind: &str) -> Value {
-        let now = Time::now().as_millis();
-        json!({
-            "requestContext": {
-                "routeKey": route_key,
-                "eventType": kind,
-                "connectionId": self.id,
-                "connectedAt": now,
-                "requestTimeEpoch": now,
-                "requestId": uuid::Uuid::now_v7().to_string(),
-                "apiId": "local",
-                "stage": "local",
-                "domainName": "localhost",
-                "identity": {"sourceIp": "127.0.0.1"},
-            },
-            "isBase64Encoded": false,
-        })
     }
 }
 

@@ -1,0 +1,108 @@
+//! Events: what API Gateway makes of requests and of messages, for the functions to take.
+
+use axum::body::Bytes;
+use base64::Engine as _;
+use containerlease_shared::time::Time;
+use http::{HeaderMap, HeaderValue, request::Parts};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value, json};
+
+/// The request as API Gateway gives it to a function, in payload format 2.0.
+pub(crate) fn http_event(parts: &Parts, id: Option<&str>, body: &Bytes, request_id: &str) -> Value {
+    let path = parts.uri.path();
+    let (body, is_base64) = match std::str::from_utf8(body) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (base64::engine::general_purpose::STANDARD.encode(body), true),
+    };
+    let route_key = format!("{} {path}", parts.method);
+    json!({
+        "version": "2.0",
+        "routeKey": route_key,
+        "rawPath": path,
+        "rawQueryString": parts.uri.query().unwrap_or_default(),
+        "headers": headers(&parts.headers),
+        "queryStringParameters": query(parts.uri.query()),
+        "pathParameters": id.map(|id| json!({"id": id})),
+        "requestContext": {
+            "accountId": "local",
+            "apiId": "local",
+            "domainName": "localhost",
+            "http": {
+                "method": parts.method.as_str(),
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": "",
+            },
+            "requestId": request_id,
+            "routeKey": route_key,
+            "stage": "$default",
+            "timeEpoch": Time::now().as_millis(),
+        },
+        "body": body,
+        "isBase64Encoded": is_base64,
+    })
+}
+
+/// The headers, as API Gateway gives them: lower case, several of a name joined by a comma.
+pub(crate) fn headers(headers: &HeaderMap) -> Map<String, Value> {
+    let joined = headers.keys().filter_map(|name| {
+        let values: Result<Vec<_>, _> = headers
+            .get_all(name)
+            .iter()
+            .map(HeaderValue::to_str)
+            .collect();
+        Some((
+            name.as_str().to_owned(),
+            Value::from(values.ok()?.join(",")),
+        ))
+    });
+    joined.collect()
+}
+
+/// The query's parameters, decoded; of several of a name the last.
+pub(crate) fn query(query: Option<&str>) -> Map<String, Value> {
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    };
+    let pairs = query.unwrap_or_default().split('&');
+    pairs
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), Value::from(decode(value))))
+        .collect()
+}
+
+/// Something that happened to a connection, as API Gateway gives it to a function.
+pub(crate) fn socket_event(connection: &str, route_key: &str, kind: &str) -> Value {
+    let now = Time::now().as_millis();
+    json!({
+        "requestContext": {
+            "routeKey": route_key,
+            "eventType": kind,
+            "connectionId": connection,
+            "connectedAt": now,
+            "requestTimeEpoch": now,
+            "requestId": uuid::Uuid::now_v7().to_string(),
+            "apiId": "local",
+            "stage": "local",
+            "domainName": "localhost",
+            "identity": {"sourceIp": "127.0.0.1"},
+        },
+        "isBase64Encoded": false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_decoded() {
+        assert_eq!(
+            Value::Object(query(Some("a=1%202&b=x+y&c&a=3"))),
+            json!({"a": "3", "b": "x y", "c": ""})
+        );
+    }
+}
