@@ -31,23 +31,8 @@ pub fn reaper(app: &App, look_ahead: Duration, stopping: CancellationToken) -> R
 /// when the run will be stopped from outside.
 pub async fn handle(reaper: &Reaper, cut_off: Time) -> Result<Report, CleanupError> {
     let report = run(reaper, Time::now(), cut_off.minus(MARGIN)).await;
-    match &report {
-        Ok(report) => tracing::info!(
-            due = report.due,
-            expired = report.expired,
-            deleted = report.deleted,
-            failed = report.failed,
-            lost = report.lost,
-            left_to_others = report.left_to_others,
-            attempts_failed = report.attempts_failed,
-            quarantined = report.quarantined,
-            orphans_removed = report.orphans_removed,
-            orphans_left = report.orphans_left,
-            engine_unseen = report.engine_unseen,
-            overshoot_ms_max = report.overshoot_ms.iter().max(),
-            "cleanup ran"
-        ),
-        Err(error) => tracing::error!(%error, "cleanup could not run"),
+    if let Err(error) = &report {
+        tracing::error!(%error, "cleanup could not run");
     }
     report
 }

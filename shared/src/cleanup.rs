@@ -20,7 +20,12 @@
 //! - One that cannot be ended never holds up another: each is ended in a task of its own,
 //!   and only the engine's calls share a bound.
 
-use std::{collections::HashMap, collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
 use thiserror::Error;
@@ -300,6 +305,11 @@ enum Done {
 }
 
 impl Report {
+    /// Whether there was nothing to do and nothing in the way.
+    pub fn is_idle(&self) -> bool {
+        *self == Self::default()
+    }
+
     fn count(&mut self, done: Done) {
         match done {
             Done::Ended(receipt) => {
@@ -318,6 +328,40 @@ impl Report {
             Done::LeftToOthers => self.left_to_others += 1,
             Done::LeftToNextRun => self.left_to_next_run += 1,
         }
+    }
+}
+
+impl fmt::Display for Report {
+    /// What was more than nothing, in words: `2 due, 2 expired, at most 190 ms late`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            (self.due, "due"),
+            (self.expired, "expired"),
+            (self.deleted, "deleted"),
+            (self.failed, "failed"),
+            (self.lost, "lost"),
+            (self.left_to_others, "left to others"),
+            (self.attempts_failed, "to be tried again"),
+            (self.quarantined, "quarantined"),
+            (self.orphans_removed, "orphans removed"),
+            (self.orphans_left, "orphans left"),
+            (self.left_to_next_run, "left to the next run"),
+        ];
+        let mut words: Vec<_> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if let Some(late) = self.overshoot_ms.iter().max() {
+            words.push(format!("at most {late} ms late"));
+        }
+        if self.engine_unseen {
+            words.push("the engine could not be listed".to_owned());
+        }
+        if words.is_empty() {
+            words.push("nothing to do".to_owned());
+        }
+        f.write_str(&words.join(", "))
     }
 }
 
@@ -614,6 +658,23 @@ mod tests {
         let plan = plan(vec![], Some(&[strange]), &sightings, NOW, until());
         assert_eq!(plan.orphans[0].lease, None);
         assert_eq!(plan.orphans.len(), 1);
+    }
+
+    #[test]
+    fn a_report_says_what_was_more_than_nothing() {
+        assert_eq!(Report::default().to_string(), "nothing to do");
+        let report = Report {
+            due: 2,
+            expired: 1,
+            left_to_others: 1,
+            overshoot_ms: vec![190],
+            ..Report::default()
+        };
+        assert!(!report.is_idle());
+        assert_eq!(
+            report.to_string(),
+            "2 due, 1 expired, 1 left to others, at most 190 ms late"
+        );
     }
 
     #[test]

@@ -22,6 +22,10 @@ use crate::{
 /// start. The catalogue's commands are tried, and nobody waits for them.
 const COMMAND_TRIAL: Duration = Duration::from_millis(100);
 
+/// How long making and starting a container may take in all. With the table's limits it
+/// keeps a provision under [`PROVISION_LIMIT`](crate::lease::PROVISION_LIMIT).
+const PLACE_LIMIT: Duration = Duration::from_secs(20);
+
 /// Why there is no new lease. Nothing is left of it, or the reaper sees to what is.
 #[derive(Debug, Error)]
 pub enum ProvisionError {
@@ -65,7 +69,11 @@ pub async fn provision(
         Err(CreateError::Store(error)) => return Err(error.into()),
     }
 
-    let placement = match place(tools, &lease, asked).await {
+    let placed = tokio::time::timeout(PLACE_LIMIT, place(tools, &lease, asked)).await;
+    let timed_out = HostError::TimedOut {
+        attempted: "making and starting a container",
+    };
+    let placement = match placed.unwrap_or(Err(timed_out)) {
         Ok(placement) => placement,
         Err(error) => {
             give_up(tools, &lease).await;

@@ -17,7 +17,9 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let cut_off = i64::try_from(event.context.deadline)
             .map_or_else(|_| Time::now().plus(settings.look_ahead), Time::from_millis);
-        Ok::<_, Error>(cleanup::handle(reaper, cut_off).await?)
+        let report = cleanup::handle(reaper, cut_off).await?;
+        tracing::info!(%report, "cleanup ran");
+        Ok::<_, Error>(report)
     }))
     .await
 }

@@ -21,7 +21,7 @@ mod schedule;
 mod sockets;
 mod table;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc, time::Duration};
 
 use containerlease_functions::{
     app::{App, StartError, aws_defaults},
@@ -46,6 +46,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(log_filter())
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
     match serve().await {

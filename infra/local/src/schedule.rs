@@ -28,8 +28,12 @@ pub(crate) async fn run(
         let reaper = std::sync::Arc::clone(&reaper);
         runs.spawn(async move {
             let cut_off = Time::now().plus(reaper.look_ahead + 2 * cleanup::MARGIN);
-            // What went wrong is in the log, and the next tick is the retry.
-            drop(cleanup::handle(&reaper, cut_off).await);
+            // What went wrong is in the log already, and the next tick is the retry.
+            match cleanup::handle(&reaper, cut_off).await {
+                Ok(report) if report.is_idle() => tracing::debug!(%report, "cleanup ran"),
+                Ok(report) => tracing::info!(%report, "cleanup ran"),
+                Err(_) => {}
+            }
         });
         while runs.try_join_next().is_some() {}
         purge(database.clone()).await;
