@@ -18,6 +18,7 @@ use lambda_http::Body as LambdaBody;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tower_http::compression::CompressionLayer;
+use tracing::Instrument as _;
 
 use crate::{
     dashboard,
@@ -109,6 +110,21 @@ enum Function {
     List,
 }
 
+impl Function {
+    async fn call(
+        self,
+        app: &App,
+        request: lambda_http::Request,
+    ) -> lambda_http::Response<LambdaBody> {
+        match self {
+            Self::Provision => provision::handle(app, request).await,
+            Self::Renew => renew::handle(app, request).await,
+            Self::Delete => delete::handle(app, request).await,
+            Self::List => list::handle(app, request).await,
+        }
+    }
+}
+
 /// The function for a path and a method, with the lease's id in the path; or the methods
 /// that the path takes.
 fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), Problem> {
@@ -172,13 +188,9 @@ async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
             return refused(&Problem::internal());
         }
     };
-    let app = &gateway.app;
-    let mut response = response_of(match function {
-        Function::Provision => provision::handle(app, request).await,
-        Function::Renew => renew::handle(app, request).await,
-        Function::Delete => delete::handle(app, request).await,
-        Function::List => list::handle(app, request).await,
-    });
+    // A problem names the request, and under this name what went wrong is in the log.
+    let span = tracing::info_span!("request", id = request_id);
+    let mut response = response_of(function.call(&gateway.app, request).instrument(span).await);
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", id);
     }
