@@ -81,6 +81,10 @@ pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response
         body["errors"] = json!(problem.fields);
     }
     let mut response = json_response(problem.status, "application/problem+json", &body);
+    let allowed = problem.allowed_methods.as_deref();
+    if let Some(Ok(allowed)) = allowed.map(HeaderValue::from_str) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
     if let Some(wait) = problem.retry_after {
         response
             .headers_mut()

@@ -28,6 +28,8 @@ pub struct Problem {
     pub detail: String,
     /// When it is worth trying again.
     pub retry_after: Option<Duration>,
+    /// The methods that the path takes, where it was asked for another.
+    pub allowed_methods: Option<Box<str>>,
     /// What is wrong with which field.
     pub fields: Vec<FieldFault>,
 }
@@ -45,6 +47,7 @@ impl Problem {
             title,
             detail: detail.into(),
             retry_after: None,
+            allowed_methods: None,
             fields: Vec::new(),
         }
     }
@@ -109,11 +112,24 @@ impl Problem {
 
     /// The path is there, but not for this method.
     pub fn method_not_allowed(allowed: &str) -> Self {
+        Self {
+            allowed_methods: Some(allowed.into()),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "This path does not take this method",
+                format!("Use {allowed}."),
+            )
+        }
+    }
+
+    /// A plain request where a WebSocket is to be opened.
+    pub fn websocket_expected() -> Self {
         Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method-not-allowed",
-            "This path does not take this method",
-            format!("Use {allowed}."),
+            StatusCode::UPGRADE_REQUIRED,
+            "websocket-expected",
+            "This path opens a WebSocket",
+            "Connect with a WebSocket client, such as new WebSocket(url) in a browser.",
         )
     }
 

@@ -259,19 +259,22 @@ async fn apply(reaper: &Reaper, plan: Plan, engine_unseen: bool, stop_at: Time) 
         };
         tasks.spawn(task.run(planned));
     }
+    let mut removals = JoinSet::new();
     for orphan in plan.orphans {
-        match remove_orphan(reaper, &orphan).await {
-            Ok(true) => report.orphans_removed += 1,
-            Ok(false) => {}
-            Err(problem) => {
-                report.orphans_left += 1;
-                tracing::warn!(
-                    container = orphan.container.as_str(),
-                    problem,
-                    "left an orphan"
-                );
-            }
-        }
+        let (store, host) = (Arc::clone(&reaper.store), Arc::clone(&reaper.host));
+        let at_the_engine = Arc::clone(&at_the_engine);
+        let stopping = reaper.stopping.clone();
+        removals.spawn(async move {
+            let Ok(_place) = at_the_engine.acquire().await else {
+                unreachable!("the semaphore is never closed")
+            };
+            let removed = if stopping.is_cancelled() {
+                Err("the process stops".to_owned())
+            } else {
+                remove_orphan(&store, &host, &orphan).await
+            };
+            (orphan, removed)
+        });
     }
     for container in plan.sightings {
         tracing::info!(
@@ -282,6 +285,20 @@ async fn apply(reaper: &Reaper, plan: Plan, engine_unseen: bool, stop_at: Time) 
     }
     for container in plan.forgotten {
         note(reaper.store.forget(&container).await);
+    }
+    while let Some(removal) = removals.join_next().await {
+        match removal {
+            Ok((_, Ok(removed))) => report.orphans_removed += usize::from(removed),
+            Ok((orphan, Err(problem))) => {
+                report.orphans_left += 1;
+                let container = orphan.container.as_str();
+                tracing::warn!(container, problem, "left an orphan");
+            }
+            Err(error) => {
+                report.orphans_left += 1;
+                tracing::error!(%error, "a task of the reaper ended badly");
+            }
+        }
     }
     while let Some(done) = tasks.join_next().await {
         match done {
@@ -432,22 +449,22 @@ impl EndTask {
 
 /// Removes a container if the table says again, consistently, that it has no lease that
 /// lives. Returns whether it was removed.
-async fn remove_orphan(reaper: &Reaper, orphan: &Orphan) -> Result<bool, String> {
+async fn remove_orphan(store: &Store, host: &Host, orphan: &Orphan) -> Result<bool, String> {
     if let Some((owner, id)) = &orphan.lease {
-        let lease = reaper.store.get(owner, id).await;
+        let lease = store.get(owner, id).await;
         let lease = lease.map_err(|error| error.to_string())?;
         let lives = lease.is_some_and(|lease| lease.state_name() != StateName::Ended);
         if lives {
             return Ok(false);
         }
     }
-    let removed = reaper.host.remove(&orphan.container).await;
+    let removed = host.remove(&orphan.container).await;
     removed.map_err(|error| error.to_string())?;
     tracing::warn!(
         container = orphan.container.as_str(),
         "removed a container without a lease"
     );
-    note(reaper.store.forget(&orphan.container).await);
+    note(store.forget(&orphan.container).await);
     Ok(true)
 }
 

@@ -37,8 +37,9 @@ pub async fn delete(
             .get(owner, id)
             .await?
             .ok_or(DeleteError::NotFound)?;
-        // An end that is under way is in other hands; one that has failed and waits for its
-        // next attempt may just as well be tried now.
+        // An end that is under way is in other hands, and one that has failed waits for its
+        // next attempt: the record does not tell the two apart, and a second pair of hands
+        // at the same container would help neither.
         let in_other_hands = match lease.state_name() {
             StateName::Ended => true,
             StateName::Ending | StateName::Quarantined => {

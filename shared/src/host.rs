@@ -19,13 +19,14 @@ use bollard::{
     Docker,
     container::LogOutput,
     models::{
-        ContainerCreateBody, ContainerInspectResponse, ContainerSummaryStateEnum, HostConfig,
-        HostConfigLogConfig, NetworkCreateRequest, PortBinding, RestartPolicy,
-        RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerInspectResponse, ContainerSummaryStateEnum, EndpointSettings,
+        HostConfig, HostConfigLogConfig, NetworkCreateRequest, NetworkingConfig, PortBinding,
+        RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-        LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+        ListNetworksOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+        StopContainerOptionsBuilder,
     },
 };
 use bytes::Bytes;
@@ -157,12 +158,15 @@ impl Host {
         lease: &Lease,
         recipe: &Recipe<'_>,
     ) -> Result<ChosenImage, HostError> {
-        self.ensure_network().await?;
+        let network = self.ensure_network().await?;
         let registry = ChosenImage {
             image: recipe.image.image.clone(),
             stand_in: false,
         };
-        match self.create_from(lease, recipe, &registry.image).await {
+        match self
+            .create_from(lease, recipe, &registry.image, &network)
+            .await
+        {
             Err(HostError::ImageMissing { .. }) => {}
             other => return other.map(|()| registry),
         }
@@ -170,7 +174,7 @@ impl Host {
             image: recipe.image.stand_in.clone(),
             stand_in: true,
         };
-        self.create_from(lease, recipe, &stand_in.image)
+        self.create_from(lease, recipe, &stand_in.image, &network)
             .await
             .map(|()| stand_in)
             .map_err(|error| match error {
@@ -312,16 +316,17 @@ impl Host {
         }))
     }
 
-    /// Makes the network of our containers, unless it is there. Containers on it reach the
-    /// outside, but not each other.
-    pub async fn ensure_network(&self) -> Result<(), HostError> {
+    /// The id of our containers' network, which is made if it is not there. Containers on it
+    /// reach the outside, but not each other.
+    ///
+    /// Engines before version 25 let two networks have one name, and take that name for
+    /// neither of them then. So it is only ever named by its id, and of several that
+    /// processes made at the same moment any is good.
+    pub async fn ensure_network(&self) -> Result<String, HostError> {
         let name = self.network_name();
         let _one_at_a_time = self.network.lock().await;
-        let look = self.docker.inspect_network(&name, None);
-        match error::limited("looking for our network", LOOK_LIMIT, look).await {
-            Ok(_) => return Ok(()),
-            Err(HostError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
+        if let Some(id) = self.network_id(&name).await? {
+            return Ok(id);
         }
         let request = NetworkCreateRequest {
             name: name.clone(),
@@ -338,10 +343,28 @@ impl Host {
         };
         let make = self.docker.create_network(request);
         match error::limited("making our network", CHANGE_LIMIT, make).await {
+            Ok(made) => Ok(made.id),
             // Another process has made it between our look and our call.
-            Ok(_) | Err(HostError::NameTaken) => Ok(()),
+            Err(HostError::NameTaken) => self.network_id(&name).await?.ok_or(HostError::NotFound {
+                attempted: "looking for our network",
+            }),
             Err(error) => Err(error),
         }
+    }
+
+    /// The id of our network; of several of that name always the same.
+    async fn network_id(&self, name: &str) -> Result<Option<String>, HostError> {
+        let label = format!("{DEPLOYMENT_LABEL}={}", self.deployment.as_str());
+        let options = ListNetworksOptionsBuilder::new()
+            .filters(&HashMap::from([("label", vec![label])]))
+            .build();
+        let look = self.docker.list_networks(Some(options));
+        let listed = error::limited("looking for our network", LOOK_LIMIT, look).await?;
+        Ok(listed
+            .into_iter()
+            .filter(|network| network.name.as_deref() == Some(name))
+            .filter_map(|network| network.id)
+            .min())
     }
 
     async fn inspect(&self, name: &ContainerName) -> Result<ContainerInspectResponse, HostError> {
@@ -356,12 +379,13 @@ impl Host {
         lease: &Lease,
         recipe: &Recipe<'_>,
         image: &str,
+        network: &str,
     ) -> Result<(), HostError> {
         let name = ContainerName::of_lease(&lease.id);
         let options = CreateContainerOptionsBuilder::new()
             .name(name.as_str())
             .build();
-        let body = self.body(lease, recipe, image);
+        let body = self.body(lease, recipe, image, network);
         let call = self.docker.create_container(Some(options), body);
         match error::limited("making a container", CHANGE_LIMIT, call).await {
             Ok(_) | Err(HostError::NameTaken) => Ok(()),
@@ -374,7 +398,13 @@ impl Host {
 
     /// What the engine is asked for. Everything that could hurt the host or the neighbours
     /// is off unless the catalogue gives it.
-    fn body(&self, lease: &Lease, recipe: &Recipe<'_>, image: &str) -> ContainerCreateBody {
+    fn body(
+        &self,
+        lease: &Lease,
+        recipe: &Recipe<'_>,
+        image: &str,
+        network: &str,
+    ) -> ContainerCreateBody {
         let labels = [
             (DEPLOYMENT_LABEL, self.deployment.as_str().to_owned()),
             (LEASE_LABEL, lease.id.to_string()),
@@ -406,7 +436,7 @@ impl Host {
                 name: Some(RestartPolicyNameEnum::NO),
                 maximum_retry_count: None,
             }),
-            network_mode: Some(self.network_name()),
+            network_mode: Some(network.to_owned()),
             port_bindings: Some(
                 ports
                     .iter()
@@ -436,6 +466,16 @@ impl Host {
             ),
             labels: Some(labels.map(|(name, value)| (name.to_owned(), value)).into()),
             exposed_ports: Some(ports.iter().map(port_key).collect()),
+            // Given its mode alone, the engine turns the id into the name and looks that up.
+            networking_config: Some(NetworkingConfig {
+                endpoints_config: Some(HashMap::from([(
+                    network.to_owned(),
+                    EndpointSettings {
+                        network_id: Some(network.to_owned()),
+                        ..EndpointSettings::default()
+                    },
+                )])),
+            }),
             host_config: Some(host_config),
             ..ContainerCreateBody::default()
         }

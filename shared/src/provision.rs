@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::{
-    end::{self, EndOutcome, Tools},
+    end::{self, ClaimError, EndError, EndOutcome, Tools},
     host::{HostError, Recipe},
     lease::{Lease, Placement, Reason, State},
     names::{ContainerName, LeaseId, Owner},
@@ -76,17 +76,19 @@ pub async fn provision(
     let placement = match placed.unwrap_or(Err(timed_out)) {
         Ok(placement) => placement,
         Err(error) => {
-            give_up(tools, &lease).await;
-            return Err(error.into());
+            let ours = give_up(tools, &lease).await;
+            if ours {
+                return Err(error.into());
+            }
+            // Whoever ended the lease took the container from under our hands.
+            remove_what_came_late(tools, &lease).await;
+            return Err(ProvisionError::EndedMeanwhile);
         }
     };
     match tools.store.start(&lease, placement).await {
         Ok(running) => Ok(running),
         Err(ChangeError::Changed(_)) => {
-            // Whoever ended the lease may have looked for the container before it was there.
-            if let Err(error) = tools.host.remove(&ContainerName::of_lease(&lease.id)).await {
-                tracing::warn!(lease = %lease.id, %error, "left a container to the reaper");
-            }
+            remove_what_came_late(tools, &lease).await;
             Err(ProvisionError::EndedMeanwhile)
         }
         Err(ChangeError::Store(error)) => {
@@ -124,15 +126,25 @@ async fn place(
 }
 
 /// Ends a lease that could not be provisioned. The caller has his answer already; what
-/// fails here, the reaper does on a later tick.
-async fn give_up(tools: Tools<'_>, lease: &Lease) {
+/// fails here, the reaper does on a later tick. Returns false where somebody else has
+/// ended it already.
+async fn give_up(tools: Tools<'_>, lease: &Lease) -> bool {
     match end::claim_and_end(tools, lease, Reason::Failed).await {
         Ok(EndOutcome::Ended(_) | EndOutcome::TakenOver) => {}
         Ok(EndOutcome::Failed { error, .. }) => {
             tracing::warn!(lease = %lease.id, %error, "left a failed lease to the reaper");
         }
+        Err(EndError::Claim(ClaimError::SomebodyElse)) => return false,
         Err(error) => {
             tracing::warn!(lease = %lease.id, %error, "left a failed lease to the reaper");
         }
+    }
+    true
+}
+
+/// Whoever ended the lease may have looked for the container before it was there.
+async fn remove_what_came_late(tools: Tools<'_>, lease: &Lease) {
+    if let Err(error) = tools.host.remove(&ContainerName::of_lease(&lease.id)).await {
+        tracing::warn!(lease = %lease.id, %error, "left a container to the reaper");
     }
 }

@@ -7,8 +7,8 @@ use axum::{
     body::{Body, to_bytes},
     extract::{FromRequestParts, Path as PathParameter, Request, State, WebSocketUpgrade},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
-    routing::{any, get},
+    response::Response,
+    routing::any,
 };
 use containerlease_functions::{
     answer::problem_response, app::App, delete, list, problem::Problem, provision, renew,
@@ -94,7 +94,9 @@ pub(crate) fn router(gateway: Arc<Gateway>, folder: &Path) -> Router {
         .route("/api/{*rest}", any(call))
         .route("/healthz", any(call))
         .route("/readyz", any(call))
-        .route("/ws/logs/{id}", get(watch))
+        .route("/api", any(call))
+        .route("/api/", any(call))
+        .route("/ws/logs/{id}", any(watch))
         .with_state(Arc::clone(&gateway))
         .fallback_service(dashboard)
         .layer(middleware::from_fn_with_state(gateway, refuse_foreigners))
@@ -159,19 +161,7 @@ fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), Prob
 /// Answers a request to the API.
 async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let request_id = uuid::Uuid::now_v7().to_string();
-    let refused = |problem: &Problem| {
-        let mut response = response_of(problem_response(Some(&request_id), problem));
-        if problem.name == "method-not-allowed" {
-            let allowed = problem
-                .detail
-                .trim_start_matches("Use ")
-                .trim_end_matches('.');
-            if let Ok(allowed) = HeaderValue::from_str(allowed) {
-                response.headers_mut().insert(header::ALLOW, allowed);
-            }
-        }
-        response
-    };
+    let refused = |problem: &Problem| refused(&request_id, problem);
     let (parts, body) = request.into_parts();
     let (function, id) = match route(&parts.method, parts.uri.path()) {
         Ok(routed) => routed,
@@ -197,6 +187,11 @@ async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
     response
 }
 
+/// The server's own refusal of a request that no function is given.
+fn refused(request_id: &str, problem: &Problem) -> Response {
+    response_of(problem_response(Some(request_id), problem))
+}
+
 fn response_of(response: lambda_http::Response<LambdaBody>) -> Response {
     response.map(|body| match body {
         LambdaBody::Text(text) => Body::from(text),
@@ -215,9 +210,14 @@ async fn watch(
     let mut parameters = query(parts.uri.query());
     // What CloudFront's function does on AWS, where a WebSocket API has no paths.
     parameters.insert("containerId".to_owned(), Value::from(id));
-    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
+    let Ok(upgrade) = upgrade else {
+        let problem = if parts.method == Method::GET {
+            Problem::websocket_expected()
+        } else {
+            Problem::method_not_allowed("GET")
+        };
+        return refused(&uuid::Uuid::now_v7().to_string(), &problem);
     };
     match gateway.sockets.connect(parameters, &parts.headers).await {
         Ok(connection) => upgrade

@@ -135,12 +135,7 @@ fn from_connection(attempted: &'static str, error: &ClientError) -> HostError {
         if sentences.last() != Some(&sentence) {
             sentences.push(sentence);
         }
-        let rustls_error = error.downcast_ref::<rustls::Error>().or_else(|| {
-            // An I/O error keeps what it wraps to itself: its source is the source of that.
-            let io = error.downcast_ref::<std::io::Error>()?;
-            io.get_ref()?.downcast_ref::<rustls::Error>()
-        });
-        tls_fault = tls_fault.or(match rustls_error {
+        tls_fault = tls_fault.or(match unwrapped(error).downcast_ref::<rustls::Error>() {
             Some(rustls::Error::InvalidCertificate(_)) => Some(TlsFault::TheirsUntrusted),
             Some(rustls::Error::AlertReceived(_)) => Some(TlsFault::OursRefused),
             _ => None,
@@ -170,6 +165,20 @@ fn from_connection(attempted: &'static str, error: &ClientError) -> HostError {
     } else {
         HostError::Client { attempted, message }
     }
+}
+
+/// What an I/O error wraps, which it keeps to itself: its source is the source of that. A
+/// failed handshake comes wrapped twice.
+fn unwrapped<'e>(
+    mut error: &'e (dyn std::error::Error + 'static),
+) -> &'e (dyn std::error::Error + 'static) {
+    while let Some(wrapped) = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+    {
+        error = wrapped;
+    }
+    error
 }
 
 #[cfg(test)]

@@ -4,18 +4,27 @@
 //! anew at each handshake, trusts every CA of the operating system, keeps no connections
 //! and waits 40 ms on each request for want of `TCP_NODELAY`.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bollard::{BollardRequest, Docker};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+    client::legacy::{
+        Client,
+        connect::{Connect, HttpConnector},
+    },
+    rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+use tokio::net::UnixStream;
 
 use super::error::HostError;
 use crate::settings::EngineAddress;
@@ -29,32 +38,57 @@ const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A client for the engine at `address`. Nothing is sent; certificates are read.
 pub(super) fn connect(address: &EngineAddress) -> Result<Docker, HostError> {
-    let connected = match address {
-        EngineAddress::Unix(path) => Docker::connect_with_unix(
-            &path.to_string_lossy(),
-            LIBRARY_LIMIT,
-            bollard::API_DEFAULT_VERSION,
+    match address {
+        // The authority is for the Host header alone.
+        EngineAddress::Unix(path) => over(
+            UnixSocket(path.as_path().into()),
+            "http://localhost".to_owned(),
         ),
         EngineAddress::Tls {
             authority,
             certificates,
-        } => {
-            let client = Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE_LIMIT)
-                .build(tls_connector(certificates)?);
-            Docker::connect_with_custom_transport(
-                move |request: BollardRequest| {
-                    let answer = client.request(request);
-                    Box::pin(async move { Ok(answer.await?) })
-                },
-                Some(format!("https://{authority}")),
-                LIBRARY_LIMIT,
-                bollard::API_DEFAULT_VERSION,
-            )
-        }
-    };
-    connected.map_err(|error| super::error::translate("setting up the engine's client", error))
+        } => over(tls_connector(certificates)?, format!("https://{authority}")),
+    }
+}
+
+/// A client whose connections `connector` makes. Nothing is connected before the first call.
+fn over<C>(connector: C, address: String) -> Result<Docker, HostError>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    let client = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_LIMIT)
+        .build(connector);
+    Docker::connect_with_custom_transport(
+        move |request: BollardRequest| {
+            let answer = client.request(request);
+            Box::pin(async move { Ok(answer.await?) })
+        },
+        Some(address),
+        LIBRARY_LIMIT,
+        bollard::API_DEFAULT_VERSION,
+    )
+    .map_err(|error| super::error::translate("setting up the engine's client", error))
+}
+
+/// Connects to the engine's socket, which need not be there before the first call.
+#[derive(Clone)]
+struct UnixSocket(Arc<Path>);
+
+impl tower_service::Service<http::Uri> for UnixSocket {
+    type Response = TokioIo<UnixStream>;
+    type Error = std::io::Error;
+    type Future = futures_util::future::BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Uri) -> Self::Future {
+        let path = Arc::clone(&self.0);
+        Box::pin(async move { UnixStream::connect(path).await.map(TokioIo::new) })
+    }
 }
 
 /// Connects with the client certificate in the folder `certificates`, and to an engine that

@@ -1,0 +1,386 @@
+//! The schedule's target: the reaper, around a real table and a real engine.
+
+use containerlease_functions::cleanup;
+use containerlease_shared::{
+    cleanup::{CleanupError, run},
+    host::{DEPLOYMENT_LABEL, LEASE_LABEL, OWNER_LABEL},
+    lease::ATTEMPTS_BEFORE_QUARANTINE,
+    names::{LeaseId, Owner},
+    time::Time,
+};
+use containerlease_testkit::{
+    Bench, Fault, Seen,
+    events::{Event, saved},
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    MINUTE, SECOND, alpine, alpine_with, get, inspect, lease, wait_for, wait_until_exited,
+};
+
+#[tokio::test]
+async fn a_lease_whose_end_is_near_is_waited_for_and_ended_to_the_second() {
+    let bench = Bench::new().await;
+    let (near, far) = (lease(&bench).await, lease(&bench).await);
+    let longer = Event::about("renew", &far).body(&json!({"durationMinutes": 60}));
+    assert_eq!(longer.renew(&bench.app).await.status, 200);
+    bench.table.age(298 * SECOND).await;
+    assert_eq!(get(&bench, &near).await["state"], "running");
+
+    assert_eq!(saved("cleanup"), json!({}), "the reaper takes no input");
+    let cut_off = Time::now().plus(MINUTE);
+    let report = cleanup::handle(&bench.reaper(), cut_off).await.unwrap();
+    assert_eq!((report.due, report.expired), (1, 1), "{report:?}");
+
+    let ended = get(&bench, &near).await;
+    let receipt = &ended["receipt"];
+    assert_eq!(ended["state"], "ended");
+    assert_eq!(receipt["reason"], "expired");
+    assert_eq!(receipt["attempts"], 1);
+    let overshoot = receipt["overshootMs"].as_i64().unwrap();
+    assert!((0..=2_000).contains(&overshoot), "{overshoot} ms late");
+    assert_eq!(report.overshoot_ms, [overshoot]);
+    assert_eq!(inspect(&bench, &near).await, Value::Null);
+    assert_eq!(inspect(&bench, &far).await["State"]["Running"], true);
+    bench
+        .assert_nothing_leaked(&Owner::local(), "one ended")
+        .await;
+}
+
+#[tokio::test]
+async fn a_lease_that_is_renewed_while_the_reaper_waits_for_its_end_lives_on() {
+    let bench = Bench::new().await;
+    let id = lease(&bench).await;
+    bench.table.age(298 * SECOND).await;
+    let renewed = async {
+        tokio::time::sleep(SECOND).await;
+        Event::about("renew", &id).renew(&bench.app).await
+    };
+    let (report, renewed) = tokio::join!(bench.reap(), renewed);
+    assert_eq!(renewed.status, 200, "{renewed:?}");
+    assert_eq!((report.due, report.left_to_others), (1, 1), "{report:?}");
+    assert_eq!(get(&bench, &id).await["state"], "running");
+    assert_eq!(inspect(&bench, &id).await["State"]["Running"], true);
+}
+
+#[tokio::test]
+async fn any_number_of_reapers_end_each_lease_once() {
+    let bench = Bench::new().await;
+    for _ in 0..3 {
+        lease(&bench).await;
+    }
+    bench.table.age(5 * MINUTE).await;
+    let reports = futures_util::future::join_all((0..4).map(|_| bench.reap())).await;
+    let expired: usize = reports.iter().map(|report| report.expired).sum();
+    assert_eq!(expired, 3, "{reports:?}");
+    let failed: usize = reports.iter().map(|report| report.attempts_failed).sum();
+    assert_eq!(failed, 0, "{reports:?}");
+    bench
+        .assert_nothing_leaked(&Owner::local(), "four reapers")
+        .await;
+}
+
+#[tokio::test]
+async fn a_provision_that_was_abandoned_ends_as_failed() {
+    let bench = Bench::proxied().await;
+    let (cut, cut_off) = tokio::sync::oneshot::channel::<()>();
+    let cut = std::sync::Mutex::new(Some(cut));
+    bench.engine_proxy().on_each(move |seen| {
+        if seen.is("POST", "/start") {
+            let cut = cut.lock().unwrap().take();
+            Fault::NeverSent(Box::new(move || drop(cut)))
+        } else {
+            Fault::None
+        }
+    });
+    tokio::select! {
+        answer = alpine().provision(&bench.app) => panic!("{answer:?}"),
+        _ = cut_off => {}
+    }
+    bench.engine_proxy().heal();
+    let listed = Event::saved("list").list(&bench.app).await;
+    let id = listed.body["containers"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    // It may be at work still for all that the reaper knows.
+    let report = run(&bench.reaper(), Time::now(), Time::now().plus(SECOND)).await;
+    assert_eq!(report.unwrap().due, 0);
+    assert_eq!(bench.place.containers().await.len(), 1);
+    bench.table.age(35 * SECOND).await;
+    let report = bench.reap().await;
+    assert_eq!(report.failed, 1, "{report:?}");
+    assert_eq!(get(&bench, &id).await["receipt"]["reason"], "failed");
+    bench
+        .assert_nothing_leaked(&Owner::local(), "abandoned")
+        .await;
+}
+
+#[tokio::test]
+async fn a_program_that_ends_by_itself_ends_its_lease_as_failed_with_its_exit_code() {
+    let bench = Bench::new().await;
+    let event = alpine_with(json!({"command": ["sh", "-c", "sleep 0.3; exit 3"]}));
+    let id = event.provision(&bench.app).await.id();
+    wait_until_exited(&bench, &id).await;
+    let report = bench.reap().await;
+    assert_eq!(report.failed, 1, "{report:?}");
+    let receipt = get(&bench, &id).await["receipt"].clone();
+    assert_eq!(receipt["reason"], "failed");
+    assert_eq!(receipt["exitCode"], 3);
+    bench
+        .assert_nothing_leaked(&Owner::local(), "it failed")
+        .await;
+}
+
+#[tokio::test]
+async fn a_container_that_vanished_ends_its_lease_as_lost() {
+    let bench = Bench::new().await;
+    let id = lease(&bench).await;
+    bench.place.remove_behind_its_back(&id).await;
+    let report = bench.reap().await;
+    assert_eq!(report.lost, 1, "{report:?}");
+    let receipt = get(&bench, &id).await["receipt"].clone();
+    assert_eq!(receipt["reason"], "lost");
+    assert_eq!(receipt["stoppedAt"], Value::Null);
+    bench
+        .assert_nothing_leaked(&Owner::local(), "it vanished")
+        .await;
+}
+
+#[tokio::test]
+async fn a_container_without_a_lease_goes_when_it_is_seen_for_the_second_time() {
+    let bench = Bench::new().await;
+    let deployment = bench.place.deployment().as_str();
+    let id = LeaseId::generate().to_string();
+    let of_no_lease = [
+        (DEPLOYMENT_LABEL, deployment),
+        (LEASE_LABEL, id.as_str()),
+        (OWNER_LABEL, "local"),
+    ];
+    bench.place.stray(&of_no_lease).await;
+    bench.place.stray(&[(DEPLOYMENT_LABEL, deployment)]).await;
+    bench
+        .place
+        .stray(&[(DEPLOYMENT_LABEL, deployment), (LEASE_LABEL, "../x")])
+        .await;
+    let foreign = bench.place.stray(&[(LEASE_LABEL, id.as_str())]).await;
+    let others = format!("{deployment}-2");
+    let others = bench.place.stray(&[(DEPLOYMENT_LABEL, &others)]).await;
+    let leased = lease(&bench).await;
+
+    // Too young to be an orphan, however often it is seen.
+    for _ in 0..3 {
+        let report = bench.reap_strays(50 * SECOND).await;
+        assert_eq!(report.orphans_removed, 0);
+    }
+    assert!(bench.table.store().sightings().await.unwrap().is_empty());
+    // The first sighting only notes it.
+    let report = bench.reap_strays(61 * SECOND).await;
+    assert_eq!(report.orphans_removed, 0);
+    assert_eq!(bench.table.store().sightings().await.unwrap().len(), 3);
+    assert_eq!(bench.place.containers().await.len(), 4);
+    let report = bench.reap_strays(121 * SECOND).await;
+    assert_eq!(report.orphans_removed, 3, "{report:?}");
+    assert_eq!(bench.place.containers().await.len(), 1);
+    assert_eq!(inspect(&bench, &leased).await["State"]["Running"], true);
+    for untouched in [foreign, others] {
+        let there = bench.place.is_there(&untouched).await;
+        assert!(there, "what is not ours was touched");
+    }
+    bench.reap_strays(181 * SECOND).await;
+    assert!(bench.table.store().sightings().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_container_of_a_lease_that_has_ended_is_an_orphan() {
+    let bench = Bench::new().await;
+    let id = lease(&bench).await;
+    let deleted = Event::about("delete", &id).delete(&bench.app).await;
+    assert_eq!(deleted.status, 200);
+    let deployment = bench.place.deployment().as_str();
+    let labels = [
+        (DEPLOYMENT_LABEL, deployment),
+        (LEASE_LABEL, id.as_str()),
+        (OWNER_LABEL, "local"),
+    ];
+    bench.place.stray(&labels).await;
+    bench.reap_strays(61 * SECOND).await;
+    let report = bench.reap_strays(121 * SECOND).await;
+    assert_eq!(report.orphans_removed, 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_removed_when_the_table_cannot_be_read() {
+    let bench = Bench::proxied().await;
+    let deployment = bench.place.deployment().as_str();
+    let id = LeaseId::generate().to_string();
+    let labels = [
+        (DEPLOYMENT_LABEL, deployment),
+        (LEASE_LABEL, id.as_str()),
+        (OWNER_LABEL, "local"),
+    ];
+    bench.place.stray(&labels).await;
+    bench.reap_strays(61 * SECOND).await;
+    assert_eq!(bench.table.store().sightings().await.unwrap().len(), 1);
+
+    for cut in ["Query", "GetItem"] {
+        bench.table_proxy().on_each(move |seen| {
+            if seen.is_operation(cut) {
+                Fault::Cut
+            } else {
+                Fault::None
+            }
+        });
+        let now = Time::now();
+        let report = run(&bench.reaper(), now.plus(121 * SECOND), now).await;
+        match cut {
+            "Query" => assert!(matches!(report, Err(CleanupError::Store(_))), "{report:?}"),
+            _ => assert_eq!(report.unwrap().orphans_left, 1),
+        }
+        assert_eq!(bench.place.containers().await.len(), 1, "{cut}");
+    }
+    bench.table_proxy().heal();
+    let report = bench.reap_strays(121 * SECOND).await;
+    assert_eq!(report.orphans_removed, 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn an_engine_that_cannot_be_listed_makes_no_lease_lost() {
+    let bench = Bench::proxied().await;
+    let (expired, alive) = (lease(&bench).await, lease(&bench).await);
+    let longer = Event::about("renew", &alive).body(&json!({"durationMinutes": 60}));
+    longer.renew(&bench.app).await;
+    bench.table.age(5 * MINUTE).await;
+    bench.engine_proxy().on_each(|seen| {
+        if seen.is("GET", "/containers/json") {
+            Fault::Cut
+        } else {
+            Fault::None
+        }
+    });
+    let report = bench.reap().await;
+    assert!(report.engine_unseen);
+    assert_eq!((report.due, report.expired), (1, 1), "{report:?}");
+    assert_eq!(get(&bench, &expired).await["state"], "ended");
+    assert_eq!(get(&bench, &alive).await["state"], "running");
+}
+
+#[tokio::test]
+async fn a_removal_that_the_engine_refuses_is_tried_again_until_it_succeeds() {
+    let bench = Bench::proxied().await;
+    let id = lease(&bench).await;
+    bench.engine_proxy().on_each(refused_removals);
+    bench.table.age(5 * MINUTE).await;
+    for attempt in 1..=ATTEMPTS_BEFORE_QUARANTINE + 1 {
+        let report = bench.reap().await;
+        assert_eq!(report.attempts_failed, 1, "attempt {attempt}: {report:?}");
+        let shown = get(&bench, &id).await;
+        assert_eq!(shown["attempts"], attempt);
+        let given_up = attempt >= ATTEMPTS_BEFORE_QUARANTINE;
+        let state = if given_up { "quarantined" } else { "ending" };
+        assert_eq!(shown["state"], state, "attempt {attempt}");
+        assert_eq!(report.quarantined, usize::from(given_up));
+        // It is shown to its owner, and holds its place in the quota, all the time.
+        let listed = Event::saved("list").list(&bench.app).await;
+        assert_eq!(listed.body["containers"][0]["id"], id);
+        assert_eq!(
+            bench.table.store().counted(&Owner::local()).await.unwrap(),
+            1
+        );
+        bench.table.age(5 * MINUTE).await;
+    }
+    bench.engine_proxy().heal();
+    let report = bench.reap().await;
+    assert_eq!(
+        (report.expired, report.attempts_failed),
+        (1, 0),
+        "{report:?}"
+    );
+    let receipt = get(&bench, &id).await["receipt"].clone();
+    assert_eq!(receipt["reason"], "expired", "the first reason stays");
+    assert_eq!(receipt["attempts"], ATTEMPTS_BEFORE_QUARANTINE + 2);
+    bench
+        .assert_nothing_leaked(&Owner::local(), "closed at last")
+        .await;
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_removed_does_not_hold_up_the_others() {
+    let bench = Bench::proxied().await;
+    let stuck = lease(&bench).await;
+    let others = [lease(&bench).await, lease(&bench).await];
+    let part = format!("containerlease-{stuck}");
+    bench.engine_proxy().on_each(move |seen| {
+        if seen.is("POST", &part) || seen.is("DELETE", &part) {
+            Fault::Delayed(4 * SECOND)
+        } else {
+            Fault::None
+        }
+    });
+    bench.table.age(5 * MINUTE).await;
+    let begun = std::time::Instant::now();
+    let (report, ()) = tokio::join!(bench.reap(), async {
+        for id in &others {
+            wait_for("the others end", async || {
+                get(&bench, id).await["state"] == "ended"
+            })
+            .await;
+        }
+        assert!(begun.elapsed() < 3 * SECOND, "{:?}", begun.elapsed());
+    });
+    assert_eq!(report.expired, 3, "{report:?}");
+}
+
+#[tokio::test]
+async fn one_orphan_that_cannot_be_removed_does_not_hold_up_the_others() {
+    let bench = Bench::proxied().await;
+    let deployment = bench.place.deployment().as_str();
+    for _ in 0..4 {
+        bench.place.stray(&[(DEPLOYMENT_LABEL, deployment)]).await;
+    }
+    bench.reap_strays(61 * SECOND).await;
+    bench.engine_proxy().on_each(|seen| {
+        if seen.is("DELETE", "/containers/") {
+            Fault::Delayed(2 * SECOND)
+        } else {
+            Fault::None
+        }
+    });
+    let begun = std::time::Instant::now();
+    let report = bench.reap_strays(121 * SECOND).await;
+    assert_eq!(report.orphans_removed, 4, "{report:?}");
+    // One after another they would take eight seconds.
+    assert!(begun.elapsed() < 5 * SECOND, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_run_leaves_what_it_has_no_time_for() {
+    let bench = Bench::new().await;
+    let id = lease(&bench).await;
+    bench.table.age(280 * SECOND).await;
+    let now = Time::now();
+    let report = run(&bench.reaper(), now, now.plus(10 * SECOND))
+        .await
+        .unwrap();
+    assert_eq!(report.due, 0, "{report:?}");
+    assert_eq!(get(&bench, &id).await["state"], "running");
+    // Told to stop while it waits, it leaves the lease to its successor.
+    let reaper = bench.reaper();
+    let stopping = reaper.stopping.clone();
+    let (report, ()) = tokio::join!(run(&reaper, now, now.plus(MINUTE)), async {
+        tokio::time::sleep(SECOND / 2).await;
+        stopping.cancel();
+    });
+    assert_eq!(report.unwrap().left_to_next_run, 1);
+    assert_eq!(get(&bench, &id).await["state"], "running");
+}
+
+fn refused_removals(seen: &Seen) -> Fault {
+    if seen.is("DELETE", "/containers/") {
+        let body = json!({"message": "driver failed to remove root filesystem"});
+        Fault::Answered(StatusCode::INTERNAL_SERVER_ERROR, body.to_string())
+    } else {
+        Fault::None
+    }
+}

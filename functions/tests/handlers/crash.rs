@@ -1,0 +1,243 @@
+//! Kill -9 at every step of every verb: nothing is left after two ticks.
+//!
+//! A verb is run once to learn which calls it makes to the table and to the engine. Then,
+//! for each of these calls, it is run again on a fresh table and a fresh deployment, and
+//! cut off for good right before that call is sent, and once more right after it was
+//! carried out. A call that is added to a verb so enters the matrix by itself.
+//!
+//! The same walk is done with faults that the verb survives: an answer that is lost, and
+//! a network that is gone for good from one call on.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use containerlease_shared::{cleanup::run, names::Owner, time::Time};
+use containerlease_testkit::{
+    Bench, Fault, Proxy, Seen,
+    events::{Event, SAVED_ID},
+};
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::oneshot;
+
+use crate::{MINUTE, lease};
+
+/// How many cases are at the engine at once.
+const AT_ONCE: usize = 3;
+
+#[derive(Clone, Copy, Debug)]
+enum Verb {
+    Provision,
+    Renew,
+    Delete,
+    End,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    BeforeItIsSent,
+    AfterItIsDone,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    /// The call is carried out, and its answer lost; all others pass.
+    AnswerLost,
+    /// Neither the table nor the engine is reached from this call on.
+    AllAway,
+}
+
+impl Verb {
+    /// What there must be first: a lease, and its id.
+    async fn prepare(self, bench: &Bench) -> String {
+        match self {
+            Self::Provision => SAVED_ID.to_owned(),
+            Self::Renew | Self::Delete => lease(bench).await,
+            Self::End => {
+                let id = lease(bench).await;
+                bench.table.age(5 * MINUTE).await;
+                id
+            }
+        }
+    }
+
+    async fn act(self, bench: &Bench, id: &str) {
+        match self {
+            Self::Provision => {
+                let event = Event::saved("provision-redis");
+                drop(event.provision(&bench.app).await);
+            }
+            Self::Renew => drop(Event::about("renew", id).renew(&bench.app).await),
+            Self::Delete => drop(Event::about("delete", id).delete(&bench.app).await),
+            Self::End => {
+                let now = Time::now();
+                drop(run(&bench.reaper(), now, now.plus(MINUTE)).await);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provision_that_is_killed_anywhere_leaves_nothing() {
+    walk(Verb::Provision).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_that_is_killed_anywhere_leaves_nothing() {
+    walk(Verb::Renew).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delete_that_is_killed_anywhere_leaves_nothing() {
+    walk(Verb::Delete).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reaper_that_is_killed_anywhere_leaves_nothing() {
+    walk(Verb::End).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provision_in_trouble_anywhere_leaves_nothing() {
+    walk_in_trouble(Verb::Provision).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delete_in_trouble_anywhere_leaves_nothing() {
+    walk_in_trouble(Verb::Delete).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reaper_in_trouble_anywhere_leaves_nothing() {
+    walk_in_trouble(Verb::End).await;
+}
+
+async fn walk(verb: Verb) {
+    let calls = calls_of(verb).await;
+    let moments = [Moment::BeforeItIsSent, Moment::AfterItIsDone];
+    let cases = calls
+        .iter()
+        .enumerate()
+        .flat_map(|(index, call)| moments.map(|moment| (index, call, moment)));
+    stream::iter(cases)
+        .map(|(index, call, moment)| kill(verb, index, call, moment))
+        .buffer_unordered(AT_ONCE)
+        .collect::<()>()
+        .await;
+}
+
+async fn walk_in_trouble(verb: Verb) {
+    let calls = calls_of(verb).await;
+    let troubles = [Trouble::AnswerLost, Trouble::AllAway];
+    let cases = calls
+        .iter()
+        .enumerate()
+        .flat_map(|(index, call)| troubles.map(|trouble| (index, call, trouble)));
+    stream::iter(cases)
+        .map(|(index, call, trouble)| disturb(verb, index, call, trouble))
+        .buffer_unordered(AT_ONCE)
+        .collect::<()>()
+        .await;
+}
+
+/// The calls that a verb makes, in their order.
+async fn calls_of(verb: Verb) -> Vec<String> {
+    let bench = Bench::proxied().await;
+    let id = verb.prepare(&bench).await;
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&calls);
+    on_both(&bench, move |seen| {
+        noted.lock().expect("no hook panics").push(seen.to_string());
+        Fault::None
+    });
+    verb.act(&bench, &id).await;
+    bench.place.clean().await;
+    let calls = calls.lock().expect("no hook panics").clone();
+    assert!(calls.len() > 1, "{verb:?} makes no calls? {calls:?}");
+    calls
+}
+
+/// Cuts the verb off at the call of that index and looks at what two ticks have left.
+async fn kill(verb: Verb, index: usize, call: &str, moment: Moment) {
+    let case = format!("{verb:?} killed at call {index} ({call}), {moment:?}");
+    let bench = Bench::proxied().await;
+    let id = verb.prepare(&bench).await;
+    let (killed, kill) = oneshot::channel();
+    let killed = Mutex::new(Some(killed));
+    let calls = AtomicUsize::new(0);
+    on_both(&bench, move |_| {
+        if calls.fetch_add(1, Ordering::SeqCst) != index {
+            return Fault::None;
+        }
+        let killed = killed.lock().expect("no hook panics").take();
+        let tell = Box::new(move || {
+            if let Some(killed) = killed {
+                killed.send(()).expect("the test waits for it");
+            }
+        });
+        match moment {
+            Moment::BeforeItIsSent => Fault::NeverSent(tell),
+            Moment::AfterItIsDone => Fault::NeverAnswered(tell),
+        }
+    });
+    tokio::select! {
+        () = verb.act(&bench, &id) => panic!("{case}: it was not reached"),
+        _ = kill => {}
+    }
+    bench.table_proxy().heal();
+    bench.engine_proxy().heal();
+
+    look(verb, &bench, &id, &case).await;
+}
+
+/// Lets the verb go on to its end with trouble at the call of that index, and looks at what
+/// two ticks have left.
+async fn disturb(verb: Verb, index: usize, call: &str, trouble: Trouble) {
+    let case = format!("{verb:?} in trouble at call {index} ({call}), {trouble:?}");
+    let bench = Bench::proxied().await;
+    let id = verb.prepare(&bench).await;
+    let calls = AtomicUsize::new(0);
+    on_both(&bench, move |_| {
+        let call = calls.fetch_add(1, Ordering::SeqCst);
+        match trouble {
+            Trouble::AnswerLost if call == index => Fault::AnswerLost,
+            Trouble::AllAway if call >= index => Fault::Cut,
+            Trouble::AnswerLost | Trouble::AllAway => Fault::None,
+        }
+    });
+    let done = tokio::time::timeout(MINUTE, verb.act(&bench, &id)).await;
+    assert!(done.is_ok(), "{case}: it does not come to an end");
+    bench.table_proxy().heal();
+    bench.engine_proxy().heal();
+    look(verb, &bench, &id, &case).await;
+}
+
+/// Runs the reaper twice and looks at what is left.
+async fn look(verb: Verb, bench: &Bench, id: &str, case: &str) {
+    bench.two_ticks().await;
+    bench.assert_nothing_leaked(&Owner::local(), case).await;
+    let active = bench.table.store().active_of(&Owner::local()).await;
+    let active = active.expect("the table can be read").len();
+    match verb {
+        Verb::Provision => assert!(active <= 1, "{case}"),
+        Verb::Renew => assert_eq!(active, 1, "{case}"),
+        Verb::Delete => {
+            // Its owner has no answer and asks again.
+            let again = Event::about("delete", id).delete(&bench.app).await;
+            assert_eq!(again.status, 200, "{case}: {again:?}");
+            bench.assert_nothing_leaked(&Owner::local(), case).await;
+        }
+        Verb::End => assert_eq!(active, 0, "{case}"),
+    }
+    bench.place.clean().await;
+}
+
+/// One hook for the table and the engine together.
+fn on_both(bench: &Bench, hook: impl Fn(&Seen) -> Fault + Send + Sync + 'static) {
+    let hook = Arc::new(hook);
+    for proxy in [bench.table_proxy(), bench.engine_proxy()] {
+        let hook = Arc::clone(&hook);
+        Proxy::on_each(proxy, move |seen| hook(seen));
+    }
+}

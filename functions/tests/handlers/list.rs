@@ -1,0 +1,129 @@
+//! The routes that only read.
+
+use std::time::Duration;
+
+use containerlease_testkit::{Bench, Fault, Plan, events::Event};
+use serde_json::{Value, json};
+
+use crate::{get, lease, millis};
+
+#[tokio::test]
+async fn a_list_holds_the_leases_that_have_not_ended_oldest_first() {
+    let bench = Bench::new().await;
+    let empty = Event::saved("list").list(&bench.app).await;
+    assert_eq!(empty.status, 200);
+    assert_eq!(empty.body["containers"], json!([]));
+    let (first, second, third) = (
+        lease(&bench).await,
+        lease(&bench).await,
+        lease(&bench).await,
+    );
+    let deleted = Event::about("delete", &second).delete(&bench.app).await;
+    assert_eq!(deleted.status, 200, "{deleted:?}");
+    let listed = Event::saved("list").list(&bench.app).await;
+    let ids: Vec<_> = listed.body["containers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|container| container["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, [&first, &third]);
+    assert!(millis(&listed.body, "serverTime") > 0);
+    // What ended is found by its id, with its receipt.
+    let ended = get(&bench, &second).await;
+    assert_eq!(ended["state"], "ended");
+    assert_eq!(ended["receipt"]["reason"], "deleted");
+    assert_eq!(get(&bench, &first).await["receipt"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_catalogue_is_shown_with_its_limits() {
+    let bench = Plan::default()
+        .without_engine()
+        .most_minutes(90)
+        .build()
+        .await;
+    let answer = Event::saved("images").list(&bench.app).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.body["durationMinutes"],
+        json!({"default": 15, "minimum": 1, "maximum": 90})
+    );
+    let redis = answer.body["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|image| image["imageType"] == "redis")
+        .unwrap();
+    assert_eq!(redis["cpuMilli"], json!({"default": 500, "maximum": 2000}));
+    assert_eq!(redis["memoryMB"], json!({"default": 256, "maximum": 2048}));
+    assert_eq!(redis["ports"][0]["containerPort"], 6379);
+}
+
+#[tokio::test]
+async fn health_needs_nothing_and_readiness_everything() {
+    let bench = Bench::proxied().await;
+    let ready = Event::saved("readyz").list(&bench.app).await;
+    assert_eq!(ready.status, 200, "{ready:?}");
+    assert_eq!(
+        ready.body,
+        json!({"status": "ready", "table": {"state": "ok"}, "engine": {"state": "ok"}})
+    );
+
+    bench.engine_proxy().on_each(|_| Fault::Cut);
+    let unready = Event::saved("readyz").list(&bench.app).await;
+    assert_eq!(unready.status, 503);
+    assert_eq!(unready.body["table"]["state"], "ok");
+    let detail = &unready.body["engine"]["detail"];
+    assert_eq!(*detail, "The engine cannot be reached.");
+
+    bench.engine_proxy().heal();
+    bench.table_proxy().on_each(|_| Fault::Cut);
+    let unready = Event::saved("readyz").list(&bench.app).await;
+    assert_eq!(unready.status, 503);
+    assert_eq!(unready.body["engine"]["state"], "ok");
+    assert_eq!(
+        unready.body["table"]["detail"],
+        "The table cannot be reached."
+    );
+
+    let health = Event::saved("healthz").list(&bench.app).await;
+    assert_eq!((health.status, &health.body["status"]), (200, &json!("ok")));
+}
+
+#[tokio::test]
+async fn a_process_that_starts_before_its_engine_says_so_and_works_later() {
+    let bench = Bench::new().await;
+    let app = bench.process_without_engine().unwrap();
+    let unready = Event::saved("readyz").list(&app).await;
+    assert_eq!(unready.status, 503);
+    let detail = &unready.body["engine"]["detail"];
+    assert_eq!(*detail, "The engine cannot be reached.");
+    assert_eq!(Event::saved("list").list(&app).await.status, 200);
+}
+
+#[tokio::test]
+async fn readiness_does_not_wait_for_an_engine_that_hangs() {
+    let bench = Bench::proxied().await;
+    bench
+        .engine_proxy()
+        .on_each(|_| Fault::NeverSent(Box::new(|| {})));
+    let limit = Duration::from_secs(8);
+    let readiness = Event::saved("readyz").list(&bench.app);
+    let unready = tokio::time::timeout(limit, readiness).await.unwrap();
+    assert_eq!(unready.status, 503);
+    let detail = &unready.body["engine"]["detail"];
+    assert_eq!(*detail, "The engine does not answer in time.");
+}
+
+#[tokio::test]
+async fn a_list_costs_one_read_however_many_have_ended() {
+    let bench = Bench::proxied().await;
+    let id = lease(&bench).await;
+    Event::about("delete", &id).delete(&bench.app).await;
+    let before = bench.table_proxy().seen().len();
+    Event::saved("list").list(&bench.app).await;
+    let seen = bench.table_proxy().seen();
+    assert_eq!(seen.len() - before, 1, "{seen:?}");
+    assert!(seen[before].is_operation("Query"));
+}

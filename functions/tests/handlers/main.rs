@@ -1,0 +1,90 @@
+//! The handlers, fed with the saved events, on the embedded DynamoDB and a real engine.
+//!
+//! Each test has a table and a deployment of its own, so they run in any order and side by
+//! side. They make one program, since linking it takes longer than most of them.
+
+mod cleanup;
+mod crash;
+mod delete;
+mod list;
+mod logs;
+mod problems;
+mod provision;
+mod renew;
+
+use std::time::Duration;
+
+use containerlease_testkit::{
+    Bench,
+    events::{Answer, Event},
+};
+use serde_json::{Value, json};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A provision of an alpine for five minutes: the quickest container that there is.
+fn alpine() -> Event {
+    alpine_with(json!({}))
+}
+
+/// A provision of an alpine for five minutes, with more fields.
+fn alpine_with(more: Value) -> Event {
+    let mut body = json!({"imageType": "alpine", "durationMinutes": 5});
+    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+        body.extend(more);
+    }
+    Event::saved("provision-ubuntu").body(&body)
+}
+
+/// The id of a new lease on an alpine.
+async fn lease(bench: &Bench) -> String {
+    let answer = alpine().provision(&bench.app).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.id()
+}
+
+/// The lease as its owner sees it.
+async fn get(bench: &Bench, id: &str) -> Value {
+    let answer = Event::about("get", id).list(&bench.app).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body
+}
+
+/// What the engine knows of the lease's container; null where there is none.
+async fn inspect(bench: &Bench, id: &str) -> Value {
+    let container = bench.place.container_of(id).await;
+    serde_json::to_value(container).expect("what the engine says is JSON")
+}
+
+/// A time in an answer, in milliseconds.
+fn millis(answer: &Value, field: &str) -> i64 {
+    let time = serde_json::from_value::<containerlease_shared::time::Time>(answer[field].clone());
+    time.unwrap_or_else(|error| panic!("{field} is no time ({error}): {answer}"))
+        .as_millis()
+}
+
+/// Waits until `look` says yes, and fails when it does not.
+async fn wait_for(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    for _ in 0..500 {
+        if look().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("waited ten seconds for this in vain: {what}");
+}
+
+/// Waits until the program of the lease's container has ended by itself.
+async fn wait_until_exited(bench: &Bench, id: &str) {
+    wait_for("the program has ended", async || {
+        inspect(bench, id).await["State"]["Status"] == "exited"
+    })
+    .await;
+}
+
+/// A refusal that changed nothing: the problem of that name, complete and without a word of
+/// the table's or the engine's.
+fn assert_refused(answer: &Answer, problem: &str) {
+    problems::assert_is(answer, problem);
+}

@@ -1,0 +1,547 @@
+//! Every problem that a caller can see, produced, and what all of them have in common.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
+use containerlease_functions::{
+    answer::problem_response,
+    logs::{self, RelayStart, Relays, StartFailed},
+    problem::Problem,
+};
+use containerlease_shared::{
+    catalogue::Catalogue, lease::StateName, names::Owner, relay::PostError,
+};
+use containerlease_testkit::{
+    Bench, Fault, Plan,
+    events::{Answer, Event, SAVED_ID, saved, saved_for},
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{alpine, alpine_with, assert_refused, get, lease};
+
+/// Every problem: its name, its status, and whether it says when to come back.
+const PROBLEMS: &[(&str, u16, bool)] = &[
+    ("lease-not-found", 404, false),
+    ("invalid-lease-id", 400, false),
+    ("invalid-cursor", 400, false),
+    ("body-too-large", 413, false),
+    ("route-not-found", 404, false),
+    ("method-not-allowed", 405, false),
+    ("foreign-origin", 403, false),
+    ("websocket-expected", 426, false),
+    ("unknown-caller", 403, false),
+    ("internal", 500, false),
+    ("store-unavailable", 503, true),
+    ("engine-unavailable", 503, true),
+    ("lease-contended", 409, true),
+    ("invalid-body", 400, false),
+    ("invalid-request", 400, false),
+    ("image-missing", 503, false),
+    ("cannot-run", 422, false),
+    ("quota-reached", 429, true),
+    ("lease-over", 409, false),
+    ("lease-not-running", 409, true),
+];
+
+/// Words of the parts behind the handlers. A caller has no use for them, and somebody who
+/// looks for a way in has.
+const INTERNALS: &[&str] = &[
+    "containerlease-",
+    "dynamo",
+    "aws",
+    "sdk",
+    "oci runtime",
+    "hyper",
+    "bollard",
+    ".sock",
+    "/var/",
+    "127.0.0.1",
+    "no such container",
+    "error trying",
+    "connection",
+    "a text of the engine",
+    "panicked",
+];
+
+/// Makes sure that the answer is the problem of that name, complete, and says nothing that
+/// is not the caller's business.
+pub(crate) fn assert_is(answer: &Answer, name: &str) {
+    assert_eq!(answer.problem(), name, "{answer:?}");
+    let known = PROBLEMS.iter().find(|(known, ..)| *known == name);
+    let (_, status, comes_back) = known.unwrap_or_else(|| panic!("{name} is not in the list"));
+    assert_eq!(answer.status, *status, "{answer:?}");
+    assert_eq!(answer.body["status"], *status, "{answer:?}");
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(answer.headers.contains_key("retry-after"), *comes_back);
+    assert!(
+        answer.body["requestId"].is_string(),
+        "no request id: {answer:?}"
+    );
+    let detail = answer.body["detail"].as_str().expect("there is a detail");
+    assert!(detail.ends_with('.'), "no sentence: {detail}");
+    assert!(answer.body["title"].is_string(), "{answer:?}");
+    let everything = answer
+        .body
+        .to_string()
+        .replace("urn:containerlease:problem:", "");
+    let everything = everything.to_lowercase();
+    for internal in INTERNALS {
+        assert!(
+            !everything.contains(internal),
+            "it says {internal}: {everything}"
+        );
+    }
+}
+
+#[test]
+fn the_list_of_problems_is_complete() {
+    let source = include_str!("../../src/problem.rs");
+    let lines: Vec<_> = source.lines().map(str::trim).collect();
+    let made: Vec<_> = lines
+        .windows(2)
+        .filter(|pair| pair[0].starts_with("StatusCode::"))
+        .map(|pair| pair[1].trim_matches(['"', ',']))
+        .collect();
+    assert!(made.len() > 15, "the source reads otherwise now: {made:?}");
+    for name in &made {
+        let known = PROBLEMS.iter().any(|(known, ..)| known == name);
+        assert!(known, "{name} has no test here");
+    }
+    for (name, ..) in PROBLEMS {
+        assert!(made.contains(name), "{name} is not made any more");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read() {
+    let bench = Plan::default().without_engine().build().await;
+    for body in [
+        "",
+        "{",
+        "not json",
+        "[]",
+        "7",
+        "null",
+        "\"text\"",
+        "{\"a\":1}}",
+    ] {
+        let answer = Event::saved("provision-ubuntu").raw_body(body);
+        assert_refused(&answer.provision(&bench.app).await, "invalid-body");
+        let answer = Event::saved("renew").raw_body(body);
+        assert_refused(&answer.renew(&bench.app).await, "invalid-body");
+    }
+    for bytes in [2 * 1024 * 1024, 64 * 1024 + 1] {
+        let body = format!("\"{}\"", "x".repeat(bytes - 2));
+        let answer = Event::saved("provision-ubuntu").raw_body(&body);
+        assert_refused(&answer.provision(&bench.app).await, "body-too-large");
+        let answer = Event::saved("renew").raw_body(&body);
+        assert_refused(&answer.renew(&bench.app).await, "body-too-large");
+    }
+    bench
+        .assert_nothing_leaked(&Owner::local(), "refused bodies")
+        .await;
+}
+
+#[tokio::test]
+async fn a_body_with_wrong_fields_names_each_of_them() {
+    let bench = Plan::default().without_engine().build().await;
+    let wrong = [
+        (json!({"durationMinutes": 5}), vec!["imageType"]),
+        (
+            json!({"imageType": "windows", "durationMinutes": 5}),
+            vec!["imageType"],
+        ),
+        (
+            json!({"imageType": "../redis", "durationMinutes": 5}),
+            vec!["imageType"],
+        ),
+        (
+            json!({"imageType": 7, "durationMinutes": 5}),
+            vec!["imageType"],
+        ),
+        (json!({"imageType": "redis"}), vec!["durationMinutes"]),
+        (json!({}), vec!["durationMinutes", "imageType"]),
+        (
+            json!({"imageType": "redis", "durationMinutes": 5, "privileged": true}),
+            vec!["privileged"],
+        ),
+        (
+            json!({"imageType": "redis", "durationMinutes": 5, "memoryMB": 1, "cpuMilli": 0}),
+            vec!["cpuMilli", "memoryMB"],
+        ),
+        (
+            json!({"imageType": "redis", "durationMinutes": 5, "command": "sh"}),
+            vec!["command"],
+        ),
+        (
+            json!({"imageType": "redis", "durationMinutes": 5, "env": {"A=B": "c"}}),
+            vec!["env"],
+        ),
+    ];
+    for (body, fields) in wrong {
+        let answer = Event::saved("provision-ubuntu").body(&body);
+        let answer = answer.provision(&bench.app).await;
+        assert_refused(&answer, "invalid-request");
+        let named: Vec<_> = answer.body["errors"]
+            .as_array()
+            .expect("the fields are named")
+            .iter()
+            .map(|error| error["field"].as_str().unwrap_or_default())
+            .collect();
+        assert_eq!(named, fields, "{body}");
+    }
+    for duration in [
+        json!(0),
+        json!(-5),
+        json!(1.5),
+        json!("ten"),
+        json!(1441),
+        json!(null),
+    ] {
+        let body = json!({"imageType": "redis", "durationMinutes": duration});
+        let answer = Event::saved("provision-ubuntu").body(&body);
+        let answer = answer.provision(&bench.app).await;
+        assert_refused(&answer, "invalid-request");
+        assert_eq!(answer.body["errors"][0]["field"], "durationMinutes");
+        let answer = Event::saved("renew").body(&json!({"durationMinutes": duration}));
+        assert_refused(&answer.renew(&bench.app).await, "invalid-request");
+    }
+    bench
+        .assert_nothing_leaked(&Owner::local(), "refused fields")
+        .await;
+}
+
+#[tokio::test]
+async fn an_id_that_is_none_never_reaches_the_table_or_the_engine() {
+    let bench = Bench::proxied().await;
+    let upper = SAVED_ID.to_uppercase();
+    let braced = format!("{{{SAVED_ID}}}");
+    for id in [
+        "../images/x",
+        "",
+        "x",
+        "0",
+        "..%2Fimages%2Fx",
+        &upper,
+        &braced,
+        "a\nb",
+        "é",
+    ] {
+        let about = |name| Event::about(name, id);
+        assert_refused(&about("get").list(&bench.app).await, "invalid-lease-id");
+        assert_refused(&about("renew").renew(&bench.app).await, "invalid-lease-id");
+        let answer = about("delete").delete(&bench.app).await;
+        assert_refused(&answer, "invalid-lease-id");
+        let answer = connect(&bench, saved_for("logs-connect", id), true).await;
+        assert_refused(&answer, "invalid-lease-id");
+    }
+    assert_eq!(bench.table_proxy().seen(), []);
+    assert_eq!(bench.engine_proxy().seen(), []);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_not_there_or_another_owners_is_not_found() {
+    let bench = Bench::new().await;
+    let ada = Event::saved("provision-signed-in")
+        .provision(&bench.app)
+        .await;
+    assert_eq!(ada.status, 201, "{ada:?}");
+    for id in [SAVED_ID.to_owned(), ada.id()] {
+        for caller in [None, Some("eve")] {
+            let about = |name| match caller {
+                None => Event::about(name, &id),
+                Some(subject) => Event::about(name, &id).from_owner(subject),
+            };
+            assert_refused(&about("get").list(&bench.app).await, "lease-not-found");
+            assert_refused(&about("renew").renew(&bench.app).await, "lease-not-found");
+            let answer = about("delete").delete(&bench.app).await;
+            assert_refused(&answer, "lease-not-found");
+            let mut event = saved_for("logs-connect", &id);
+            if let Some(subject) = caller {
+                event["requestContext"]["authorizer"] = json!({"principalId": subject});
+            }
+            assert_refused(&connect(&bench, event, true).await, "lease-not-found");
+        }
+    }
+    let hers = Event::saved("list-signed-in").list(&bench.app).await;
+    assert_eq!(hers.body["containers"][0]["id"], ada.id());
+    let hers = Event::about("get-signed-in", &ada.id())
+        .list(&bench.app)
+        .await;
+    assert_eq!(hers.body["state"], "running");
+    let his = Event::saved("list")
+        .from_owner("eve")
+        .list(&bench.app)
+        .await;
+    assert_eq!(his.body["containers"], json!([]));
+    let hers = saved_for("logs-connect-signed-in", &ada.id());
+    assert_eq!(connect(&bench, hers, true).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_caller_whom_nobody_can_name() {
+    let bench = Plan::default().without_engine().build().await;
+    for authorizer in [
+        json!({"jwt": {"claims": {}, "scopes": null}}),
+        json!({"jwt": {"claims": {"sub": ""}, "scopes": null}}),
+        json!({"jwt": {"claims": {"sub": "a\nb"}, "scopes": null}}),
+        json!({"lambda": {"user": "ada"}}),
+    ] {
+        let from = |name| Event::saved(name).context("authorizer", authorizer.clone());
+        assert_refused(
+            &from("provision-ubuntu").provision(&bench.app).await,
+            "unknown-caller",
+        );
+        assert_refused(&from("list").list(&bench.app).await, "unknown-caller");
+        assert_refused(&from("get").list(&bench.app).await, "unknown-caller");
+        assert_refused(&from("delete").delete(&bench.app).await, "unknown-caller");
+        assert_refused(&from("renew").renew(&bench.app).await, "unknown-caller");
+    }
+    for authorizer in [
+        json!({"principalId": ""}),
+        json!({"sub": 7}),
+        json!({"user": "ada"}),
+    ] {
+        let mut event = saved("logs-connect");
+        event["requestContext"]["authorizer"] = authorizer;
+        assert_refused(&connect(&bench, event, true).await, "unknown-caller");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_none() {
+    let bench = Plan::default().without_engine().build().await;
+    for cursor in ["x", "0", "-1.0_0", "../x"] {
+        let mut event = saved("logs-connect");
+        event["queryStringParameters"]["cursor"] = json!(cursor);
+        assert_refused(&connect(&bench, event, true).await, "invalid-cursor");
+    }
+}
+
+#[tokio::test]
+async fn a_path_or_a_method_that_is_none() {
+    let bench = Plan::default().without_engine().build().await;
+    for path in ["/", "/api", "/api/containersx", "/favicon.ico", "/metrics"] {
+        let answer = Event::saved("list").path(path).list(&bench.app).await;
+        assert_refused(&answer, "route-not-found");
+    }
+    let answer = Event::saved("list").method("PATCH").list(&bench.app).await;
+    assert_refused(&answer, "method-not-allowed");
+}
+
+/// The gateway of the one-machine server answers with it; its own tests produce it there.
+#[test]
+fn a_foreign_origin_is_told_so() {
+    let response = problem_response(Some("request"), &Problem::foreign_origin());
+    assert_is(&Answer::of(&response), "foreign-origin");
+}
+
+#[tokio::test]
+async fn what_nobody_has_thought_of_says_nothing() {
+    let bench = Bench::new().await;
+    let id = lease(&bench).await;
+    let answer = connect(&bench, saved_for("logs-connect", &id), false).await;
+    assert_refused(&answer, "internal");
+}
+
+#[tokio::test]
+async fn without_an_engine_nothing_is_leased() {
+    let bench = Plan::default().without_engine().build().await;
+    let answer = alpine().provision(&bench.app).await;
+    assert_refused(&answer, "engine-unavailable");
+    // The lease is on record and its end as well; the next run of a reaper with an engine
+    // closes it.
+    let leases = bench
+        .table
+        .store()
+        .active_of(&Owner::local())
+        .await
+        .unwrap();
+    assert_eq!(leases.len(), 1);
+    assert_eq!(leases[0].state_name(), StateName::Ending);
+    assert_eq!(bench.place.containers().await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_engine_that_goes_away_in_the_middle_leaves_nothing_for_good() {
+    let bench = Bench::proxied().await;
+    bench.engine_proxy().on_each(|seen| {
+        let made = seen.is("POST", "/create") || seen.is("GET", "/networks");
+        if made { Fault::None } else { Fault::Cut }
+    });
+    let answer = alpine().provision(&bench.app).await;
+    assert_refused(&answer, "engine-unavailable");
+    assert_eq!(
+        bench.place.containers().await.len(),
+        1,
+        "made and not started"
+    );
+    bench.engine_proxy().heal();
+    bench.two_ticks().await;
+    assert_eq!(bench.place.containers().await.len(), 0);
+    bench
+        .assert_nothing_leaked(&Owner::local(), "the engine went away")
+        .await;
+}
+
+#[tokio::test]
+async fn an_engine_that_answers_with_an_error_is_not_quoted() {
+    let bench = Bench::proxied().await;
+    for part in ["/containers/create", "/start"] {
+        bench.engine_proxy().on_each(move |seen| {
+            if seen.is("POST", part) {
+                let body = json!({"message": "a text of the engine: /var/lib/x"});
+                Fault::Answered(StatusCode::INTERNAL_SERVER_ERROR, body.to_string())
+            } else {
+                Fault::None
+            }
+        });
+        assert_refused(&alpine().provision(&bench.app).await, "engine-unavailable");
+        bench.assert_nothing_leaked(&Owner::local(), part).await;
+    }
+    bench.engine_proxy().on_each(|seen| {
+        if seen.is("POST", "/containers/create") {
+            let body = json!({"message": "a text of the engine: too many CPUs"});
+            Fault::Answered(StatusCode::BAD_REQUEST, body.to_string())
+        } else {
+            Fault::None
+        }
+    });
+    assert_refused(&alpine().provision(&bench.app).await, "cannot-run");
+    bench
+        .assert_nothing_leaked(&Owner::local(), "refused by the engine")
+        .await;
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_on_the_engine() {
+    let mut bench = Bench::new().await;
+    let catalogue = include_str!("../../../infra/images/catalogue.json")
+        .replace("alpine:3", "alpine:no-such-tag")
+        .replace("stand-in-alpine:1", "stand-in-alpine:no-such-tag");
+    let catalogue: Catalogue = serde_json::from_str(&catalogue).unwrap();
+    bench.app.catalogue = Arc::new(catalogue);
+    let answer = alpine().provision(&bench.app).await;
+    assert_refused(&answer, "image-missing");
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(detail.contains("alpine:no-such-tag"), "{detail}");
+    bench
+        .assert_nothing_leaked(&Owner::local(), "no image")
+        .await;
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_exist_cannot_run() {
+    let bench = Bench::new().await;
+    let answer = alpine_with(json!({"command": ["/no/such/program", "--secret=hunter2"]}));
+    let answer = answer.provision(&bench.app).await;
+    assert_refused(&answer, "cannot-run");
+    assert!(!answer.body.to_string().contains("hunter2"));
+    bench
+        .assert_nothing_leaked(&Owner::local(), "no such program")
+        .await;
+}
+
+#[tokio::test]
+async fn a_table_out_of_reach() {
+    let bench = Bench::proxied().await;
+    let id = lease(&bench).await;
+    bench.table_proxy().on_each(|_| Fault::Cut);
+    let app = &bench.app;
+    let (provisioned, listed, got, deleted, renewed, connected) = tokio::join!(
+        alpine().provision(app),
+        Event::saved("list").list(app),
+        Event::about("get", &id).list(app),
+        Event::about("delete", &id).delete(app),
+        Event::about("renew", &id).renew(app),
+        connect(&bench, saved_for("logs-connect", &id), true),
+    );
+    for answer in [provisioned, listed, got, deleted, renewed, connected] {
+        assert_refused(&answer, "store-unavailable");
+    }
+    bench.table_proxy().on_each(|_| {
+        let body = json!({"__type": "AccessDeniedException", "message": "arn:aws:iam::1:role/x"});
+        Fault::Answered(StatusCode::BAD_REQUEST, body.to_string())
+    });
+    let answer = Event::saved("list").list(app).await;
+    assert_refused(&answer, "store-unavailable");
+    bench.table_proxy().heal();
+    assert_eq!(get(&bench, &id).await["state"], "running");
+    bench
+        .assert_nothing_leaked(&Owner::local(), "no table")
+        .await;
+}
+
+#[tokio::test]
+async fn a_quota_that_is_reached() {
+    let bench = Plan::default().most_leases(1).build().await;
+    let first = lease(&bench).await;
+    let answer = alpine().provision(&bench.app).await;
+    assert_refused(&answer, "quota-reached");
+    assert!(
+        answer.body["detail"]
+            .as_str()
+            .unwrap()
+            .contains("At most 1")
+    );
+    bench
+        .assert_nothing_leaked(&Owner::local(), "one too many")
+        .await;
+    // It is each owner's own.
+    let other = alpine().from_owner("ada").provision(&bench.app).await;
+    assert_eq!(other.status, 201, "{other:?}");
+    let deleted = Event::about("delete", &first).delete(&bench.app).await;
+    assert_eq!(deleted.status, 200, "{deleted:?}");
+    lease(&bench).await;
+}
+
+#[tokio::test]
+async fn a_lease_that_others_keep_changing() {
+    let bench = Bench::proxied().await;
+    let id = lease(&bench).await;
+    let (store, lease_id) = (bench.table.store(), id.clone());
+    bench.table_proxy().on_each(move |seen| {
+        if !seen.is_operation("GetItem") {
+            return Fault::None;
+        }
+        let (store, id) = (store.clone(), lease_id.parse().unwrap());
+        Fault::AnsweredAfter(Box::pin(async move {
+            let owner = Owner::local();
+            let lease = store.get(&owner, &id).await.unwrap().unwrap();
+            let later = lease.expires_at.plus(Duration::from_millis(1));
+            store.renew(&lease, later, lease.created_at).await.unwrap();
+        }))
+    });
+    let renewed = Event::about("renew", &id).renew(&bench.app).await;
+    assert_refused(&renewed, "lease-contended");
+    let deleted = Event::about("delete", &id).delete(&bench.app).await;
+    assert_refused(&deleted, "lease-contended");
+}
+
+/// Opens a viewer's connection, where relays can be started or not.
+pub(crate) async fn connect(bench: &Bench, event: Value, relays_start: bool) -> Answer {
+    struct Starts(bool);
+    impl Relays for Starts {
+        async fn start(&self, _: RelayStart) -> Result<(), StartFailed> {
+            if self.0 {
+                Ok(())
+            } else {
+                Err(StartFailed("AccessDenied by AWS".to_owned()))
+            }
+        }
+    }
+    struct Nobody;
+    impl containerlease_shared::relay::Connections for Nobody {
+        async fn post(&self, _: &str, _: String) -> Result<(), PostError> {
+            Err(PostError::Gone)
+        }
+        async fn close(&self, _: &str) -> Result<(), PostError> {
+            Ok(())
+        }
+    }
+    let event: ApiGatewayWebsocketProxyRequest =
+        serde_json::from_value(event).expect("it is an event of the WebSocket API");
+    Answer::of(&logs::handle(&bench.app, &Nobody, &Starts(relays_start), &event).await)
+}

@@ -1,0 +1,237 @@
+//! The server is killed in the midst of its work, as the kernel kills when memory is short,
+//! and started again: nothing leaks, and no lease is forgotten.
+
+use std::{
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use containerlease_shared::{
+    lease::{CLAIM_LIMIT, PROVISION_LIMIT},
+    time::Time,
+};
+use containerlease_testkit::{Fault, Proxy, Seen};
+use futures_util::future::join_all;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Place, Server, eventually, sleep_until, str_of, time_of};
+
+const TICK: Duration = Duration::from_secs(2);
+
+/// What an end takes at most when many servers are at it at once on few cores.
+const END: Duration = Duration::from_secs(8);
+
+/// What the server is at when it is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Provision,
+    Delete,
+}
+
+/// Before or after which of the verb's calls to the engine the server is killed.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    verb: Verb,
+    call: usize,
+    carried_out: bool,
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_at_any_step_of_a_provision_leaks_nothing() {
+    killed_at_any_step(Verb::Provision).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_at_any_step_of_a_delete_leaks_nothing() {
+    killed_at_any_step(Verb::Delete).await;
+}
+
+async fn killed_at_any_step(verb: Verb) {
+    // How many calls there are depends on whether the registry's image is on the engine.
+    let calls = calls_of(verb).await;
+    assert!(calls.len() >= 4, "{calls:?}");
+    let points = (0..calls.len()).flat_map(|call| {
+        [false, true].map(|carried_out| Point {
+            verb,
+            call,
+            carried_out,
+        })
+    });
+    join_all(points.map(killed_at)).await;
+}
+
+/// A place for one lease at a time, so that a quota that is not given back shows.
+async fn place() -> Place {
+    Place::new()
+        .await
+        .with("CONTAINERLEASE_TICK_SECONDS", TICK.as_secs().to_string())
+        .with("CONTAINERLEASE_MAX_LEASES", "1")
+}
+
+/// A server whose calls to the engine go through the proxy.
+async fn start_behind(place: &Place, proxy: &Proxy) -> Server {
+    let socket = format!("unix://{}", proxy.unix().display());
+    place.start_with(&[("DOCKER_HOST", &socket)]).await
+}
+
+/// Whether it is a call of a verb, and not one of the reaper or of readiness.
+fn is_of_verb(seen: &Seen) -> bool {
+    seen.path.contains("/networks/")
+        || seen.path.contains("/containers/") && !seen.path.contains("/containers/json")
+}
+
+/// The verb's calls to the engine when nothing goes wrong.
+async fn calls_of(verb: Verb) -> Vec<String> {
+    let place = place().await;
+    let proxy = Proxy::before_unix(place.socket());
+    let server = start_behind(&place, &proxy).await;
+    let calls = || proxy.seen().into_iter().filter(is_of_verb);
+    let lease = server.provision(&a_redis()).await;
+    let provisioned = calls().count();
+    let deleted = server.delete(&path_of(&lease)).await;
+    assert_eq!(deleted.status, 200, "{}", deleted.text);
+    let calls = calls().map(|seen| seen.to_string());
+    match verb {
+        Verb::Provision => calls.take(provisioned).collect(),
+        Verb::Delete => calls.skip(provisioned).collect(),
+    }
+}
+
+/// A container with a port: the engine is called once more for it.
+fn a_redis() -> Value {
+    json!({"imageType": "redis", "durationMinutes": 5})
+}
+
+fn path_of(lease: &Value) -> String {
+    format!("/api/containers/{}", str_of(&lease["id"]))
+}
+
+async fn killed_at(point: Point) {
+    let place = place().await;
+    let proxy = Proxy::before_unix(place.socket());
+    let mut server = start_behind(&place, &proxy).await;
+    let leased = match point.verb {
+        Verb::Provision => None,
+        Verb::Delete => Some(server.provision(&a_redis()).await),
+    };
+
+    let pid = server.process.pid();
+    let calls = Arc::new(AtomicUsize::new(0));
+    proxy.on_each(move |seen| {
+        if !is_of_verb(seen) || calls.fetch_add(1, Ordering::SeqCst) != point.call {
+            return Fault::None;
+        }
+        let kill = Box::new(move || kill(pid));
+        if point.carried_out {
+            Fault::NeverAnswered(kill)
+        } else {
+            Fault::NeverSent(kill)
+        }
+    });
+    let request = match &leased {
+        None => server
+            .request(Method::POST, "/api/provision")
+            .json(&a_redis()),
+        Some(lease) => server.request(Method::DELETE, &path_of(lease)),
+    };
+    let answer = request.send().await;
+    assert!(answer.is_err(), "{point:?}: it lives and says {answer:?}");
+    let killed_at = Time::now();
+    server.process.kill();
+    drop(server);
+
+    // The record was written before the engine was called.
+    let server = place.start().await;
+    let leases = server.leases().await;
+    let [lease] = leases.as_slice() else {
+        panic!("{point:?}: {leases:?}")
+    };
+    let (state, due, reason) = match point.verb {
+        Verb::Provision => ("provisioning", PROVISION_LIMIT, "failed"),
+        Verb::Delete => ("ending", CLAIM_LIMIT, "deleted"),
+    };
+    assert_eq!(lease["state"], state, "{point:?}");
+
+    sleep_until(killed_at.plus(due)).await;
+    let path = path_of(lease);
+    eventually(&format!("{point:?}"), 2 * TICK + END, async || {
+        let lease = server.get(&path).await.json();
+        (lease["state"] == "ended").then_some(())
+    })
+    .await;
+    let receipt = &server.get(&path).await.json()["receipt"];
+    assert_eq!(receipt["reason"], reason, "{point:?}");
+    assert_eq!(place.containers().await, [], "{point:?}");
+    assert_eq!(server.leases().await, Vec::<Value>::new(), "{point:?}");
+
+    // There is room for another one, and it is the only one.
+    let again = server.provision(&a_redis()).await;
+    assert_eq!(place.containers().await.len(), 1, "{point:?}");
+    let deleted = server.delete(&path_of(&again)).await;
+    assert_eq!(deleted.status, 200, "{point:?}: {}", deleted.text);
+    assert_eq!(place.engine.networks().await.len(), 1, "{point:?}");
+}
+
+fn kill(pid: u32) {
+    let sent = Command::new("kill").args(["-9", &pid.to_string()]).status();
+    assert!(sent.expect("there is a kill").success());
+}
+
+/// Both are tested at once, since the shortest lease takes a minute.
+#[tokio::test]
+async fn leases_of_a_server_that_was_killed_end_on_time_or_as_soon_as_it_is_back() {
+    tokio::join!(back_before_the_end(), back_after_the_end());
+}
+
+async fn leased_and_killed(place: &Place) -> Value {
+    let mut server = place.start().await;
+    let lease = server
+        .provision(&json!({"imageType": "alpine", "durationMinutes": 1}))
+        .await;
+    server.process.kill();
+    assert_eq!(place.containers().await.len(), 1);
+    lease
+}
+
+async fn back_before_the_end() {
+    let place = Place::new().await;
+    let lease = leased_and_killed(&place).await;
+    let expiry = time_of(&lease["expiryTime"]);
+    let server = place.start().await;
+    let leases = server.leases().await;
+    assert_eq!(leases.len(), 1);
+    assert_eq!(leases[0]["id"], lease["id"]);
+    assert_eq!(leases[0]["state"], "running");
+    assert_eq!(leases[0]["expiryTime"], lease["expiryTime"]);
+
+    sleep_until(expiry.plus(Duration::from_secs(2))).await;
+    assert_eq!(place.containers().await, []);
+    ended_as_expired(&server, &lease).await;
+}
+
+async fn back_after_the_end() {
+    let place = Place::new().await;
+    let lease = leased_and_killed(&place).await;
+    sleep_until(time_of(&lease["expiryTime"]).plus(Duration::from_secs(3))).await;
+    assert_eq!(place.containers().await.len(), 1, "nobody was there");
+    // With a tick of a minute, only the run at the start can end it so soon.
+    let server = place.start().await;
+    eventually("its end", Duration::from_secs(3), async || {
+        place.containers().await.is_empty().then_some(())
+    })
+    .await;
+    ended_as_expired(&server, &lease).await;
+}
+
+async fn ended_as_expired(server: &Server, lease: &Value) {
+    // The receipt is written right after the container is gone.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let ended = server.lease(str_of(&lease["id"])).await;
+    assert_eq!(ended["state"], "ended");
+    assert_eq!(ended["receipt"]["reason"], "expired");
+}

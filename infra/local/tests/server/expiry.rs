@@ -1,0 +1,63 @@
+//! A lease ends by itself, on time.
+
+use std::time::Duration;
+
+use containerlease_shared::time::Time;
+use serde_json::json;
+
+use crate::harness::{Place, sleep_until, str_of, time_of};
+
+/// The promise: from `expiresAt` to physically gone.
+const AT_THE_LATEST: Duration = Duration::from_secs(2);
+
+/// Both ticks are tested at once, since the shortest lease takes a minute.
+#[tokio::test]
+async fn a_lease_of_a_minute_is_gone_by_itself_to_the_second() {
+    let often = async { ends_on_time(Place::new().await.with(TICK, "2")).await };
+    let by_default = async { ends_on_time(Place::new().await).await };
+    tokio::join!(often, by_default);
+}
+
+const TICK: &str = "CONTAINERLEASE_TICK_SECONDS";
+
+async fn ends_on_time(place: Place) {
+    let server = place.start().await;
+    // The first run of the reaper is over, and has not seen the lease.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let lease = server
+        .provision(&json!({"imageType": "alpine", "durationMinutes": 1}))
+        .await;
+    let (id, expiry) = (str_of(&lease["id"]), time_of(&lease["expiryTime"]));
+
+    sleep_until(expiry.minus(Duration::from_millis(500))).await;
+    let running = place.containers().await;
+    if Time::now() < expiry {
+        assert_eq!(running.len(), 1, "it is never early");
+    }
+    let gone_at = loop {
+        if place.containers().await.is_empty() {
+            break Time::now();
+        }
+        let now = Time::now();
+        assert!(now < expiry.plus(AT_THE_LATEST), "it is there at {now}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(gone_at >= expiry, "it was gone at {gone_at} already");
+
+    // The receipt is written right after the container is gone.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let ended = server.lease(id).await;
+    assert_eq!(ended["state"], "ended");
+    assert_eq!(ended["reason"], "expired");
+    let receipt = &ended["receipt"];
+    assert_eq!(receipt["reason"], "expired");
+    assert_eq!(receipt["attempts"], 1);
+    assert!(time_of(&receipt["requestedAt"]) >= expiry);
+    assert!(time_of(&receipt["stoppedAt"]) <= time_of(&receipt["removedAt"]));
+    let overshoot = receipt["overshootMs"].as_i64();
+    assert!(
+        overshoot.is_some_and(|millis| (0..2_000).contains(&millis)),
+        "{receipt}"
+    );
+    assert!(server.leases().await.is_empty());
+}

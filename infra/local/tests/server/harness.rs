@@ -1,0 +1,475 @@
+//! A place for a server, the server's process, and what speaks with it.
+
+use std::{
+    fs,
+    io::Read,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bollard::{
+    Docker,
+    exec::{CreateExecOptions, StartExecResults},
+    models::ContainerSummary,
+};
+use containerlease_shared::{settings::EngineAddress, time::Time};
+use futures_util::{SinkExt, StreamExt};
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{self, Message, protocol::frame::coding::CloseCode},
+};
+
+/// How long a server may take until it says where it is. It is generous because many
+/// servers start at once on few cores.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long anything may take that a test waits for and that has no bound of its own.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often something is looked at that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// A deployment on the engine and a folder, both of one test alone. When it is dropped all
+/// that is the deployment's is removed; so it must outlive its servers, which a test gets by
+/// making it first.
+pub(crate) struct Place {
+    pub(crate) engine: containerlease_testkit::Place,
+    pub(crate) folder: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+impl Place {
+    pub(crate) async fn new() -> Self {
+        let engine = containerlease_testkit::Place::new().await;
+        let folder = std::env::temp_dir().join(engine.deployment().as_str());
+        fs::create_dir(&folder).expect("the folder for temporary files can be written");
+        Self {
+            engine,
+            folder,
+            variables: Vec::new(),
+        }
+    }
+
+    /// The place with one more variable for its servers.
+    pub(crate) fn with(mut self, variable: &str, value: impl Into<String>) -> Self {
+        self.variables.push((variable.to_owned(), value.into()));
+        self
+    }
+
+    /// The command that starts a server here. The environment of the tests is kept from it.
+    fn command(&self, more: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_containerlease-local"));
+        command
+            .env_clear()
+            .env("CONTAINERLEASE_LISTEN", "127.0.0.1:0")
+            .env("CONTAINERLEASE_DATA", self.folder.join("data"))
+            .env("CONTAINERLEASE_DASHBOARD", self.folder.join("no dashboard"))
+            .env(
+                "CONTAINERLEASE_DEPLOYMENT",
+                self.engine.deployment().as_str(),
+            )
+            .env("DOCKER_HOST", format!("unix://{}", self.socket().display()))
+            .envs(self.variables.iter().cloned())
+            .envs(more.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts a server and waits until it says where it is.
+    pub(crate) async fn start(&self) -> Server {
+        self.start_with(&[]).await
+    }
+
+    /// Starts a server with `more` variables and waits until it says where it is.
+    pub(crate) async fn start_with(&self, more: &[(&str, &str)]) -> Server {
+        let mut process = self.launch(more);
+        let begun = Instant::now();
+        let address = loop {
+            if let Some(address) = process.address() {
+                break address;
+            }
+            if let Some(status) = process.ended() {
+                panic!("the server ended with {status}: {}", process.stderr());
+            }
+            assert!(begun.elapsed() < START_LIMIT, "{}", process.stderr());
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        Server {
+            process,
+            address,
+            client: reqwest::Client::new(),
+        }
+    }
+
+    /// Starts a server that need not come up.
+    pub(crate) fn launch(&self, more: &[(&str, &str)]) -> Process {
+        Process::spawn(&mut self.command(more))
+    }
+
+    /// The engine's own socket.
+    pub(crate) fn socket(&self) -> &Path {
+        match self.engine.engine() {
+            EngineAddress::Unix(socket) => socket,
+            EngineAddress::Tls { .. } => unreachable!("the testkit refuses it"),
+        }
+    }
+
+    /// The deployment's containers on the engine, running or not.
+    pub(crate) async fn containers(&self) -> Vec<ContainerSummary> {
+        self.engine.containers().await
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // A folder that stays behind among the temporary files hurts nobody.
+        drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// Runs a script in the lease's container and waits until it has ended.
+pub(crate) async fn run_inside(docker: &Docker, lease: &str, script: &str) {
+    let options = CreateExecOptions {
+        cmd: Some(vec!["sh", "-c", script]),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        ..CreateExecOptions::default()
+    };
+    let container = format!("containerlease-{lease}");
+    let exec = docker.create_exec(&container, options).await;
+    let exec = exec.expect("the container runs").id;
+    let started = docker.start_exec(&exec, None).await;
+    let Ok(StartExecResults::Attached { mut output, .. }) = started else {
+        panic!("the script did not start: {started:?}")
+    };
+    let mut said = String::new();
+    while let Some(Ok(piece)) = output.next().await {
+        said.push_str(&piece.to_string());
+    }
+    assert_eq!(said, "", "the script has nothing to complain about");
+}
+
+/// A server's process. It is killed when this is dropped.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Arc<Mutex<String>>,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Process {
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the server's binary was built");
+        let stdout = collect(child.stdout.take().expect("it is piped"));
+        let stderr = collect(child.stderr.take().expect("it is piped"));
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn stdout(&self) -> String {
+        text(&self.stdout)
+    }
+
+    /// What it has logged and complained so far.
+    pub(crate) fn stderr(&self) -> String {
+        text(&self.stderr)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it says it is; none before it says so.
+    fn address(&self) -> Option<SocketAddr> {
+        let said = self.stdout();
+        let (first, _) = said.split_once('\n')?;
+        let address = first.strip_prefix("ContainerLease is on http://");
+        let address = address.unwrap_or_else(|| panic!("the first line is: {first}"));
+        Some(address.parse().expect("it prints its address"))
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it is our child")
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn end(&mut self, limit: Duration) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.ended() {
+                // What it said last may still be on its way through the pipe.
+                tokio::time::sleep(2 * LOOK_EVERY).await;
+                return status;
+            }
+            assert!(
+                begun.elapsed() < limit,
+                "the server has not ended after {limit:?}: {}",
+                self.stderr()
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Kills it as the kernel does when memory is short: it can do nothing about it.
+    pub(crate) fn kill(&mut self) {
+        // One that has ended already cannot be killed, and need not be.
+        drop(self.child.kill());
+        self.child.wait().expect("it is our child");
+    }
+}
+
+impl Drop for Process {
+    #[expect(
+        clippy::print_stderr,
+        reason = "who reads why a test failed wants to know what its server said"
+    )]
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log:\n{}", self.stderr());
+        }
+    }
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let collected = Arc::<Mutex<String>>::default();
+    let into = Arc::clone(&collected);
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = pipe.read(&mut buffer) {
+            let said = String::from_utf8_lossy(&buffer[..length]);
+            into.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push_str(&said);
+        }
+    });
+    collected
+}
+
+fn text(collected: &Mutex<String>) -> String {
+    collected
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
+}
+
+/// A server that is up.
+pub(crate) struct Server {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+    client: reqwest::Client,
+}
+
+/// What the server answers.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Server {
+    /// A request to `path`, which may still be given headers and a body.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("http://{}{path}", self.address);
+        self.client.request(method, url).timeout(2 * PATIENCE)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        answer(self.request(Method::DELETE, path)).await
+    }
+
+    /// Leases a container, which must succeed, and returns the lease.
+    pub(crate) async fn provision(&self, body: &Value) -> Value {
+        let made = answer(self.request(Method::POST, "/api/provision").json(body)).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        made.json()
+    }
+
+    /// The lease, whether or not it has ended.
+    pub(crate) async fn lease(&self, id: &str) -> Value {
+        let found = self.get(&format!("/api/containers/{id}")).await;
+        assert_eq!(found.status, StatusCode::OK, "{}", found.text);
+        found.json()
+    }
+
+    /// The leases that have not ended.
+    pub(crate) async fn leases(&self) -> Vec<Value> {
+        let listed = self.get("/api/containers").await;
+        assert_eq!(listed.status, StatusCode::OK, "{}", listed.text);
+        match &listed.json()["containers"] {
+            Value::Array(containers) => containers.clone(),
+            other => panic!("{other} is no list"),
+        }
+    }
+
+    /// Sends the process a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.process.pid().to_string();
+        let sent = Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .expect("there is a kill");
+        assert!(sent.success());
+    }
+}
+
+/// Sends a request and reads the answer.
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.expect("the server answers");
+    Answer {
+        status: response.status(),
+        headers: response.headers().clone(),
+        text: response.text().await.expect("the answer is text"),
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("this is not JSON: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().unwrap_or_default())
+    }
+}
+
+/// The value as a text.
+pub(crate) fn str_of(value: &Value) -> &str {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+/// The value as a time.
+pub(crate) fn time_of(value: &Value) -> Time {
+    serde_json::from_value(value.clone()).unwrap_or_else(|_| panic!("{value} is no time"))
+}
+
+/// Waits until `time`.
+pub(crate) async fn sleep_until(time: Time) {
+    tokio::time::sleep(Time::now().until(time)).await;
+}
+
+/// Looks until there is something, at most for `limit`.
+pub(crate) async fn eventually<T>(
+    what: &str,
+    limit: Duration,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(begun.elapsed() < limit, "{what}: not within {limit:?}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// A viewer of a lease's log.
+pub(crate) struct Viewer {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// What a viewer gets.
+#[derive(Debug)]
+pub(crate) enum Frame {
+    /// The objects of a text frame.
+    Lines(Vec<Value>),
+    /// The server has closed the connection.
+    Closed(Option<CloseCode>),
+}
+
+impl Viewer {
+    /// Opens a connection, after `cursor` if there is one.
+    pub(crate) async fn open(server: &Server, lease: &str, cursor: Option<&str>) -> Self {
+        Self::try_open(server, lease, cursor)
+            .await
+            .expect("the viewer is let in")
+    }
+
+    pub(crate) async fn try_open(
+        server: &Server,
+        lease: &str,
+        cursor: Option<&str>,
+    ) -> Result<Self, tungstenite::Error> {
+        let mut url = format!("ws://{}/ws/logs/{lease}", server.address);
+        if let Some(cursor) = cursor {
+            url = format!("{url}?cursor={cursor}");
+        }
+        let (socket, _) = tokio_tungstenite::connect_async(url).await?;
+        Ok(Self { socket })
+    }
+
+    /// The next frame that is meant for a reader.
+    pub(crate) async fn next(&mut self) -> Frame {
+        let frame = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Text(text))) => {
+                        let lines = text.lines().map(|line| {
+                            serde_json::from_str(line)
+                                .unwrap_or_else(|_| panic!("{line} is no object"))
+                        });
+                        return Frame::Lines(lines.collect());
+                    }
+                    Some(Ok(Message::Close(frame))) => {
+                        return Frame::Closed(frame.map(|frame| frame.code));
+                    }
+                    None | Some(Err(_)) => return Frame::Closed(None),
+                    Some(Ok(_)) => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, frame)
+            .await
+            .expect("a frame comes")
+    }
+
+    /// Reads until there is a line of which `wanted` holds, and returns it; the lines
+    /// before it are passed over.
+    pub(crate) async fn line(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            match self.next().await {
+                Frame::Lines(lines) => {
+                    if let Some(line) = lines.into_iter().find(&wanted) {
+                        return line;
+                    }
+                }
+                Frame::Closed(code) => panic!("closed with {code:?} before the line came"),
+            }
+            assert!(begun.elapsed() < PATIENCE, "the line does not come");
+        }
+    }
+
+    pub(crate) async fn say(&mut self, text: &str) {
+        let message = Message::Text(text.into());
+        self.socket.send(message).await.expect("it is open");
+    }
+}
+
+/// Writes a file and returns its path as text.
+pub(crate) fn written(path: &Path, content: impl AsRef<[u8]>) -> String {
+    let folder = path.parent().expect("a file lies in a folder");
+    fs::create_dir_all(folder).expect("the folder can be made");
+    fs::write(path, content).expect("the file can be written");
+    path.display().to_string()
+}

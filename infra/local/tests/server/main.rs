@@ -1,0 +1,22 @@
+//! Tests of the running one-machine server: the real binary, a real engine, real sockets.
+//!
+//! # Layout
+//!
+//! - [`harness`]: a place for a server with a deployment of its own on the engine, the
+//!   server's process, and a viewer of logs. What a test leaves on the engine goes when its place
+//!   does, however the test ends.
+//! - One file for each thing that the server promises.
+//!
+//! The tests over TCP find the engine by two variables, which the project's test script
+//! sets: see [`engine_over_tls`].
+
+mod bad_input;
+mod crash;
+mod dashboard;
+mod engine_over_tls;
+mod expiry;
+mod founding;
+mod harness;
+mod logs;
+mod start;
+mod stop;

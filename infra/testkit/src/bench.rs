@@ -1,0 +1,280 @@
+//! The product's own [`App`] on a table and a place of the test's own.
+
+use std::{path::PathBuf, time::Duration};
+
+use aws_config::SdkConfig;
+use containerlease_functions::{
+    app::{App, StartError},
+    cleanup,
+};
+use containerlease_shared::{
+    cleanup::{Reaper, Report, run},
+    lease::{Lease, StateName},
+    names::{LeaseId, Owner},
+    settings::{EngineAddress, Settings},
+    time::Time,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    place::Place,
+    proxy::Proxy,
+    table::{self, Table},
+};
+
+/// How far ahead the tests' reapers take leases on, as the product does by default.
+pub const LOOK_AHEAD: Duration = Duration::from_secs(65);
+
+/// What a [`Bench`] is to be made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    proxied: bool,
+    no_engine: bool,
+    most_leases: u32,
+    most_minutes: u32,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            proxied: false,
+            no_engine: false,
+            most_leases: 20,
+            most_minutes: 1_440,
+        }
+    }
+}
+
+/// The product on real parts: its app, and what it stands on.
+#[derive(Debug)]
+pub struct Bench {
+    pub app: App,
+    pub table: Table,
+    pub place: Place,
+    settings: Settings,
+    aws: SdkConfig,
+    table_proxy: Option<Proxy>,
+    engine_proxy: Option<Proxy>,
+}
+
+impl Plan {
+    /// The app goes through proxies to the table and to the engine.
+    pub fn proxied(self) -> Self {
+        Self {
+            proxied: true,
+            ..self
+        }
+    }
+
+    /// Where the app looks for its engine there is none.
+    pub fn without_engine(self) -> Self {
+        Self {
+            no_engine: true,
+            ..self
+        }
+    }
+
+    /// An owner may hold so many leases at once.
+    pub fn most_leases(self, most_leases: u32) -> Self {
+        Self {
+            most_leases,
+            ..self
+        }
+    }
+
+    /// A lease may live so many minutes, all renewals included.
+    pub fn most_minutes(self, most_minutes: u32) -> Self {
+        Self {
+            most_minutes,
+            ..self
+        }
+    }
+
+    /// Makes it.
+    pub async fn build(self) -> Bench {
+        let place = Place::new().await;
+        let table = Table::in_memory().await;
+        let (mut table_proxy, mut engine_proxy) = (None, None);
+        let mut aws = table.aws().clone();
+        let mut engine = socket_of(place.engine());
+        if self.proxied {
+            let proxy = Proxy::before_tcp(table.address()).await;
+            aws = table::aws_at(proxy.tcp()).await;
+            table_proxy = Some(proxy);
+            let proxy = Proxy::before_unix(&engine);
+            proxy.unix().clone_into(&mut engine);
+            engine_proxy = Some(proxy);
+        }
+        if self.no_engine {
+            let proxy = Proxy::deaf(&engine);
+            proxy.unix().clone_into(&mut engine);
+            engine_proxy = Some(proxy);
+        }
+        let pairs = [
+            (
+                "CONTAINERLEASE_DEPLOYMENT",
+                place.deployment().as_str().to_owned(),
+            ),
+            ("CONTAINERLEASE_TABLE", table::NAME.to_owned()),
+            ("CONTAINERLEASE_MAX_LEASES", self.most_leases.to_string()),
+            ("CONTAINERLEASE_MAX_MINUTES", self.most_minutes.to_string()),
+            ("DOCKER_HOST", format!("unix://{}", engine.display())),
+        ];
+        let settings = Settings::parse(|variable| {
+            let pair = pairs.iter().find(|(name, _)| *name == variable)?;
+            Some(pair.1.clone())
+        });
+        let settings = settings.expect("the test's settings are right");
+        Bench {
+            app: App::new(&settings, &aws).expect("the app's clients can be made"),
+            table,
+            place,
+            settings,
+            aws,
+            table_proxy,
+            engine_proxy,
+        }
+    }
+}
+
+fn socket_of(engine: &EngineAddress) -> PathBuf {
+    match engine {
+        EngineAddress::Unix(path) => path.clone(),
+        EngineAddress::Tls { .. } => unreachable!("a place is on a unix socket only"),
+    }
+}
+
+impl Bench {
+    /// The app on a table and an engine, with nothing in between.
+    pub async fn new() -> Self {
+        Plan::default().build().await
+    }
+
+    /// The app on a table and an engine, with a proxy before each.
+    pub async fn proxied() -> Self {
+        Plan::default().proxied().build().await
+    }
+
+    /// The app as another process has it, with clients of its own: on Lambda every
+    /// invocation that runs at the same moment is one.
+    ///
+    /// # Panics
+    ///
+    /// Where its clients cannot be made.
+    pub fn another_process(&self) -> App {
+        App::new(&self.settings, &self.aws).expect("the app's clients can be made")
+    }
+
+    /// The app as a process would have it that starts while there is no engine at all.
+    pub fn process_without_engine(&self) -> Result<App, StartError> {
+        let socket = std::env::temp_dir().join("containerlease-no-such-folder/engine.sock");
+        let settings = Settings {
+            engine: EngineAddress::Unix(socket),
+            ..self.settings.clone()
+        };
+        App::new(&settings, &self.aws)
+    }
+
+    /// The proxy before the table.
+    pub fn table_proxy(&self) -> &Proxy {
+        self.table_proxy.as_ref().expect("the bench is proxied")
+    }
+
+    /// The proxy before the engine.
+    pub fn engine_proxy(&self) -> &Proxy {
+        self.engine_proxy.as_ref().expect("the bench is proxied")
+    }
+
+    /// A reaper on the app's clients.
+    pub fn reaper(&self) -> Reaper {
+        cleanup::reaper(&self.app, LOOK_AHEAD, CancellationToken::new())
+    }
+
+    /// One run of the reaper, now.
+    ///
+    /// # Panics
+    ///
+    /// Where it could not read the table.
+    pub async fn reap(&self) -> Report {
+        let now = Time::now();
+        run(&self.reaper(), now, now.plus(Duration::from_secs(60)))
+            .await
+            .expect("the reaper runs")
+    }
+
+    /// One run of the reaper for strange containers only, as if it were `ahead` later: the
+    /// engine's time of a container's making cannot be changed, so the clock is put forward
+    /// instead. The run has no time for leases, which a reaper in the future must not end.
+    pub async fn reap_strays(&self, ahead: Duration) -> Report {
+        let now = Time::now();
+        run(&self.reaper(), now.plus(ahead), now)
+            .await
+            .expect("the reaper runs")
+    }
+
+    /// Two runs of the reaper, a minute apart: what they leave, stays. The table is made
+    /// older and the look at containers is put forward by so much that every claim, every
+    /// provision and every grace is over.
+    pub async fn two_ticks(&self) -> [Report; 2] {
+        self.table.age(Duration::from_secs(125)).await;
+        let mut first = self.reap().await;
+        let strays = self.reap_strays(Duration::from_secs(61)).await;
+        first.orphans_removed += strays.orphans_removed;
+        self.table.age(Duration::from_secs(60)).await;
+        let mut second = self.reap().await;
+        let strays = self.reap_strays(Duration::from_secs(122)).await;
+        second.orphans_removed += strays.orphans_removed;
+        [first, second]
+    }
+
+    /// The owner's lease as it lies in the table.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such lease.
+    pub async fn lease(&self, owner: &Owner, id: &str) -> Lease {
+        let id: LeaseId = id.parse().expect("the id is a lease's");
+        let lease = self.table.store().get(owner, &id).await;
+        lease
+            .expect("the table can be read")
+            .expect("the lease is there")
+    }
+
+    /// Makes sure that nothing has leaked: every container has an active lease, every
+    /// running lease a container, and the owner's count is that of his active leases.
+    /// `what` is for the message.
+    ///
+    /// # Panics
+    ///
+    /// Where something has leaked.
+    pub async fn assert_nothing_leaked(&self, owner: &Owner, what: &str) {
+        let store = self.table.store();
+        let leases = store.active_of(owner).await.expect("the table can be read");
+        let mut leased: Vec<_> = leases
+            .iter()
+            .map(|lease| format!("/containerlease-{}", lease.id))
+            .collect();
+        leased.sort();
+        let mut there: Vec<_> = self
+            .place
+            .containers()
+            .await
+            .into_iter()
+            .flat_map(|container| container.names.unwrap_or_default())
+            .collect();
+        there.sort();
+        assert_eq!(there, leased, "{what}: containers and active leases differ");
+        assert!(
+            leases
+                .iter()
+                .all(|lease| lease.state_name() == StateName::Running),
+            "{what}: {leases:?} are not running"
+        );
+        let counted = store.counted(owner).await.expect("the count can be read");
+        assert_eq!(
+            counted,
+            i64::try_from(leases.len()).unwrap_or(i64::MAX),
+            "{what}: the owner's count is wrong"
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! The saved events in `functions/events`, with the test's own ids and bodies in them.
+
+use std::path::Path;
+
+use containerlease_functions::{app::App, delete, list, provision, renew};
+use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
+
+/// The lease's id in the saved events.
+pub const SAVED_ID: &str = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";
+
+/// An event of the HTTP API, as it will be given to a handler.
+#[derive(Clone, Debug)]
+pub struct Event(Value);
+
+/// What a handler has answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub body: Value,
+}
+
+/// The saved event of that name, as it lies there.
+///
+/// # Panics
+///
+/// Where there is no such event, or it is not JSON.
+pub fn saved(name: &str) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/events");
+    let text = std::fs::read_to_string(folder.join(format!("{name}.json")));
+    let text = text.unwrap_or_else(|error| panic!("the saved event {name}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("the saved event {name}: {error}"))
+}
+
+/// The saved event with every mention of its lease's id replaced.
+pub fn saved_for(name: &str, id: &str) -> Value {
+    let text = saved(name).to_string().replace(SAVED_ID, &json_text(id));
+    serde_json::from_str(&text).expect("one text in place of another leaves it JSON")
+}
+
+/// The text as it stands between the quotes of JSON.
+fn json_text(text: &str) -> String {
+    Value::from(text).to_string().trim_matches('"').to_owned()
+}
+
+impl Event {
+    /// The saved event of that name.
+    pub fn saved(name: &str) -> Self {
+        Self(saved(name))
+    }
+
+    /// The saved event of that name, about the lease `id`.
+    pub fn about(name: &str, id: &str) -> Self {
+        Self(saved_for(name, id))
+    }
+
+    /// The event with this JSON as its body.
+    pub fn body(self, body: &Value) -> Self {
+        self.raw_body(&body.to_string())
+    }
+
+    /// The event with this text as its body.
+    pub fn raw_body(mut self, body: &str) -> Self {
+        self.0["body"] = Value::from(body);
+        self.0["isBase64Encoded"] = Value::from(false);
+        self
+    }
+
+    /// The event from the caller whose token an authorizer has checked.
+    pub fn from_owner(mut self, subject: &str) -> Self {
+        self.0["requestContext"]["authorizer"] = json!({
+            "jwt": {"claims": {"sub": subject, "scope": "leases"}, "scopes": ["leases"]},
+        });
+        self
+    }
+
+    /// The event with this in its request context.
+    pub fn context(mut self, field: &str, value: Value) -> Self {
+        self.0["requestContext"][field] = value;
+        self
+    }
+
+    /// The event with another method.
+    pub fn method(mut self, method: &str) -> Self {
+        self.0["requestContext"]["http"]["method"] = Value::from(method);
+        self
+    }
+
+    /// The event at another path.
+    pub fn path(mut self, path: &str) -> Self {
+        self.0["rawPath"] = Value::from(path);
+        self.0["requestContext"]["http"]["path"] = Value::from(path);
+        self
+    }
+
+    /// The request that a handler takes.
+    ///
+    /// # Panics
+    ///
+    /// Where the Lambda runtime could not read the event.
+    pub fn request(&self) -> Request {
+        lambda_http::request::from_str(&self.0.to_string()).expect("it is an event of the HTTP API")
+    }
+
+    /// What the `provision` function answers.
+    pub async fn provision(self, app: &App) -> Answer {
+        Answer::of(&provision::handle(app, self.request()).await)
+    }
+
+    /// What the `list` function answers.
+    pub async fn list(self, app: &App) -> Answer {
+        Answer::of(&list::handle(app, self.request()).await)
+    }
+
+    /// What the `delete` function answers.
+    pub async fn delete(self, app: &App) -> Answer {
+        Answer::of(&delete::handle(app, self.request()).await)
+    }
+
+    /// What the `renew` function answers.
+    pub async fn renew(self, app: &App) -> Answer {
+        Answer::of(&renew::handle(app, self.request()).await)
+    }
+}
+
+impl Answer {
+    /// A handler's response.
+    ///
+    /// # Panics
+    ///
+    /// Where its body is not JSON: every one of ours is.
+    pub fn of(response: &Response<Body>) -> Self {
+        let body: &[u8] = response.body();
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: serde_json::from_slice(body).expect("every answer is JSON"),
+        }
+    }
+
+    /// The lease's id in the answer.
+    ///
+    /// # Panics
+    ///
+    /// Where there is none; the message has the answer.
+    pub fn id(&self) -> String {
+        let id = self.body["id"].as_str();
+        id.unwrap_or_else(|| panic!("there is no id in {self:?}"))
+            .to_owned()
+    }
+
+    /// The last part of the problem's type.
+    ///
+    /// # Panics
+    ///
+    /// Where the answer is no problem; the message has the answer.
+    pub fn problem(&self) -> &str {
+        let kind = self.body["type"].as_str();
+        kind.and_then(|kind| kind.strip_prefix("urn:containerlease:problem:"))
+            .unwrap_or_else(|| panic!("this is no problem: {self:?}"))
+    }
+}

@@ -1,0 +1,220 @@
+//! A deployment of the test's own on the engine, and a look at it behind the product's back.
+
+use std::{collections::HashMap, time::Duration};
+
+use bollard::{
+    Docker,
+    models::{ContainerCreateBody, ContainerInspectResponse, ContainerSummary, Network},
+    query_parameters::{
+        CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+        ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    },
+};
+use containerlease_shared::{
+    host::DEPLOYMENT_LABEL,
+    names::Deployment,
+    settings::{EngineAddress, Settings},
+};
+
+/// The label of the containers that [`Place::stray`] makes.
+const STRAY_LABEL: &str = "containerlease.testkit";
+
+/// A deployment that only this test uses. When it is dropped, also by a test that fails,
+/// its containers and its network are removed.
+#[derive(Debug)]
+pub struct Place {
+    deployment: Deployment,
+    engine: EngineAddress,
+    docker: Docker,
+}
+
+impl Place {
+    /// A new, empty deployment on the engine that `DOCKER_HOST` names.
+    ///
+    /// # Panics
+    ///
+    /// Where no engine answers: a test that needs one must not pass without.
+    pub async fn new() -> Self {
+        let settings = Settings::from_env().expect("the environment's settings can be read");
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        let deployment = format!("test-{}", &random[..10]);
+        let place = Self {
+            deployment: deployment.parse().expect("the name keeps to its bounds"),
+            docker: connect(&settings.engine),
+            engine: settings.engine,
+        };
+        if let Err(error) = place.docker.ping().await {
+            panic!(
+                "these tests need a Docker engine, and none answers at {:?} ({error}): start one, \
+                 or set DOCKER_HOST",
+                place.engine
+            );
+        }
+        place
+    }
+
+    /// The deployment's name.
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// The engine's address.
+    pub fn engine(&self) -> &EngineAddress {
+        &self.engine
+    }
+
+    /// A client straight to the engine, whatever proxy the product goes through.
+    pub fn docker(&self) -> &Docker {
+        &self.docker
+    }
+
+    /// The deployment's containers, whatever their state.
+    pub async fn containers(&self) -> Vec<ContainerSummary> {
+        containers(&self.docker, DEPLOYMENT_LABEL, &self.deployment)
+            .await
+            .expect("the engine lists its containers")
+    }
+
+    /// The deployment's networks.
+    pub async fn networks(&self) -> Vec<Network> {
+        networks(&self.docker, &self.deployment)
+            .await
+            .expect("the engine lists its networks")
+    }
+
+    /// What the engine knows of the container of the lease `id`; none where there is none.
+    pub async fn container_of(&self, id: &str) -> Option<ContainerInspectResponse> {
+        let name = format!("containerlease-{id}");
+        let options = None::<InspectContainerOptions>;
+        self.docker.inspect_container(&name, options).await.ok()
+    }
+
+    /// Whether the engine knows a container of this id or name.
+    pub async fn is_there(&self, name: &str) -> bool {
+        let options = None::<InspectContainerOptions>;
+        self.docker.inspect_container(name, options).await.is_ok()
+    }
+
+    /// Removes the container of the lease `id` as a stranger would.
+    pub async fn remove_behind_its_back(&self, id: &str) {
+        remove(&self.docker, &format!("containerlease-{id}")).await;
+    }
+
+    /// Makes a container with these labels that no lease knows of, and gives its id. It is
+    /// not started. Whatever its labels, it goes when the place does.
+    pub async fn stray(&self, labels: &[(&str, &str)]) -> String {
+        let name = format!("stray-{}", uuid::Uuid::new_v4().simple());
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let ours = [(STRAY_LABEL, self.deployment.as_str())];
+        let labels = ours.iter().chain(labels);
+        let labels = labels.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let body = ContainerCreateBody {
+            image: Some("containerlease/stand-in-alpine:1".to_owned()),
+            cmd: Some(vec!["sleep".to_owned(), "60".to_owned()]),
+            labels: Some(labels.collect()),
+            ..ContainerCreateBody::default()
+        };
+        let made = self.docker.create_container(Some(options), body).await;
+        made.expect("a stray container can be made").id
+    }
+
+    /// Removes all that is the deployment's.
+    pub async fn clean(&self) {
+        clean(&self.docker, &self.deployment).await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // The test's own runtime may be gone or busy failing: the cleaning has its own.
+        let (engine, deployment) = (self.engine.clone(), self.deployment.clone());
+        let cleaning = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            if let Ok(runtime) = runtime {
+                runtime.block_on(async {
+                    let docker = connect(&engine);
+                    let cleaned = clean(&docker, &deployment);
+                    let limit = Duration::from_secs(60);
+                    // What is left after that, nobody can remove.
+                    drop(tokio::time::timeout(limit, cleaned).await);
+                });
+            }
+        });
+        drop(cleaning.join());
+    }
+}
+
+fn connect(engine: &EngineAddress) -> Docker {
+    const SECONDS: u64 = 60;
+    match engine {
+        EngineAddress::Unix(path) => Docker::connect_with_unix(
+            &path.to_string_lossy(),
+            SECONDS,
+            bollard::API_DEFAULT_VERSION,
+        )
+        .expect("a client for a unix socket can be made"),
+        EngineAddress::Tls { .. } => panic!(
+            "these tests put faults between the product and the engine's unix socket: set \
+             DOCKER_HOST to unix://… or leave it out"
+        ),
+    }
+}
+
+fn labelled(label: &str, deployment: &Deployment) -> HashMap<String, Vec<String>> {
+    let label = format!("{label}={}", deployment.as_str());
+    HashMap::from([("label".to_owned(), vec![label])])
+}
+
+async fn containers(
+    docker: &Docker,
+    label: &str,
+    deployment: &Deployment,
+) -> Result<Vec<ContainerSummary>, bollard::errors::Error> {
+    let options = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&labelled(label, deployment))
+        .build();
+    docker.list_containers(Some(options)).await
+}
+
+async fn networks(
+    docker: &Docker,
+    deployment: &Deployment,
+) -> Result<Vec<Network>, bollard::errors::Error> {
+    let options = ListNetworksOptionsBuilder::new()
+        .filters(&labelled(DEPLOYMENT_LABEL, deployment))
+        .build();
+    docker.list_networks(Some(options)).await
+}
+
+async fn clean(docker: &Docker, deployment: &Deployment) {
+    // A handler that was cut off may have a call at the engine still: look twice.
+    for _ in 0..3 {
+        for label in [DEPLOYMENT_LABEL, STRAY_LABEL] {
+            let left = containers(docker, label, deployment).await;
+            for container in left.unwrap_or_default() {
+                remove(docker, container.id.as_deref().unwrap_or_default()).await;
+            }
+        }
+        let left = networks(docker, deployment).await.unwrap_or_default();
+        let mut all_gone = true;
+        for id in left.iter().filter_map(|network| network.id.as_deref()) {
+            all_gone &= docker.remove_network(id).await.is_ok();
+        }
+        if all_gone {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn remove(docker: &Docker, name: &str) {
+    let options = RemoveContainerOptionsBuilder::new()
+        .force(true)
+        .v(true)
+        .build();
+    // One that is gone already is as good.
+    drop(docker.remove_container(name, Some(options)).await);
+}

@@ -1,0 +1,365 @@
+//! What stands between a client and the table or the engine, and makes faults.
+//!
+//! A proxy speaks HTTP/1.1 on both sides. It remembers every request in the order of their
+//! coming, and asks its hook what is to happen to it. Without a hook everything passes, and
+//! answers are streamed as they come, so that a log can be followed through it.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper::{
+    Method, Request, Response, StatusCode, body::Incoming, header::HeaderName,
+    server::conn::http1 as server, service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    task::JoinHandle,
+};
+
+/// A request, as the proxy has seen it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// How many requests this proxy saw before.
+    pub index: usize,
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// DynamoDB's operation, such as `UpdateItem`; none for the engine.
+    pub operation: Option<String>,
+}
+
+impl Seen {
+    /// Whether it is this call, such as `("POST", "/start")`.
+    pub fn is(&self, method: &str, path_part: &str) -> bool {
+        self.method.as_str() == method && self.path.contains(path_part)
+    }
+
+    /// Whether it is this operation of DynamoDB's.
+    pub fn is_operation(&self, operation: &str) -> bool {
+        self.operation.as_deref() == Some(operation)
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.operation {
+            Some(operation) => f.write_str(operation),
+            None => write!(f, "{} {}", self.method, self.path),
+        }
+    }
+}
+
+/// What happens to a request.
+pub enum Fault {
+    /// Nothing: it passes.
+    None,
+    /// It passes after a while.
+    Delayed(Duration),
+    /// It is not passed on; this is the answer.
+    Answered(StatusCode, String),
+    /// It is not passed on, and the connection is cut.
+    Cut,
+    /// It is not passed on, the call is made, and it is never answered.
+    NeverSent(Box<dyn FnOnce() + Send>),
+    /// It is carried out, and the connection is cut before the answer.
+    AnswerLost,
+    /// It is carried out, the call is made, and it is never answered.
+    NeverAnswered(Box<dyn FnOnce() + Send>),
+    /// It is carried out, this is awaited, and then it is answered.
+    AnsweredAfter(futures_util::future::BoxFuture<'static, ()>),
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Delayed(_) => "Delayed",
+            Self::Answered(..) => "Answered",
+            Self::Cut => "Cut",
+            Self::NeverSent(_) => "NeverSent",
+            Self::AnswerLost => "AnswerLost",
+            Self::NeverAnswered(_) => "NeverAnswered",
+            Self::AnsweredAfter(_) => "AnsweredAfter",
+        })
+    }
+}
+
+type Hook = Arc<dyn Fn(&Seen) -> Fault + Send + Sync>;
+type Body = BoxBody<Bytes, hyper::Error>;
+
+/// A proxy, until it is dropped.
+pub struct Proxy {
+    shared: Arc<Shared>,
+    listening: JoinHandle<()>,
+    address: Address,
+}
+
+enum Address {
+    Tcp(SocketAddr),
+    /// The socket lies in a folder of its own, which goes with the proxy.
+    Unix {
+        folder: PathBuf,
+        socket: PathBuf,
+    },
+}
+
+#[derive(Clone)]
+enum Upstream {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+struct Shared {
+    upstream: Upstream,
+    seen: Mutex<Vec<Seen>>,
+    hook: Mutex<Option<Hook>>,
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").finish_non_exhaustive()
+    }
+}
+
+impl Proxy {
+    /// A loopback port in front of another one.
+    pub async fn before_tcp(upstream: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await;
+        let listener = listener.expect("a free loopback port is there");
+        let address = listener.local_addr().expect("a listener has an address");
+        let shared = Shared::new(Upstream::Tcp(upstream));
+        let serving = Arc::clone(&shared);
+        let listening = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                drop(stream.set_nodelay(true));
+                tokio::spawn(serve(stream, Arc::clone(&serving)));
+            }
+        });
+        Self {
+            shared,
+            listening,
+            address: Address::Tcp(address),
+        }
+    }
+
+    /// A unix socket in front of another one.
+    pub fn before_unix(upstream: &Path) -> Self {
+        let folder = new_folder();
+        let socket = folder.join("engine.sock");
+        let listener = UnixListener::bind(&socket).expect("a unix socket can be made");
+        let shared = Shared::new(Upstream::Unix(upstream.to_owned()));
+        let serving = Arc::clone(&shared);
+        let listening = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&serving)));
+            }
+        });
+        Self {
+            shared,
+            listening,
+            address: Address::Unix { folder, socket },
+        }
+    }
+
+    /// A unix socket on which nobody listens any more, as an engine leaves it that was killed.
+    pub fn deaf(upstream: &Path) -> Self {
+        let proxy = Self::before_unix(upstream);
+        proxy.listening.abort();
+        proxy
+    }
+
+    /// The loopback address, of a proxy before one.
+    pub fn tcp(&self) -> SocketAddr {
+        match &self.address {
+            Address::Tcp(address) => *address,
+            Address::Unix { .. } => panic!("this proxy listens on a unix socket"),
+        }
+    }
+
+    /// The socket's path, of a proxy before one.
+    pub fn unix(&self) -> &Path {
+        match &self.address {
+            Address::Unix { socket, .. } => socket,
+            Address::Tcp(_) => panic!("this proxy listens on a port"),
+        }
+    }
+
+    /// From now on `hook` says what happens to each request.
+    pub fn on_each(&self, hook: impl Fn(&Seen) -> Fault + Send + Sync + 'static) {
+        *lock(&self.shared.hook) = Some(Arc::new(hook));
+    }
+
+    /// From now on everything passes.
+    pub fn heal(&self) {
+        *lock(&self.shared.hook) = None;
+    }
+
+    /// All requests so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        lock(&self.shared.seen).clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listening.abort();
+        if let Address::Unix { folder, .. } = &self.address {
+            drop(std::fs::remove_dir_all(folder));
+        }
+    }
+}
+
+impl Shared {
+    fn new(upstream: Upstream) -> Arc<Self> {
+        Arc::new(Self {
+            upstream,
+            seen: Mutex::default(),
+            hook: Mutex::default(),
+        })
+    }
+
+    /// Notes the request and asks the hook.
+    fn note(&self, request: &Request<Incoming>) -> Fault {
+        let target = HeaderName::from_static("x-amz-target");
+        let operation = request.headers().get(target).and_then(|target| {
+            let (_, operation) = target.to_str().ok()?.split_once('.')?;
+            Some(operation.to_owned())
+        });
+        let seen = {
+            let mut all = lock(&self.seen);
+            let seen = Seen {
+                index: all.len(),
+                method: request.method().clone(),
+                path: request.uri().to_string(),
+                operation,
+            };
+            all.push(seen.clone());
+            seen
+        };
+        let hook = lock(&self.hook).clone();
+        hook.map_or(Fault::None, |hook| hook(&seen))
+    }
+}
+
+/// The connection ends without an answer.
+#[derive(Debug)]
+struct CutOff;
+
+impl fmt::Display for CutOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection was cut off")
+    }
+}
+
+impl std::error::Error for CutOff {}
+
+fn new_folder() -> PathBuf {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let folder = std::env::temp_dir().join(format!("containerlease-{}", &random[..12]));
+    std::fs::create_dir(&folder).expect("a folder for temporary files is there");
+    folder
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
+    let answer = service_fn(|request| answer(request, Arc::clone(&shared)));
+    // A connection that was cut ends with an error, which is what the test wanted.
+    drop(
+        server::Builder::new()
+            .serve_connection(TokioIo::new(stream), answer)
+            .await,
+    );
+}
+
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Body>, CutOff> {
+    let upstream = &shared.upstream;
+    match shared.note(&request) {
+        Fault::None => forward(upstream, request).await,
+        Fault::Delayed(time) => {
+            tokio::time::sleep(time).await;
+            forward(upstream, request).await
+        }
+        Fault::Answered(status, body) => {
+            let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
+            let mut response = Response::new(body.boxed());
+            *response.status_mut() = status;
+            Ok(response)
+        }
+        Fault::Cut => Err(CutOff),
+        Fault::NeverSent(call) => {
+            call();
+            std::future::pending().await
+        }
+        Fault::AnswerLost => {
+            carry_out(upstream, request).await?;
+            Err(CutOff)
+        }
+        Fault::NeverAnswered(call) => {
+            carry_out(upstream, request).await?;
+            call();
+            std::future::pending().await
+        }
+        Fault::AnsweredAfter(work) => {
+            let response = carry_out(upstream, request).await?;
+            work.await;
+            Ok(response)
+        }
+    }
+}
+
+/// Passes the request on and reads its answer to the end, so that it is known to be done.
+async fn carry_out(
+    upstream: &Upstream,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, CutOff> {
+    // The client may be dropped at any moment, and must not take the request with it.
+    let (upstream, request) = (upstream.clone(), request);
+    let carried_out = tokio::spawn(async move {
+        let (parts, body) = forward(&upstream, request).await?.into_parts();
+        let bytes = body.collect().await.map_err(|_| CutOff)?.to_bytes();
+        let body = Full::new(bytes).map_err(|never| match never {});
+        Ok(Response::from_parts(parts, body.boxed()))
+    });
+    carried_out.await.map_err(|_| CutOff)?
+}
+
+async fn forward(
+    upstream: &Upstream,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, CutOff> {
+    match upstream {
+        Upstream::Tcp(address) => {
+            let stream = TcpStream::connect(address).await.map_err(|_| CutOff)?;
+            drop(stream.set_nodelay(true));
+            exchange(stream, request).await
+        }
+        Upstream::Unix(path) => {
+            let stream = UnixStream::connect(path).await.map_err(|_| CutOff)?;
+            exchange(stream, request).await
+        }
+    }
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, CutOff> {
+    let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = connected.map_err(|_| CutOff)?;
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(|_| CutOff)?;
+    Ok(response.map(BodyExt::boxed))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What is behind these locks is whole after every change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,198 @@
+//! DynamoDB, embedded in the test's process.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::{
+    Client,
+    config::{Credentials, Region},
+    types::AttributeValue,
+};
+use containerlease_functions::app::aws_defaults;
+use containerlease_shared::{store::Store, time::Time};
+use dynoxide::Database;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// The table's name.
+pub const NAME: &str = "containerlease";
+
+/// A table of the test's own, served on a loopback port until it is dropped.
+pub struct Table {
+    database: Database,
+    address: SocketAddr,
+    aws: SdkConfig,
+    server: JoinHandle<Result<(), String>>,
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Table").field(&self.address).finish()
+    }
+}
+
+impl Table {
+    /// An empty table in memory.
+    pub async fn in_memory() -> Self {
+        Self::serve(Database::memory().expect("a database in memory can be made")).await
+    }
+
+    /// The table in `file`, which is made if it is not there.
+    pub async fn on_file(file: &Path) -> Self {
+        let database = Database::new(&file.to_string_lossy());
+        Self::serve(database.expect("the database's file can be opened")).await
+    }
+
+    async fn serve(database: Database) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await;
+        let listener = listener.expect("a free loopback port is there");
+        let address = listener.local_addr().expect("a listener has an address");
+        let server = tokio::spawn(dynoxide::server::serve_with_shutdown(
+            listener,
+            database.clone(),
+            std::future::pending(),
+        ));
+        let table = Self {
+            database,
+            address,
+            aws: aws_at(address).await,
+            server,
+        };
+        table
+            .store()
+            .create_table()
+            .await
+            .expect("the table can be made");
+        table
+    }
+
+    /// Where it is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The AWS settings that lead to it.
+    pub fn aws(&self) -> &SdkConfig {
+        &self.aws
+    }
+
+    /// A store straight on it, whatever proxy the test has put before it for others.
+    pub fn store(&self) -> Store {
+        Store::new(&self.aws, NAME)
+    }
+
+    /// The database itself.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// A client straight on it, for a look at what really lies there.
+    pub fn client(&self) -> Client {
+        Client::new(&self.aws)
+    }
+
+    /// Makes every lease `by` older, as if that time had passed: it falls due earlier, was
+    /// made earlier and ends earlier. Leases last a minute at least and claims two, and no
+    /// test can wait for that.
+    pub async fn age(&self, by: Duration) {
+        let client = self.client();
+        let scanned = client.scan().table_name(NAME).send().await;
+        let items = scanned.expect("the table can be scanned").items;
+        for mut item in items.unwrap_or_default() {
+            let before = item.clone();
+            for name in ["createdAt", "expiresAt", "hardDeadline", "dueAt"] {
+                if let Some(AttributeValue::N(millis)) = item.get_mut(name) {
+                    let time = Time::from_millis(millis.parse().expect("times are numbers"));
+                    *millis = time.minus(by).as_millis().to_string();
+                }
+            }
+            if let Some(AttributeValue::M(ending)) = item.get_mut("ending") {
+                for name in ["requestedAt", "nextAttemptAt"] {
+                    if let Some(AttributeValue::S(text)) = ending.get_mut(name) {
+                        let time = serde_json::from_value::<Time>(text.as_str().into());
+                        *text = time.expect("times are RFC 3339").minus(by).to_string();
+                    }
+                }
+            }
+            if item != before {
+                let put = client.put_item().table_name(NAME).set_item(Some(item));
+                put.send().await.expect("an item can be written back");
+            }
+        }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// The AWS settings that lead to a table at `address`.
+pub async fn aws_at(address: SocketAddr) -> SdkConfig {
+    aws_defaults()
+        .endpoint_url(format!("http://{address}"))
+        .region(Region::new("local"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "testkit"))
+        .load()
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::{Fault, Proxy};
+
+    #[tokio::test]
+    async fn a_table_on_a_file_is_there_again_when_it_is_opened_again() {
+        let random = uuid::Uuid::new_v4().simple();
+        let file = std::env::temp_dir().join(format!("containerlease-{random}.sqlite"));
+        let container =
+            containerlease_shared::names::ContainerName::listed_by_engine("0a").unwrap();
+        let table = Table::on_file(&file).await;
+        table
+            .store()
+            .sighted(&container, Time::now())
+            .await
+            .unwrap();
+        drop(table);
+        let table = Table::on_file(&file).await;
+        assert_eq!(table.store().sightings().await.unwrap().len(), 1);
+        for extension in ["sqlite", "sqlite-wal", "sqlite-shm"] {
+            drop(std::fs::remove_file(file.with_extension(extension)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_notes_what_passes_and_makes_each_fault() {
+        let table = Table::in_memory().await;
+        let proxy = Proxy::before_tcp(table.address()).await;
+        let store = Store::new(&aws_at(proxy.tcp()).await, NAME);
+        let container =
+            containerlease_shared::names::ContainerName::listed_by_engine("0a").unwrap();
+        store.check().await.unwrap();
+        let seen = proxy.seen();
+        assert!(
+            seen[0].is_operation("Query") && seen[0].is("POST", "/"),
+            "{seen:?}"
+        );
+
+        proxy.on_each(|_| Fault::Cut);
+        assert!(store.sighted(&container, Time::now()).await.is_err());
+        assert_eq!(
+            table.store().sightings().await.unwrap().len(),
+            0,
+            "cut before it was sent"
+        );
+        proxy.on_each(|_| Fault::AnswerLost);
+        assert!(store.sighted(&container, Time::now()).await.is_err());
+        assert_eq!(
+            table.store().sightings().await.unwrap().len(),
+            1,
+            "cut after it was done"
+        );
+        proxy.on_each(|_| Fault::Answered(hyper::StatusCode::BAD_REQUEST, "{}".to_owned()));
+        assert!(store.check().await.is_err());
+        proxy.heal();
+        store.check().await.unwrap();
+    }
+}
