@@ -1,10 +1,10 @@
 # What there is to do here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint engine engine-stop images dashboard
+.PHONY: help run test lint engine engine-stop images dashboard emulator emulator-test emulator-stop
 
 help: ## List what there is to do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Bring up dashboard and API on this machine, with all they need
 	@infra/local/run.sh
@@ -23,6 +23,15 @@ engine-stop: ## Stop the Docker engine that was started here, and no other
 
 images: ## Pull or build the catalogue's images
 	@infra/images/prepare.sh
+
+emulator: ## Deploy the template to an AWS emulator on this machine
+	@infra/emulator/emulator.sh deploy
+
+emulator-test: ## Drive what is deployed there
+	@infra/emulator/emulator.sh test
+
+emulator-stop: ## Stop the emulator
+	@infra/emulator/emulator.sh stop
 
 dashboard: ## Build the dashboard
 	@infra/local/dashboard.sh

@@ -31,6 +31,14 @@ const FRAME_PAUSE: Duration = Duration::from_millis(25);
 /// idle connection after ten minutes, and finds viewers that have left without a word.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
+/// How long the viewer's connection may take to be there. API Gateway refuses posts to a
+/// connection until `$connect` has answered, in the same words as to one that is gone, and a
+/// relay is started before that.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a connection that is not there yet is tried.
+const CONNECT_PAUSE: Duration = Duration::from_millis(20);
+
 /// How long an engine may be out of reach before the relay gives up.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -106,6 +114,7 @@ pub async fn relay<C: Connections>(
             connections,
             connection: &task.connection,
             last_post: Instant::now(),
+            not_there_until: Some(Instant::now() + CONNECT_PATIENCE),
         },
         task,
         cursor: task.cursor,
@@ -253,17 +262,25 @@ struct Viewer<'r, C> {
     connections: &'r C,
     connection: &'r str,
     last_post: Instant,
+    /// Until a first post has arrived: when to believe that the viewer is gone.
+    not_there_until: Option<Instant>,
 }
 
 impl<C: Connections> Viewer<'_, C> {
     async fn post(&mut self, frame: String) -> Result<(), Stop> {
-        match self.connections.post(self.connection, frame).await {
-            Ok(()) => {
-                self.last_post = Instant::now();
-                Ok(())
+        loop {
+            match self.connections.post(self.connection, frame.clone()).await {
+                Ok(()) => {
+                    self.last_post = Instant::now();
+                    self.not_there_until = None;
+                    return Ok(());
+                }
+                Err(PostError::Gone) => match self.not_there_until {
+                    Some(until) if Instant::now() < until => sleep(CONNECT_PAUSE).await,
+                    _ => return Err(Stop::Gone),
+                },
+                Err(PostError::Failed(message)) => return Err(RelayError::Post(message).into()),
             }
-            Err(PostError::Gone) => Err(Stop::Gone),
-            Err(PostError::Failed(message)) => Err(RelayError::Post(message).into()),
         }
     }
 }

@@ -9,7 +9,7 @@
 //! | `CONTAINERLEASE_HISTORY_HOURS` | `24` | how long the record of an ended lease is kept |
 //! | `CONTAINERLEASE_LOOK_AHEAD_SECONDS` | `65` | how far ahead a run of the reaper takes leases on |
 //! | `CONTAINERLEASE_PUBLISH_ADDRESS` | `127.0.0.1` | the address on the Docker host at which containers' ports are published |
-//! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues; none: as long as its lease |
+//! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues, at least 6 since it hands over 5 s before its end; none: as long as its lease |
 //! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | where the log relay posts to viewers: the WebSocket API's `@connections` address |
 //! | `DOCKER_HOST` | `unix:///var/run/docker.sock` | the Docker engine: `unix://PATH` or `tcp://HOST:PORT`, the latter with mutual TLS only |
 //! | `DOCKER_CERT_PATH` | none | the folder with `ca.pem`, `cert.pem` and `key.pem` for a `tcp://` engine |
@@ -119,7 +119,7 @@ impl Settings {
                 .to_string(),
             relay_time: match read.optional("CONTAINERLEASE_RELAY_SECONDS") {
                 None => None,
-                Some(_) => Some(read.seconds("CONTAINERLEASE_RELAY_SECONDS", 0, 1..=86_400)?),
+                Some(_) => Some(read.seconds("CONTAINERLEASE_RELAY_SECONDS", 0, 6..=86_400)?),
             },
             connections_endpoint: read.optional("CONTAINERLEASE_CONNECTIONS_ENDPOINT"),
         })
@@ -362,7 +362,7 @@ mod tests {
             (
                 "CONTAINERLEASE_RELAY_SECONDS",
                 "0",
-                "whole number from 1 to 86400",
+                "whole number from 6 to 86400",
             ),
             ("DOCKER_HOST", "ssh://host", "begin with unix:// or tcp://"),
             ("DOCKER_HOST", "unix://docker.sock", "must be absolute"),

@@ -1,0 +1,246 @@
+#!/usr/bin/env bash
+# Deploys template.yaml on an AWS emulator on this machine, and drives it.
+#
+# usage: emulator.sh start|deploy|stop|status|test
+#   start    starts MiniStack, with IAM enforced
+#   deploy   builds the functions and deploys the very template; starts MiniStack if need be
+#   stop     stops the MiniStack that was started here, and removes its leases' containers
+#   status   says what runs, and where
+#   test     drives what is deployed: leases, logs, the schedule, TTL, a denied action;
+#            deploys first if need be
+#
+# The functions are the real binaries, run by MiniStack on this machine. They reach a real Docker
+# engine by mutual TLS. Until they read their certificate from Secrets Manager, the folder with
+# it reaches them as DOCKER_CERT_PATH through MiniStack's own environment.
+#
+# environment:
+#   CONTAINERLEASE_EMULATOR_PORT       where MiniStack listens, on loopback (4566)
+#   CONTAINERLEASE_EMULATOR_DIR        where its state is kept (.containerlease/emulator)
+#   CONTAINERLEASE_EMULATOR_BINARIES   a folder with binaries to deploy instead of building them
+#   CONTAINERLEASE_EMULATOR_PYTHON     the Python to make the virtual environment with (python3)
+#   DOCKER_HOST, DOCKER_CERT_PATH      a tcp:// engine to use instead of the one of
+#                                      infra/docker-host/engine.sh
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repository=$(cd "$here/../.." && pwd)
+
+readonly STACK=containerlease
+readonly START_SECONDS=30
+readonly STOP_SECONDS=20
+# Short, so that a log in the test is carried on by a second and a third relay.
+readonly RELAY_SECONDS=10
+
+state=${CONTAINERLEASE_EMULATOR_DIR:-$repository/.containerlease/emulator}
+[[ $state == /* ]] || state=$PWD/$state
+port=${CONTAINERLEASE_EMULATOR_PORT:-4566}
+readonly state port
+readonly endpoint=http://127.0.0.1:$port
+readonly deployment=emulator-$port
+readonly venv=$state/venv
+readonly run=$state/$port
+readonly pid_file=$run/pid
+readonly log_file=$run/log
+readonly engine_file=$run/engine
+readonly outputs_file=$run/outputs
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() {
+  printf 'emulator.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+# Nothing of the caller's own account may reach the emulator, nor the emulator's the account.
+emulator_environment() {
+  unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN
+  export AWS_ENDPOINT_URL=$endpoint
+  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
+  export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
+  export AWS_EC2_METADATA_DISABLED=true AWS_PAGER='' SAM_CLI_TELEMETRY=0
+  export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
+}
+
+install_venv() {
+  local python=${CONTAINERLEASE_EMULATOR_PYTHON:-python3}
+  if [[ -f $venv/requirements.txt ]] && cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
+    return
+  fi
+  command -v "$python" >/dev/null || fail "$python is missing; install Python 3.11 or newer and run this again."
+  say "installing the emulator and its tools (once, some minutes)"
+  mkdir -p "$state"
+  "$python" -m venv "$venv" ||
+    fail "Python cannot make a virtual environment; install its venv module (on Debian: python3-venv)."
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2
+  # Last, so that an installation that was cut off is done again.
+  cp "$here/requirements.txt" "$venv/requirements.txt"
+}
+
+# Prints the process id of the MiniStack that was started here, if it lives. The number may have
+# gone to another process by now, so its command line is read as well.
+own_pid() {
+  local pid
+  [[ -s $pid_file ]] || return 1
+  pid=$(<"$pid_file")
+  [[ $(ps -o args= -p "$pid" 2>/dev/null) == *"$here/start.py $port" ]] || return 1
+  printf '%s\n' "$pid"
+}
+
+answers() { [[ $(curl --silent --max-time 5 --noproxy '*' --output /dev/null --write-out '%{http_code}' "$endpoint/_ministack/health") == 200 ]]; }
+
+# Sets engine_host and engine_certificates to an engine that is reached by mutual TLS: while
+# MiniStack runs, the one with which it was started.
+find_engine() {
+  local settings
+  if own_pid >/dev/null && [[ -s $engine_file ]]; then
+    { read -r engine_host && read -r engine_certificates; } <"$engine_file"
+    return
+  fi
+  if [[ ${DOCKER_HOST:-} == tcp://* && -n ${DOCKER_CERT_PATH:-} ]]; then
+    engine_host=$DOCKER_HOST engine_certificates=$DOCKER_CERT_PATH
+    return
+  fi
+  settings=$("$repository/infra/docker-host/engine.sh" ensure)
+  eval "$settings"
+  [[ -n ${CONTAINERLEASE_ENGINE_TLS_HOST:-} ]] ||
+    fail "the Docker engine at $DOCKER_HOST does not listen with mutual TLS; set DOCKER_HOST=tcp://… and DOCKER_CERT_PATH to one that does."
+  engine_host=$CONTAINERLEASE_ENGINE_TLS_HOST
+  engine_certificates=$CONTAINERLEASE_ENGINE_CERTIFICATES
+}
+
+start() {
+  local deadline pid
+  if pid=$(own_pid) && answers; then
+    say "MiniStack runs already (process $pid)"
+    return
+  fi
+  install_venv
+  find_engine
+  mkdir -p "$run/tmp"
+  rm -f "$outputs_file"
+  printf '%s\n' "$engine_host" "$engine_certificates" >"$engine_file"
+  (
+    emulator_environment
+    # MiniStack itself must find no engine: it would look through it for containers of its own.
+    # The functions get theirs from the template's parameter.
+    export DOCKER_HOST=unix://$run/no-engine DOCKER_CERT_PATH=$engine_certificates
+    export BIND_HOST=127.0.0.1 GATEWAY_PORT=$port AUTH=true IOT_MTLS_ENABLED=0 TMPDIR=$run/tmp
+    exec setsid "$venv/bin/python" "$here/start.py" "$port" >"$log_file" 2>&1 </dev/null
+  ) &
+  pid=$!
+  printf '%s\n' "$pid" >"$pid_file"
+  deadline=$((SECONDS + START_SECONDS))
+  until own_pid >/dev/null && answers; do
+    kill -0 "$pid" 2>/dev/null || fail "MiniStack has ended; its log $log_file ends with: $(tail -n 1 "$log_file")"
+    ((SECONDS < deadline)) || fail "MiniStack does not answer within $START_SECONDS s; see $log_file."
+    sleep 0.2
+  done
+  say "MiniStack runs at $endpoint (process $pid)"
+}
+
+# The secret as the template describes it. Prints its ARN.
+put_secret() {
+  local secret=containerlease/docker-certificate file=$run/secret.json
+  (umask 077 && "$venv/bin/python" -c '
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+print(json.dumps({name: (folder / f"{name}.pem").read_text() for name in ("ca", "cert", "key")}))
+' "$engine_certificates" >"$file")
+  if ! aws secretsmanager describe-secret --secret-id "$secret" --query ARN --output text 2>/dev/null; then
+    aws secretsmanager create-secret --name "$secret" --secret-string "file://$file" --query ARN --output text
+  else
+    aws secretsmanager put-secret-value --secret-id "$secret" --secret-string "file://$file" >/dev/null
+  fi
+  rm -f "$file"
+}
+
+aws() { "$venv/bin/aws" "$@"; }
+
+deploy() {
+  local binaries=${CONTAINERLEASE_EMULATOR_BINARIES:-} secret
+  start
+  find_engine
+  emulator_environment
+  if [[ -z $binaries ]]; then
+    say "building the functions (the first time takes some minutes)"
+    (cd "$repository" && cargo build --quiet --package containerlease-functions --bins)
+    binaries=${CARGO_TARGET_DIR:-$repository/target}/debug
+  fi
+  say "packaging"
+  rm -rf "$run/build"
+  mkdir -p "$run/build"
+  "$venv/bin/python" "$here/package.py" "$repository/template.yaml" "$binaries" "$run/build"
+  aws s3 mb "s3://$deployment" >/dev/null 2>&1 || aws s3 ls "s3://$deployment" >/dev/null
+  aws cloudformation package --template-file "$run/build/template.yaml" --s3-bucket "$deployment" \
+    --output-template-file "$run/packaged.yaml" >/dev/null 2>"$run/package.log" ||
+    fail "packaging failed: $(tail -n 3 "$run/package.log")"
+  secret=$(put_secret)
+  say "deploying"
+  aws cloudformation deploy --stack-name "$STACK" --template-file "$run/packaged.yaml" \
+    --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset --parameter-overrides \
+    "Deployment=$deployment" "DockerHost=$engine_host" "DockerCertificateSecret=$secret" \
+    "RelaySeconds=$RELAY_SECONDS" >"$run/deploy.log" 2>&1 || {
+    # shellcheck disable=SC2016  # The backquotes are JMESPath's.
+    aws cloudformation describe-stack-events --stack-name "$STACK" --output text \
+      --query 'StackEvents[?contains(ResourceStatus, `FAILED`)].[LogicalResourceId, ResourceStatusReason]' >&2 || true
+    fail "deploying failed: $(tail -n 3 "$run/deploy.log")"
+  }
+  aws cloudformation describe-stacks --stack-name "$STACK" --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]' \
+    --output text | sed -E \
+    -e "s#https://([a-z0-9]+)\.execute-api\.[a-z0-9.-]+#$endpoint/_aws/execute-api/\1#" \
+    -e "s#wss://([a-z0-9]+)\.execute-api\.[a-z0-9.-]+#ws://127.0.0.1:$port/_aws/execute-api/\1#" \
+    -e 's#\t#=#' >"$outputs_file"
+  printf 'Deployment=%s\n' "$deployment" >>"$outputs_file"
+  cat "$outputs_file"
+}
+
+stop() {
+  local pid deadline containers networks
+  if ! pid=$(own_pid); then
+    say "no MiniStack of ours is running; nothing to stop"
+    return
+  fi
+  find_engine
+  say "stopping MiniStack (process $pid)"
+  kill -TERM "$pid"
+  deadline=$((SECONDS + STOP_SECONDS))
+  while kill -0 "$pid" 2>/dev/null; do
+    ((SECONDS < deadline)) || fail "MiniStack (process $pid) has not ended within $STOP_SECONDS s."
+    sleep 0.2
+  done
+  rm -f "$pid_file" "$outputs_file"
+  # The table was in its memory, so nobody will end these leases any more.
+  containers=$(tls_docker ps --all --quiet --filter "label=containerlease.deployment=$deployment")
+  if [[ -n $containers ]]; then
+    say "removing $(wc -l <<<"$containers") of its containers"
+    # shellcheck disable=SC2086  # One word each.
+    tls_docker rm --force --volumes $containers >/dev/null
+  fi
+  networks=$(tls_docker network ls --quiet --filter "label=containerlease.deployment=$deployment")
+  # shellcheck disable=SC2086  # One word each.
+  [[ -z $networks ]] || tls_docker network rm $networks >/dev/null
+}
+
+tls_docker() { DOCKER_HOST=$engine_host DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=$engine_certificates docker "$@"; }
+
+status() {
+  local pid
+  pid=$(own_pid) || fail "no MiniStack of ours is running."
+  say "MiniStack runs at $endpoint (process $pid); its log is $log_file"
+  if [[ -s $outputs_file ]]; then cat "$outputs_file"; else say "nothing is deployed"; fi
+}
+
+drive() {
+  if ! own_pid >/dev/null || [[ ! -s $outputs_file ]]; then deploy; fi
+  find_engine
+  emulator_environment
+  DOCKER_HOST=$engine_host DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=$engine_certificates \
+    "$venv/bin/python" "$here/drive.py" "$outputs_file"
+}
+
+[[ $# -eq 1 ]] || fail "usage: emulator.sh start|deploy|stop|status|test"
+case $1 in
+  start | deploy | stop | status) "$1" ;;
+  test) drive ;;
+  *) fail "usage: emulator.sh start|deploy|stop|status|test" ;;
+esac

@@ -1,0 +1,257 @@
+"""Starts MiniStack with what our template asks of AWS and MiniStack leaves out.
+
+The template is right for AWS and is not bent to the emulator: what is missing is added here.
+
+- The routes in an HTTP API's OpenAPI body, without which every path answers 404.
+- A table's TTL and point-in-time recovery.
+- A function's reserved concurrency.
+- ``AWS::ApiGatewayV2::Deployment``.
+- MiniStack sends what a function answers to a WebSocket message to the client; AWS does so
+  only for a route that has a response.
+- ``dynamodb:LeadingKeys``, the condition key by which our policies bind a function to the
+  keys that it needs. MiniStack does not know it, and a condition on an unknown key with
+  ``ForAllValues`` is met by every request.
+- AWS's host names: a function that was told an execute-api address of AWS is told the
+  emulator's instead, for no name server here knows the former.
+- ``TCP_NODELAY`` for the runtime API, which takes 40 ms off each invocation.
+
+The environment is MiniStack's own; ``emulator.sh`` sets it.
+"""
+
+import json
+import os
+import re
+import socketserver
+import sys
+
+# Before MiniStack is imported: some of its classes are made from this one.
+socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+
+from ministack import app
+from ministack.core import iam_actions
+from ministack.services import apigateway, dynamodb, lambda_svc
+from ministack.services.cloudformation import provisioners
+
+HANDLERS = provisioners._RESOURCE_HANDLERS
+
+
+def checked(answer, what):
+    """Refuses a resource when a call of MiniStack's own API for it has failed."""
+    if answer[0] >= 400:
+        raise ValueError(f"{what} failed: {answer[2]!r}")
+
+
+def is_true(value):
+    return str(value).lower() == "true"
+
+
+def extend(resource_type, after):
+    """Calls ``after(physical_id, props)`` when a resource was created or updated."""
+    handlers = HANDLERS[resource_type]
+    create, update = handlers["create"], handlers["update"]
+
+    def create_all(logical_id, props, stack_name):
+        physical_id, attributes = create(logical_id, props, stack_name)
+        after(physical_id, props)
+        return physical_id, attributes
+
+    # Some updates are also given the logical id.
+    def update_all(physical_id, old_props, new_props, *more):
+        physical_id, attributes = update(physical_id, old_props, new_props, *more)
+        after(physical_id, new_props)
+        return physical_id, attributes
+
+    handlers.update(create=create_all, update=update_all)
+
+
+# --- API Gateway ------------------------------------------------------------------------------
+
+
+def routes_of_body(api_id, props):
+    """Makes the routes and integrations that an OpenAPI body describes."""
+    body = props.get("Body")
+    if not isinstance(body, dict):
+        return
+    provisioners._apigw_v2._routes[api_id] = {}
+    provisioners._apigw_v2._integrations[api_id] = {}
+    for path, operations in (body.get("paths") or {}).items():
+        for method, operation in operations.items():
+            integration = operation.get("x-amazon-apigateway-integration")
+            if integration is None:
+                continue
+            integration_id, _ = provisioners._apigw_v2_integration_create(
+                "",
+                {
+                    "ApiId": api_id,
+                    "IntegrationType": integration["type"].upper(),
+                    "IntegrationUri": integration["uri"],
+                    "IntegrationMethod": integration.get("httpMethod", "POST"),
+                    "PayloadFormatVersion": integration.get("payloadFormatVersion", "2.0"),
+                },
+                "",
+            )
+            verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+            key = "$default" if path in ("$default", "/$default") else f"{verb} {path}"
+            provisioners._apigw_v2_route_create(
+                "",
+                {"ApiId": api_id, "RouteKey": key, "Target": f"integrations/{integration_id}"},
+                "",
+            )
+
+
+def create_deployment(_logical_id, props, _stack_name):
+    answer = provisioners._apigw_v2._create_deployment(
+        props["ApiId"], {"description": props.get("Description", "")}
+    )
+    checked(answer, "AWS::ApiGatewayV2::Deployment")
+    deployment_id = json.loads(answer[2])["deploymentId"]
+    return deployment_id, {"DeploymentId": deployment_id}
+
+
+def delete_deployment(physical_id, props):
+    provisioners._apigw_v2._delete_deployment(props.get("ApiId", ""), physical_id)
+
+
+def without_unasked_replies(invoke):
+    """A WebSocket route's answer goes to the client only where the route has a response."""
+
+    async def invoked(api_id, account_id, region, route, stage, connection_id, event, *more, **named):
+        answer = await invoke(
+            api_id, account_id, region, route, stage, connection_id, event, *more, **named
+        )
+        has_response = apigateway._route_responses.get(api_id, {}).get(route["routeId"])
+        return answer if event != "MESSAGE" or has_response else None
+
+    return invoked
+
+
+apigateway._invoke_ws_lambda = without_unasked_replies(apigateway._invoke_ws_lambda)
+extend("AWS::ApiGatewayV2::Api", routes_of_body)
+HANDLERS["AWS::ApiGatewayV2::Deployment"] = {
+    "create": create_deployment,
+    "delete": delete_deployment,
+}
+
+
+# --- DynamoDB ---------------------------------------------------------------------------------
+
+
+def table_settings(name, props):
+    ttl = props.get("TimeToLiveSpecification")
+    if ttl:
+        specification = {
+            "AttributeName": ttl.get("AttributeName", ""),
+            "Enabled": is_true(ttl.get("Enabled")),
+        }
+        checked(
+            dynamodb._update_ttl({"TableName": name, "TimeToLiveSpecification": specification}),
+            "TimeToLiveSpecification",
+        )
+    recovery = props.get("PointInTimeRecoverySpecification")
+    if recovery:
+        enabled = is_true(recovery.get("PointInTimeRecoveryEnabled"))
+        checked(
+            dynamodb._update_continuous_backups(
+                {
+                    "TableName": name,
+                    "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": enabled},
+                }
+            ),
+            "PointInTimeRecoverySpecification",
+        )
+
+
+extend("AWS::DynamoDB::Table", table_settings)
+
+
+def partition_key(request):
+    """The name of the partition key of the table or index that a request speaks of."""
+    table = dynamodb._tables.get(dynamodb._normalize_table_name(request.get("TableName", "")))
+    if table is None:
+        return None
+    schema = table["KeySchema"]
+    for index in [
+        *(table.get("GlobalSecondaryIndexes") or []),
+        *(table.get("LocalSecondaryIndexes") or []),
+    ]:
+        if index["IndexName"] == request.get("IndexName"):
+            schema = index["KeySchema"]
+    return next(key["AttributeName"] for key in schema if key["KeyType"] == "HASH")
+
+
+def leading_keys(request):
+    """The partition keys that a request names, as ``dynamodb:LeadingKeys`` has them."""
+    keys = []
+    for item in request.get("TransactItems") or []:
+        for detail in item.values():
+            keys.extend(leading_keys(detail))
+    name = partition_key(request)
+    if name is None:
+        return keys
+    for place in ("Key", "Item"):
+        value = (request.get(place) or {}).get(name)
+        if value:
+            keys.extend(value.values())
+    names = request.get("ExpressionAttributeNames") or {}
+    values = request.get("ExpressionAttributeValues") or {}
+    expression = request.get("KeyConditionExpression") or ""
+    for attribute, placeholder in re.findall(r"(#?\w+)\s*=\s*(:\w+)", expression):
+        if names.get(attribute, attribute) == name:
+            keys.extend(values[placeholder].values())
+    return keys
+
+
+def with_leading_keys(context_of):
+    def context(body):
+        found = context_of(body)
+        try:
+            request = json.loads(body or b"{}")
+        except ValueError:
+            return found
+        keys = leading_keys(request) if isinstance(request, dict) else []
+        return {**found, "dynamodb:LeadingKeys": keys} if keys else found
+
+    return context
+
+
+iam_actions.dynamodb_service_context = with_leading_keys(iam_actions.dynamodb_service_context)
+
+
+# --- Lambda -----------------------------------------------------------------------------------
+
+
+def concurrency(name, props):
+    reserved = props.get("ReservedConcurrentExecutions")
+    if reserved is None:
+        checked(lambda_svc._delete_function_concurrency(name), "ReservedConcurrentExecutions")
+    else:
+        checked(
+            lambda_svc._put_function_concurrency(
+                name, {"ReservedConcurrentExecutions": int(reserved)}
+            ),
+            "ReservedConcurrentExecutions",
+        )
+
+
+extend("AWS::Lambda::Function", concurrency)
+
+EXECUTE_API = re.compile(r"https://([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?")
+HERE = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api"
+
+
+def with_names_of_here(environment_of):
+    def environment(config, code_dir, port):
+        variables = environment_of(config, code_dir, port)
+        return {
+            name: EXECUTE_API.sub(rf"{HERE}/\1", value) for name, value in variables.items()
+        }
+
+    return environment
+
+
+lambda_svc._provided_worker_env = with_names_of_here(lambda_svc._provided_worker_env)
+
+if __name__ == "__main__":
+    # The port stands in the command line for people, and for emulator.sh to know its own by.
+    del sys.argv[1:]
+    app.main()
