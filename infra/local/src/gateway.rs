@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::{Body, Bytes},
     extract::{FromRequestParts, Path as PathParameter, Request, State, WebSocketUpgrade},
     middleware::{self, Next},
     response::Response,
@@ -13,6 +13,7 @@ use axum::{
 use containerlease_functions::{
     answer::problem_response, app::App, delete, list, problem::Problem, provision, renew,
 };
+use futures_util::StreamExt as _;
 use http::{HeaderValue, Method, header};
 use lambda_http::Body as LambdaBody;
 use percent_encoding::percent_decode_str;
@@ -28,6 +29,9 @@ use crate::{
 
 /// API Gateway's own bound of a body, in bytes. The functions have a lower one.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+/// How much of a body that is too large is still read, in bytes.
+const READ_LIMIT: usize = 64 * 1024 * 1024;
 
 /// What the routes work with.
 pub(crate) struct Gateway {
@@ -167,7 +171,7 @@ async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
         Ok(routed) => routed,
         Err(problem) => return refused(&problem),
     };
-    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+    let Some(body) = read(body).await else {
         return refused(&Problem::body_too_large());
     };
     let event = http_event(&parts, id.as_deref(), &body, &request_id);
@@ -185,6 +189,25 @@ async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
         response.headers_mut().insert("x-request-id", id);
     }
     response
+}
+
+/// Reads a body; none where it is larger than is taken. It is read to its end all the same,
+/// up to a bound: a client whose connection is closed while it still sends may never see
+/// the answer.
+async fn read(body: Body) -> Option<Bytes> {
+    let mut chunks = body.into_data_stream();
+    let mut taken = Vec::new();
+    let mut received = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.ok()?;
+        received += chunk.len();
+        if received <= BODY_LIMIT {
+            taken.extend_from_slice(&chunk);
+        } else if received > READ_LIMIT {
+            return None;
+        }
+    }
+    (received <= BODY_LIMIT).then(|| taken.into())
 }
 
 /// The server's own refusal of a request that no function is given.
