@@ -62,22 +62,22 @@ struct Health {
 
 /// Whether leases can be made now, and what stands in the way.
 #[derive(Clone, Debug, Serialize)]
-pub struct Readiness {
-    pub status: &'static str,
-    pub table: PartState,
-    pub engine: PartState,
+struct Readiness {
+    status: &'static str,
+    table: PartState,
+    engine: PartState,
 }
 
 /// The state of one part that leases need.
 #[derive(Clone, Debug, Serialize)]
-pub struct PartState {
-    pub state: &'static str,
+struct PartState {
+    state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<&'static str>,
+    detail: Option<&'static str>,
 }
 
 /// Looks at the table and at the engine.
-pub async fn readiness_of(app: &App) -> Readiness {
+async fn readiness_of(app: &App) -> Readiness {
     let (table, engine) = tokio::join!(app.store.check(), app.host.version());
     let table = part(table.map_err(|error| table_fault(&error)));
     let engine = part(engine.map(drop).map_err(|error| engine_fault(&error)));
@@ -124,7 +124,8 @@ fn table_fault(error: &StoreError) -> &'static str {
     }
 }
 
-fn engine_fault(error: &HostError) -> &'static str {
+/// What an operator must know of an engine that cannot be used; its own words go to the log.
+pub fn engine_fault(error: &HostError) -> &'static str {
     use containerlease_shared::host::TlsFault;
     tracing::warn!(%error, "the engine is not ready");
     match error {

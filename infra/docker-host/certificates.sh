@@ -107,6 +107,7 @@ join_by_comma() {
 main() {
   [[ $# -ge 1 && $1 != -* ]] || fail "usage: certificates.sh DIR [SAN ...], SAN being IP:… or DNS:…"
   command -v openssl >/dev/null || fail "openssl is missing; install it and run this again."
+  command -v openssl >/dev/null || fail "openssl is missing; install it and run this again."
   dir=$1
   shift
   [[ $# -gt 0 ]] || set -- IP:127.0.0.1 DNS:localhost

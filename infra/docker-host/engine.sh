@@ -148,6 +148,7 @@ install_packages() {
   local missing=()
   command -v dockerd >/dev/null || missing+=(docker.io)
   command -v iptables >/dev/null || missing+=(iptables)
+  command -v openssl >/dev/null || missing+=(openssl)
   if [[ ${#missing[@]} -gt 0 ]]; then
     say "installing ${missing[*]} with apt-get"
     as_root apt-get update -q >&2 || fail "apt-get update failed; its own message is above."

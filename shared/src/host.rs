@@ -265,10 +265,9 @@ impl Host {
 
     /// All containers of our deployment, whatever their state.
     pub async fn list(&self) -> Result<Vec<ManagedContainer>, HostError> {
-        let label = format!("{DEPLOYMENT_LABEL}={}", self.deployment.as_str());
         let options = ListContainersOptionsBuilder::new()
             .all(true)
-            .filters(&HashMap::from([("label", vec![label])]))
+            .filters(&self.only_ours())
             .build();
         let call = self.docker.list_containers(Some(options));
         let listed = error::limited("listing our containers", CHANGE_LIMIT, call).await?;
@@ -354,9 +353,8 @@ impl Host {
 
     /// The id of our network; of several of that name always the same.
     async fn network_id(&self, name: &str) -> Result<Option<String>, HostError> {
-        let label = format!("{DEPLOYMENT_LABEL}={}", self.deployment.as_str());
         let options = ListNetworksOptionsBuilder::new()
-            .filters(&HashMap::from([("label", vec![label])]))
+            .filters(&self.only_ours())
             .build();
         let look = self.docker.list_networks(Some(options));
         let listed = error::limited("looking for our network", LOOK_LIMIT, look).await?;
@@ -500,6 +498,12 @@ impl Host {
             .unwrap_or(Err(HostError::TimedOut {
                 attempted: "waiting for a container to be gone",
             }))
+    }
+
+    /// The filter of a listing that leaves out all that is not our deployment's.
+    fn only_ours(&self) -> HashMap<&'static str, Vec<String>> {
+        let label = format!("{DEPLOYMENT_LABEL}={}", self.deployment.as_str());
+        HashMap::from([("label", vec![label])])
     }
 
     fn network_name(&self) -> String {

@@ -24,7 +24,7 @@
 //! | `CONTAINERLEASE_TABLE_PORT` | `0` | the loopback port of its embedded DynamoDB; 0 for any free one |
 //! | `CONTAINERLEASE_TICK_SECONDS` | `60` | how often the reaper runs |
 //! | `CONTAINERLEASE_DASHBOARD` | `frontend/dist` | the folder of the built dashboard |
-//! | `RUST_LOG` | `info` | what is logged, in the syntax of `tracing-subscriber` |
+//! | `RUST_LOG` | `info,dynoxide=error` | what is logged, in the syntax of `tracing-subscriber` |
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 

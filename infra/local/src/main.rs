@@ -172,12 +172,11 @@ async fn greet(
         EngineAddress::Unix(path) => format!("unix://{}", path.display()),
         EngineAddress::Tls { authority, .. } => format!("tcp://{authority} with mutual TLS"),
     };
-    let ready = list::readiness_of(app).await;
-    let engine_state = match (ready.engine.detail, app.host.version().await) {
-        (None, Ok(version)) => format!("Docker {}", version.version),
-        (detail, _) => format!(
+    let engine_state = match app.host.version().await {
+        Ok(version) => format!("Docker {}", version.version),
+        Err(error) => format!(
             "NOT USABLE: {} Nothing can be leased until it is.",
-            detail.unwrap_or("The engine answers with an error.")
+            list::engine_fault(&error)
         ),
     };
     println!("ContainerLease is on http://{address}");

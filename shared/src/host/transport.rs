@@ -1,7 +1,7 @@
 //! The way to the engine: its unix socket, or TCP with mutual TLS.
 //!
-//! For TLS the client library is given a transport of ours. Its own reads the key files
-//! anew at each handshake, trusts every CA of the operating system, keeps no connections
+//! For both the client library is given a transport of ours. Its own for the socket wants
+//! the socket to be there already. Its own for TLS reads the key files anew at each handshake, trusts every CA of the operating system, keeps no connections
 //! and waits 40 ms on each request for want of `TCP_NODELAY`.
 
 use std::{
