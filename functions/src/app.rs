@@ -38,6 +38,7 @@ impl App {
             store: Arc::new(Store::new(aws, &settings.table)),
             host: Arc::new(Host::new(
                 &settings.engine,
+                aws,
                 settings.deployment.clone(),
                 settings.publish_address.clone(),
             )?),

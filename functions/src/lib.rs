@@ -11,7 +11,7 @@
 //!
 //! And what these share: [`app`] (what a process holds), [`answer`] (requests and answers
 //! over HTTP), [`problem`] (every error that a caller can see), [`view`] (the JSON of a
-//! lease). `src/bin` holds one program per function; the one-machine server calls the same
+//! lease), [`metrics`] (what the alarms watch). `src/bin` holds one program per function; the one-machine server calls the same
 //! handlers.
 
 pub mod answer;
@@ -20,6 +20,7 @@ pub mod cleanup;
 pub mod delete;
 pub mod list;
 pub mod logs;
+pub mod metrics;
 pub mod problem;
 pub mod provision;
 pub mod renew;

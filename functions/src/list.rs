@@ -137,7 +137,11 @@ pub fn engine_fault(error: &HostError) -> &'static str {
             fault: TlsFault::TheirsUntrusted,
             ..
         } => "We do not trust the engine's certificate.",
-        HostError::Certificates(_) => "A certificate or key cannot be read.",
+        HostError::Certificates(_) => "Our certificate or key for the engine cannot be used.",
+        HostError::Secret(_) => {
+            "The secret with our certificate for the engine cannot be read; check \
+             CONTAINERLEASE_DOCKER_SECRET and the function's permissions."
+        }
         HostError::TimedOut { .. } => "The engine does not answer in time.",
         HostError::Unreachable { .. } => "The engine cannot be reached.",
         _ => "The engine answers with an error.",

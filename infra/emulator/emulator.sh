@@ -10,14 +10,13 @@
 #            deploys first if need be
 #
 # The functions are the real binaries, run by MiniStack on this machine. They reach a real Docker
-# engine by mutual TLS. Until they read their certificate from Secrets Manager, the folder with
-# it reaches them as DOCKER_CERT_PATH through MiniStack's own environment.
+# engine by mutual TLS, with the certificate that they find in the emulated Secrets Manager.
 #
 # environment:
 #   CONTAINERLEASE_EMULATOR_PORT       where MiniStack listens, on loopback (4566)
 #   CONTAINERLEASE_EMULATOR_DIR        where its state is kept (.containerlease/emulator)
 #   CONTAINERLEASE_EMULATOR_BINARIES   a folder with binaries to deploy instead of building them
-#   CONTAINERLEASE_EMULATOR_PYTHON     the Python to make the virtual environment with (python3)
+#   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as venv.sh has them
 #   DOCKER_HOST, DOCKER_CERT_PATH      a tcp:// engine to use instead of the one of
 #                                      infra/docker-host/engine.sh
 set -euo pipefail
@@ -37,7 +36,6 @@ port=${CONTAINERLEASE_EMULATOR_PORT:-4566}
 readonly state port
 readonly endpoint=http://127.0.0.1:$port
 readonly deployment=emulator-$port
-readonly venv=$state/venv
 readonly run=$state/$port
 readonly pid_file=$run/pid
 readonly log_file=$run/log
@@ -59,21 +57,6 @@ emulator_environment() {
   export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
   export AWS_EC2_METADATA_DISABLED=true AWS_PAGER='' SAM_CLI_TELEMETRY=0
   export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
-}
-
-install_venv() {
-  local python=${CONTAINERLEASE_EMULATOR_PYTHON:-python3}
-  if [[ -f $venv/requirements.txt ]] && cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
-    return
-  fi
-  command -v "$python" >/dev/null || fail "$python is missing; install Python 3.11 or newer and run this again."
-  say "installing the emulator and its tools (once, some minutes)"
-  mkdir -p "$state"
-  "$python" -m venv "$venv" ||
-    fail "Python cannot make a virtual environment; install its venv module (on Debian: python3-venv)."
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2
-  # Last, so that an installation that was cut off is done again.
-  cp "$here/requirements.txt" "$venv/requirements.txt"
 }
 
 # Prints the process id of the MiniStack that was started here, if it lives. The number may have
@@ -114,7 +97,6 @@ start() {
     say "MiniStack runs already (process $pid)"
     return
   fi
-  install_venv
   find_engine
   mkdir -p "$run/tmp"
   rm -f "$outputs_file"
@@ -123,7 +105,8 @@ start() {
     emulator_environment
     # MiniStack itself must find no engine: it would look through it for containers of its own.
     # The functions get theirs from the template's parameter.
-    export DOCKER_HOST=unix://$run/no-engine DOCKER_CERT_PATH=$engine_certificates
+    unset DOCKER_CERT_PATH DOCKER_TLS_VERIFY
+    export DOCKER_HOST=unix://$run/no-engine
     export BIND_HOST=127.0.0.1 GATEWAY_PORT=$port AUTH=true IOT_MTLS_ENABLED=0 TMPDIR=$run/tmp
     exec setsid "$venv/bin/python" "$here/start.py" "$port" >"$log_file" 2>&1 </dev/null
   ) &
@@ -239,6 +222,8 @@ drive() {
 }
 
 [[ $# -eq 1 ]] || fail "usage: emulator.sh start|deploy|stop|status|test"
+venv=$("$here/venv.sh")
+readonly venv
 case $1 in
   start | deploy | stop | status) "$1" ;;
   test) drive ;;

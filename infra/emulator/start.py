@@ -14,6 +14,13 @@ The template is right for AWS and is not bent to the emulator: what is missing i
 - AWS's host names: a function that was told an execute-api address of AWS is told the
   emulator's instead, for no name server here knows the former.
 - ``TCP_NODELAY`` for the runtime API, which takes 40 ms off each invocation.
+- What AWS does in the name of a role, as far as our template asks for it. MiniStack does it
+  without a look at the role; here the role's policies are asked, as on AWS:
+  Lambda writes a function's log with the function's role (``logs:CreateLogStream``,
+  ``logs:PutLogEvents``), and sends what failed to its destination with it
+  (``sqs:SendMessage``); Scheduler starts its target with the schedule's role
+  (``lambda:InvokeFunction``), and sends what it could not deliver to the dead-letter queue
+  with it (``sqs:SendMessage``), where MiniStack knows no such queue.
 
 The environment is MiniStack's own; ``emulator.sh`` sets it.
 """
@@ -28,8 +35,16 @@ import sys
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
 from ministack import app
-from ministack.core import iam_actions
-from ministack.services import apigateway, dynamodb, lambda_svc
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.arn import parse_arn
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import (
+    apigateway,
+    cloudwatch_logs,
+    dynamodb,
+    eventbridge,
+    lambda_svc,
+)
 from ministack.services.cloudformation import provisioners
 
 HANDLERS = provisioners._RESOURCE_HANDLERS
@@ -250,6 +265,77 @@ def with_names_of_here(environment_of):
 
 
 lambda_svc._provided_worker_env = with_names_of_here(lambda_svc._provided_worker_env)
+
+
+# --- what AWS does in the name of a role ------------------------------------------------------
+
+
+def may(role_arn, action, resource):
+    """Whether the role's policies allow ``action`` on ``resource``."""
+    account = get_account_id()
+    context = iam_evaluator.EvalContext(
+        principal_arn=role_arn,
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=action,
+        resource_arn=resource,
+        region=get_region(),
+    )
+    policies = iam_evaluator._gather_role_policies(role_arn.rsplit("/", 1)[-1], account)
+    allowed = iam_evaluator.evaluate(context, policies).decision == "Allow"
+    if not allowed:
+        print(f"{role_arn} may not {action} on {resource}", file=sys.stderr, flush=True)
+    return allowed
+
+
+def with_log_permissions(emit):
+    """Lambda says nothing when it may not write a log: there is none, or an empty one."""
+
+    def emitted(func, request_id, *more, **named):
+        config = func.get("config") or func
+        group = (config.get("LoggingConfig") or {}).get("LogGroup")
+        if group is None or group not in cloudwatch_logs._log_groups:
+            return emit(func, request_id, *more, **named)
+        stream = f"denied/{request_id}"
+        arn = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{group}:log-stream:{stream}"
+        if not may(config["Role"], "logs:CreateLogStream", arn):
+            return None
+        if not may(config["Role"], "logs:PutLogEvents", arn):
+            names = {"logGroupName": group, "logStreamName": stream}
+            return checked(cloudwatch_logs._create_log_stream(names), "CreateLogStream")
+        return emit(func, request_id, *more, **named)
+
+    return emitted
+
+
+def with_destination_permission(route):
+    def routed(target, function, event, result):
+        role = lambda_svc._functions[function]["config"]["Role"]
+        if ":sqs:" not in target or may(role, "sqs:SendMessage", target):
+            route(target, function, event, result)
+
+    return routed
+
+
+def with_schedule_permissions(invoke):
+    def invoked(target, event, rule, *more):
+        role, function = target.get("RoleArn"), target.get("Arn", "")
+        if event.get("Source") != "aws.scheduler" or ":lambda:" not in function:
+            return invoke(target, event, rule, *more)
+        if may(role, "lambda:InvokeFunction", function):
+            return invoke(target, event, rule, *more)
+        queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+        if queue and may(role, "sqs:SendMessage", queue):
+            eventbridge._dispatch_to_sqs(parse_arn(queue), target.get("Input") or "{}")
+        return None
+
+    return invoked
+
+
+lambda_svc._emit_lambda_logs = with_log_permissions(lambda_svc._emit_lambda_logs)
+lambda_svc._route_async_failure = with_destination_permission(lambda_svc._route_async_failure)
+eventbridge._invoke_target = with_schedule_permissions(eventbridge._invoke_target)
+
 
 if __name__ == "__main__":
     # The port stands in the command line for people, and for emulator.sh to know its own by.

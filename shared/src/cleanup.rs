@@ -114,6 +114,8 @@ pub struct Report {
     pub attempts_failed: usize,
     /// Of these, leases that are quarantined.
     pub quarantined: usize,
+    /// Leases that were in quarantine when this run began.
+    pub in_quarantine: usize,
     /// Containers without a lease that were removed.
     pub orphans_removed: usize,
     /// Containers without a lease that could not be removed yet.
@@ -146,8 +148,18 @@ pub async fn run(reaper: &Reaper, now: Time, stop_at: Time) -> Result<Report, Cl
         }
     };
     let until = now.plus(reaper.look_ahead).min(stop_at);
+    let in_quarantine = leases
+        .iter()
+        .filter(|lease| lease.state_name() == StateName::Quarantined)
+        .count();
     let plan = plan(leases, containers.as_deref(), &sightings, now, until);
-    Ok(apply(reaper, plan, containers.is_none(), stop_at).await)
+    let report = Report {
+        due: plan.ends.len(),
+        in_quarantine,
+        engine_unseen: containers.is_none(),
+        ..Report::default()
+    };
+    Ok(apply(reaper, plan, report, stop_at).await)
 }
 
 /// What is to be done at `now` about what falls due by `until`. `containers` are none when
@@ -239,12 +251,8 @@ fn plan_containers(
         .collect();
 }
 
-async fn apply(reaper: &Reaper, plan: Plan, engine_unseen: bool, stop_at: Time) -> Report {
-    let mut report = Report {
-        due: plan.ends.len(),
-        engine_unseen,
-        ..Report::default()
-    };
+/// Carries `plan` out and adds to `report` what it did.
+async fn apply(reaper: &Reaper, plan: Plan, mut report: Report, stop_at: Time) -> Report {
     let at_the_engine = Arc::new(Semaphore::new(AT_THE_ENGINE));
     let mut tasks = JoinSet::new();
     for planned in plan.ends {
@@ -322,6 +330,11 @@ enum Done {
 }
 
 impl Report {
+    /// Leases that this run ended, for whatever reason.
+    pub fn ended(&self) -> usize {
+        self.expired + self.deleted + self.failed + self.lost
+    }
+
     /// Whether there was nothing to do and nothing in the way.
     pub fn is_idle(&self) -> bool {
         *self == Self::default()
@@ -360,6 +373,7 @@ impl fmt::Display for Report {
             (self.left_to_others, "left to others"),
             (self.attempts_failed, "to be tried again"),
             (self.quarantined, "quarantined"),
+            (self.in_quarantine, "in quarantine before"),
             (self.orphans_removed, "orphans removed"),
             (self.orphans_left, "orphans left"),
             (self.left_to_next_run, "left to the next run"),

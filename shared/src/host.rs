@@ -7,6 +7,8 @@
 //! Only containers with our deployment's label are ever listed or removed, and a container
 //! is named by its lease's id or by the id under which the engine listed it.
 
+mod certificates;
+mod client;
 mod error;
 mod transport;
 
@@ -34,6 +36,8 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::Mutex;
 
 pub use error::{HostError, TlsFault};
+
+use client::Client;
 
 use crate::{
     catalogue::{Image, Port},
@@ -69,7 +73,7 @@ const LOG_FILES: &str = "2";
 /// The Docker engine.
 #[derive(Debug)]
 pub struct Host {
-    docker: Docker,
+    client: Client,
     deployment: Deployment,
     publish_address: String,
     /// The engine lets two networks have one name; only one of our calls at a time may
@@ -127,14 +131,16 @@ pub struct EngineVersion {
 }
 
 impl Host {
-    /// A host on the engine at `address`. Nothing is sent yet; only certificates are read.
+    /// A host on the engine at `address`. Nothing is sent yet; only certificates in a folder
+    /// are read. A secret with them is read with the AWS settings `aws`.
     pub fn new(
         address: &EngineAddress,
+        aws: &aws_config::SdkConfig,
         deployment: Deployment,
         publish_address: String,
     ) -> Result<Self, HostError> {
         Ok(Self {
-            docker: transport::connect(address)?,
+            client: Client::new(address, aws)?,
             deployment,
             publish_address,
             network: Mutex::new(()),
@@ -143,12 +149,19 @@ impl Host {
 
     /// The engine's version: the answer shows that it is there and takes our certificate.
     pub async fn version(&self) -> Result<EngineVersion, HostError> {
-        let call = self.docker.version();
-        let answer = error::limited("asking the engine for its version", LOOK_LIMIT, call).await?;
+        let version = |docker: Docker| async move { docker.version().await };
+        let attempted = "asking the engine for its version";
+        let answer = self.client.call(attempted, LOOK_LIMIT, version).await?;
         Ok(EngineVersion {
             version: answer.version.unwrap_or_default(),
             api_version: answer.api_version.unwrap_or_default(),
         })
+    }
+
+    /// When the first of the certificates expires that the way to the engine needs, as far as
+    /// it is known. None over a socket.
+    pub async fn certificate_expiry(&self) -> Option<Time> {
+        self.client.first_expiry().await
     }
 
     /// Makes the lease's container without starting it. A container that is there under the
@@ -187,8 +200,11 @@ impl Host {
 
     /// Starts the lease's container. One that runs already is success.
     pub async fn start(&self, name: &ContainerName) -> Result<(), HostError> {
-        let call = self.docker.start_container(name.as_str(), None);
-        error::limited("starting a container", 2 * CHANGE_LIMIT, call).await
+        let start =
+            |docker: Docker| async move { docker.start_container(name.as_str(), None).await };
+        self.client
+            .call("starting a container", 2 * CHANGE_LIMIT, start)
+            .await
     }
 
     /// What has become of a container that was started: where its ports can be reached. One
@@ -230,11 +246,15 @@ impl Host {
         name: &ContainerName,
         grace: Duration,
     ) -> Result<Option<Stopped>, HostError> {
-        let options = StopContainerOptionsBuilder::new()
+        let options = &StopContainerOptionsBuilder::new()
             .t(i32::try_from(grace.as_secs()).unwrap_or(i32::MAX))
             .build();
-        let call = self.docker.stop_container(name.as_str(), Some(options));
-        match error::limited("stopping a container", grace + CHANGE_LIMIT, call).await {
+        let stop = |docker: Docker| async move {
+            let options = Some(options.clone());
+            docker.stop_container(name.as_str(), options).await
+        };
+        let limit = grace + CHANGE_LIMIT;
+        match self.client.call("stopping a container", limit, stop).await {
             Ok(()) => {}
             Err(HostError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
@@ -251,12 +271,16 @@ impl Host {
     /// Removes a container with its anonymous volumes, running or not, and makes sure that
     /// it is gone. One that is not there is success.
     pub async fn remove(&self, name: &ContainerName) -> Result<(), HostError> {
-        let options = RemoveContainerOptionsBuilder::new()
+        let options = &RemoveContainerOptionsBuilder::new()
             .force(true)
             .v(true)
             .build();
-        let call = self.docker.remove_container(name.as_str(), Some(options));
-        match error::limited("removing a container", CHANGE_LIMIT, call).await {
+        let remove = |docker: Docker| async move {
+            let options = Some(options.clone());
+            docker.remove_container(name.as_str(), options).await
+        };
+        let attempted = "removing a container";
+        match self.client.call(attempted, CHANGE_LIMIT, remove).await {
             Ok(()) | Err(HostError::RemovalInProgress) => self.wait_until_gone(name).await,
             Err(HostError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -265,12 +289,16 @@ impl Host {
 
     /// All containers of our deployment, whatever their state.
     pub async fn list(&self) -> Result<Vec<ManagedContainer>, HostError> {
-        let options = ListContainersOptionsBuilder::new()
+        let options = &ListContainersOptionsBuilder::new()
             .all(true)
             .filters(&self.only_ours())
             .build();
-        let call = self.docker.list_containers(Some(options));
-        let listed = error::limited("listing our containers", CHANGE_LIMIT, call).await?;
+        let list = |docker: Docker| async move {
+            let options = Some(options.clone());
+            docker.list_containers(options).await
+        };
+        let attempted = "listing our containers";
+        let listed = self.client.call(attempted, CHANGE_LIMIT, list).await?;
         let managed = listed.into_iter().filter_map(|container| {
             let labels = container.labels.unwrap_or_default();
             let lease = labels.get(LEASE_LABEL).and_then(|id| id.parse().ok());
@@ -292,11 +320,12 @@ impl Host {
 
     /// Follows a container's log from the second `since` (after the epoch) on, what lies
     /// there already first, until its program ends or it is removed.
-    pub fn follow(
+    pub async fn follow(
         &self,
         name: &ContainerName,
         since: i64,
-    ) -> impl Stream<Item = Result<LogPiece, HostError>> + Send + Unpin + 'static {
+    ) -> Result<impl Stream<Item = Result<LogPiece, HostError>> + Send + Unpin + 'static, HostError>
+    {
         let options = LogsOptionsBuilder::new()
             .follow(true)
             .stdout(true)
@@ -304,7 +333,9 @@ impl Host {
             .timestamps(true)
             .since(i32::try_from(since).unwrap_or(0))
             .build();
-        Box::pin(self.docker.logs(name.as_str(), Some(options)).map(|piece| {
+        let docker = self.client.docker().await?;
+        let pieces = docker.logs(name.as_str(), Some(options));
+        Ok(Box::pin(pieces.map(|piece| {
             let (stderr, bytes) = match piece.map_err(|e| error::translate("following a log", e))? {
                 LogOutput::StdErr { message } => (true, message),
                 LogOutput::StdOut { message }
@@ -312,7 +343,7 @@ impl Host {
                 | LogOutput::Console { message } => (false, message),
             };
             Ok(LogPiece { stderr, bytes })
-        }))
+        })))
     }
 
     /// The id of our containers' network, which is made if it is not there. Containers on it
@@ -327,7 +358,7 @@ impl Host {
         if let Some(id) = self.network_id(&name).await? {
             return Ok(id);
         }
-        let request = NetworkCreateRequest {
+        let request = &NetworkCreateRequest {
             name: name.clone(),
             driver: Some("bridge".to_owned()),
             options: Some(HashMap::from([(
@@ -340,8 +371,9 @@ impl Host {
             )])),
             ..NetworkCreateRequest::default()
         };
-        let make = self.docker.create_network(request);
-        match error::limited("making our network", CHANGE_LIMIT, make).await {
+        let make = |docker: Docker| async move { docker.create_network(request.clone()).await };
+        let attempted = "making our network";
+        match self.client.call(attempted, CHANGE_LIMIT, make).await {
             Ok(made) => Ok(made.id),
             // Another process has made it between our look and our call.
             Err(HostError::NameTaken) => self.network_id(&name).await?.ok_or(HostError::NotFound {
@@ -353,11 +385,15 @@ impl Host {
 
     /// The id of our network; of several of that name always the same.
     async fn network_id(&self, name: &str) -> Result<Option<String>, HostError> {
-        let options = ListNetworksOptionsBuilder::new()
+        let options = &ListNetworksOptionsBuilder::new()
             .filters(&self.only_ours())
             .build();
-        let look = self.docker.list_networks(Some(options));
-        let listed = error::limited("looking for our network", LOOK_LIMIT, look).await?;
+        let list = |docker: Docker| async move {
+            let options = Some(options.clone());
+            docker.list_networks(options).await
+        };
+        let attempted = "looking for our network";
+        let listed = self.client.call(attempted, LOOK_LIMIT, list).await?;
         Ok(listed
             .into_iter()
             .filter(|network| network.name.as_deref() == Some(name))
@@ -366,10 +402,13 @@ impl Host {
     }
 
     async fn inspect(&self, name: &ContainerName) -> Result<ContainerInspectResponse, HostError> {
-        let call = self
-            .docker
-            .inspect_container(name.as_str(), None::<InspectContainerOptions>);
-        error::limited("looking at a container", LOOK_LIMIT, call).await
+        let inspect = |docker: Docker| async move {
+            let options = None::<InspectContainerOptions>;
+            docker.inspect_container(name.as_str(), options).await
+        };
+        self.client
+            .call("looking at a container", LOOK_LIMIT, inspect)
+            .await
     }
 
     async fn create_from(
@@ -380,12 +419,16 @@ impl Host {
         network: &str,
     ) -> Result<(), HostError> {
         let name = ContainerName::of_lease(&lease.id);
-        let options = CreateContainerOptionsBuilder::new()
+        let options = &CreateContainerOptionsBuilder::new()
             .name(name.as_str())
             .build();
-        let body = self.body(lease, recipe, image, network);
-        let call = self.docker.create_container(Some(options), body);
-        match error::limited("making a container", CHANGE_LIMIT, call).await {
+        let body = &self.body(lease, recipe, image, network);
+        let create = |docker: Docker| async move {
+            let (options, body) = (Some(options.clone()), body.clone());
+            docker.create_container(options, body).await
+        };
+        let attempted = "making a container";
+        match self.client.call(attempted, CHANGE_LIMIT, create).await {
             Ok(_) | Err(HostError::NameTaken) => Ok(()),
             Err(HostError::NotFound { .. }) => Err(HostError::ImageMissing {
                 image: image.to_owned(),

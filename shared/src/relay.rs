@@ -193,7 +193,7 @@ impl<C: Connections> Relay<'_, C> {
     /// Follows the container's log until it ends.
     async fn follow(&mut self, lease: &Lease) -> Result<(), Stop> {
         let name = ContainerName::of_lease(&lease.id);
-        let mut pieces = self.host.follow(&name, self.cursor.since_second());
+        let mut pieces = self.host.follow(&name, self.cursor.since_second()).await?;
         let mut assembler = Assembler::after(self.cursor);
         let mut frame = String::new();
         loop {

@@ -12,7 +12,8 @@
 //! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues, at least 6 since it hands over 5 s before its end; none: as long as its lease |
 //! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | where the log relay posts to viewers: the WebSocket API's `@connections` address |
 //! | `DOCKER_HOST` | `unix:///var/run/docker.sock` | the Docker engine: `unix://PATH` or `tcp://HOST:PORT`, the latter with mutual TLS only |
-//! | `DOCKER_CERT_PATH` | none | the folder with `ca.pem`, `cert.pem` and `key.pem` for a `tcp://` engine |
+//! | `CONTAINERLEASE_DOCKER_SECRET` | none | for a `tcp://` engine, the name or ARN of a secret in Secrets Manager with the PEM texts `ca`, `cert` and `key` as JSON |
+//! | `DOCKER_CERT_PATH` | none | instead of that secret, the folder with `ca.pem`, `cert.pem` and `key.pem` for a `tcp://` engine |
 //! | `AWS_ENDPOINT_URL`, `AWS_REGION`, … | as the AWS SDK has them | where DynamoDB is, for emulators |
 //!
 //! The one-machine server reads these besides:
@@ -25,6 +26,15 @@
 //! | `CONTAINERLEASE_TICK_SECONDS` | `60` | how often the reaper runs |
 //! | `CONTAINERLEASE_DASHBOARD` | `frontend/dist` | the folder of the built dashboard |
 //! | `RUST_LOG` | `info,dynoxide=error` | what is logged, in the syntax of `tracing-subscriber` |
+//!
+//! The guard on a Docker host reads `DOCKER_HOST`, as a socket only, `RUST_LOG`, and these:
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `CONTAINERLEASE_GUARD_DEPLOYMENTS` | none | the deployments that it guards, separated by commas; none: all |
+//! | `CONTAINERLEASE_GUARD_GRACE_SECONDS` | `20` | how long past its hard deadline a container is left to the reaper, which writes the receipt |
+//! | `CONTAINERLEASE_GUARD_LOOK_SECONDS` | `10` | how often it looks for new containers, at the least |
+//! | `CONTAINERLEASE_MAX_MINUTES` | none | a container of ours whose deadline cannot be read is ended at this age; none: it is left alone, with a warning |
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -65,8 +75,17 @@ pub enum EngineAddress {
     /// Over TCP with mutual TLS: `HOST:PORT` and the folder of the certificates.
     Tls {
         authority: String,
-        certificates: PathBuf,
+        certificates: CertificateSource,
     },
+}
+
+/// Where the client's certificate, its key and the engine's CA are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// A folder with `ca.pem`, `cert.pem` and `key.pem`.
+    Folder(PathBuf),
+    /// A secret in Secrets Manager, JSON with the PEM texts `ca`, `cert` and `key`.
+    Secret(String),
 }
 
 /// What only the one-machine server reads.
@@ -77,6 +96,21 @@ pub struct LocalSettings {
     pub table_port: u16,
     pub tick: Duration,
     pub dashboard: PathBuf,
+}
+
+/// What only the guard on a Docker host reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardSettings {
+    /// The engine's socket: the guard needs no network.
+    pub socket: PathBuf,
+    /// The deployments that it guards; all where none is named.
+    pub deployments: Vec<Deployment>,
+    /// How long past its hard deadline a container is left to the reaper.
+    pub grace: Duration,
+    /// How often it looks for new containers, at the least.
+    pub look_every: Duration,
+    /// At which age a container is ended whose deadline cannot be read; none: at none.
+    pub longest_lease: Option<Duration>,
 }
 
 /// A setting that cannot be used.
@@ -151,6 +185,50 @@ impl LocalSettings {
             table_port: read.number("CONTAINERLEASE_TABLE_PORT", 0, 0..=65_535)?,
             tick: read.seconds("CONTAINERLEASE_TICK_SECONDS", 60, 1..=3_600)?,
             dashboard: PathBuf::from(read.text("CONTAINERLEASE_DASHBOARD", "frontend/dist")),
+        })
+    }
+}
+
+impl GuardSettings {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        Self::parse(environment)
+    }
+
+    /// Reads the settings from `lookup`, which gives a variable's value.
+    pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        const DEPLOYMENTS: &str = "CONTAINERLEASE_GUARD_DEPLOYMENTS";
+        let read = Reader(lookup);
+        let EngineAddress::Unix(socket) = read.engine()? else {
+            return Err(SettingsError {
+                variable: "DOCKER_HOST",
+                value: read.text("DOCKER_HOST", ""),
+                problem: "the guard runs on the Docker host itself and uses the engine's socket \
+                          only, such as unix:///var/run/docker.sock"
+                    .to_owned(),
+            });
+        };
+        let names = read.text(DEPLOYMENTS, "");
+        let names = names.split(',').map(str::trim).filter(|n| !n.is_empty());
+        let deployments = names.map(str::parse).collect::<Result<_, _>>();
+        Ok(Self {
+            socket,
+            deployments: deployments.map_err(|error: crate::names::NotADeployment| {
+                SettingsError {
+                    variable: DEPLOYMENTS,
+                    value: read.text(DEPLOYMENTS, ""),
+                    problem: error.to_string(),
+                }
+            })?,
+            // Both bounds together leave half of the 60 s after a deadline for the engine.
+            grace: read.seconds("CONTAINERLEASE_GUARD_GRACE_SECONDS", 20, 0..=20)?,
+            look_every: read.seconds("CONTAINERLEASE_GUARD_LOOK_SECONDS", 10, 1..=10)?,
+            longest_lease: match read.optional("CONTAINERLEASE_MAX_MINUTES") {
+                None => None,
+                Some(_) => Some(Duration::from_secs(
+                    60 * read.number::<u64>("CONTAINERLEASE_MAX_MINUTES", 0, 1..=525_600)?,
+                )),
+            },
         })
     }
 }
@@ -236,6 +314,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     fn engine(&self) -> Result<EngineAddress, SettingsError> {
         const HOST: &str = "DOCKER_HOST";
         const CERTIFICATES: &str = "DOCKER_CERT_PATH";
+        const SECRET: &str = "CONTAINERLEASE_DOCKER_SECRET";
         let value = self.text(HOST, "unix:///var/run/docker.sock");
         let refused = |problem: &str| SettingsError {
             variable: HOST,
@@ -262,15 +341,22 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 "it must name a host and a port, such as tcp://192.0.2.7:2376",
             ));
         }
-        let Some(certificates) = self.optional(CERTIFICATES) else {
-            return Err(refused(
-                "an engine over TCP is reached by mutual TLS only: set DOCKER_CERT_PATH to \
-                 the folder with ca.pem, cert.pem and key.pem",
-            ));
+        let folder = self.optional(CERTIFICATES).map(PathBuf::from);
+        let secret = self.optional(SECRET);
+        let certificates = match (folder, secret) {
+            (Some(folder), _) => CertificateSource::Folder(folder),
+            (None, Some(secret)) => CertificateSource::Secret(secret),
+            (None, None) => {
+                return Err(refused(
+                    "an engine over TCP is reached by mutual TLS only: set DOCKER_CERT_PATH to \
+                     the folder with ca.pem, cert.pem and key.pem, or \
+                     CONTAINERLEASE_DOCKER_SECRET to a secret that holds them",
+                ));
+            }
         };
         Ok(EngineAddress::Tls {
             authority: authority.to_owned(),
-            certificates: PathBuf::from(certificates),
+            certificates,
         })
     }
 }
@@ -387,7 +473,7 @@ mod tests {
             tls.unwrap().engine,
             EngineAddress::Tls {
                 authority: "127.0.0.1:2376".to_owned(),
-                certificates: "/certs".into()
+                certificates: CertificateSource::Folder("/certs".into())
             }
         );
     }
@@ -400,5 +486,48 @@ mod tests {
         }
         assert!(LocalSettings::parse(lookup(&[("CONTAINERLEASE_LISTEN", "[::1]:9")])).is_ok());
         assert!(LocalSettings::parse(lookup(&[("CONTAINERLEASE_LISTEN", "8080")])).is_err());
+    }
+
+    #[test]
+    fn the_guard_uses_a_socket_only_and_has_its_bounds() {
+        let guard = |pairs: &[_]| GuardSettings::parse(lookup(pairs));
+        let defaults = guard(&[]).unwrap();
+        assert_eq!(
+            defaults,
+            GuardSettings {
+                socket: "/var/run/docker.sock".into(),
+                deployments: Vec::new(),
+                grace: Duration::from_secs(20),
+                look_every: Duration::from_secs(10),
+                longest_lease: None,
+            }
+        );
+        let set = guard(&[
+            ("CONTAINERLEASE_GUARD_DEPLOYMENTS", "prod, dev,"),
+            ("CONTAINERLEASE_MAX_MINUTES", "30"),
+        ]);
+        let set = set.unwrap();
+        assert_eq!(set.deployments, ["prod", "dev"].map(|n| n.parse().unwrap()));
+        assert_eq!(set.longest_lease, Some(Duration::from_secs(1_800)));
+        let over_tls = [
+            ("DOCKER_HOST", "tcp://127.0.0.1:2376"),
+            ("DOCKER_CERT_PATH", "/certs"),
+        ];
+        assert!(
+            guard(&over_tls)
+                .unwrap_err()
+                .problem
+                .contains("socket only")
+        );
+        for (variable, value) in [
+            ("CONTAINERLEASE_GUARD_DEPLOYMENTS", "prod,My App"),
+            ("CONTAINERLEASE_GUARD_GRACE_SECONDS", "21"),
+            ("CONTAINERLEASE_GUARD_LOOK_SECONDS", "0"),
+            ("CONTAINERLEASE_GUARD_LOOK_SECONDS", "11"),
+            ("CONTAINERLEASE_MAX_MINUTES", "0"),
+        ] {
+            let error = guard(&[(variable, value)]).unwrap_err();
+            assert_eq!(error.variable, variable);
+        }
     }
 }

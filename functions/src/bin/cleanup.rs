@@ -2,7 +2,7 @@
 
 use containerlease_functions::{
     app::{App, init_log},
-    cleanup,
+    cleanup, metrics,
 };
 use containerlease_shared::time::Time;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -14,11 +14,19 @@ async fn main() -> Result<(), Error> {
     init_log();
     let (app, settings, _) = App::from_env().await?;
     let reaper = &cleanup::reaper(&app, settings.look_ahead, CancellationToken::new());
+    let deployment = &settings.deployment;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let cut_off = i64::try_from(event.context.deadline)
             .map_or_else(|_| Time::now().plus(settings.look_ahead), Time::from_millis);
         let report = cleanup::handle(reaper, cut_off).await?;
         tracing::info!(%report, "cleanup ran");
+        let expiry = reaper.host.certificate_expiry().await;
+        metrics::write(&metrics::of_cleanup(
+            &report,
+            expiry,
+            deployment,
+            Time::now(),
+        ));
         Ok::<_, Error>(report)
     }))
     .await

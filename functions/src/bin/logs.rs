@@ -9,6 +9,7 @@ use aws_sdk_lambda::{Client as Lambda, types::InvocationType};
 use containerlease_functions::{
     app::{App, init_log},
     logs::{self, Event, RelayStart, Relays, StartFailed},
+    metrics,
 };
 use containerlease_shared::{
     relay::{Connections, PostError},
@@ -31,7 +32,7 @@ async fn main() -> Result<(), Error> {
         .build();
     let gateway = &Gateway(Management::from_conf(config));
     let lambda = &Lambda::new(&aws);
-    let app = &app;
+    let (app, settings) = (&app, &settings);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let relays = Invocations {
             lambda: lambda.clone(),
@@ -51,7 +52,9 @@ async fn main() -> Result<(), Error> {
                 // A relay that failed has closed its connection, and the viewer's client
                 // connects again: Lambda must not try the same invocation once more.
                 let relayed = logs::relay(app, gateway, &relays, start, cut_off).await;
-                Ok(json!({"relayed": relayed.is_ok()}))
+                let failed = relayed.is_err();
+                metrics::write(&[metrics::of_relay(failed, &settings.deployment, Time::now())]);
+                Ok(json!({"relayed": !failed}))
             }
         }
     }))

@@ -43,9 +43,12 @@ pub enum HostError {
         fault: TlsFault,
         message: String,
     },
-    /// A certificate or key of ours cannot be read.
+    /// A certificate or key of ours cannot be read or used.
     #[error("{0}")]
     Certificates(String),
+    /// The secret with our certificate cannot be read.
+    #[error("{0}")]
+    Secret(String),
     /// The engine answered with another error.
     #[error("{attempted}: the engine answered {status}: {message}")]
     Engine {
@@ -65,13 +68,13 @@ pub enum HostError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TlsFault {
     #[error(
-        "the engine refuses our client certificate (cert.pem in DOCKER_CERT_PATH must be signed \
-         by the engine's CA)"
+        "the engine refuses our client certificate (it must be signed by the engine's CA: \
+         cert.pem in DOCKER_CERT_PATH, or cert in the secret)"
     )]
     OursRefused,
     #[error(
-        "we do not trust the engine's certificate (ca.pem in DOCKER_CERT_PATH must be the CA \
-         that signed it, and it must name the host)"
+        "we do not trust the engine's certificate (it must name the host and be signed by our \
+         CA: ca.pem in DOCKER_CERT_PATH, or ca in the secret)"
     )]
     TheirsUntrusted,
 }

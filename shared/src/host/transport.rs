@@ -1,12 +1,16 @@
 //! The way to the engine: its unix socket, or TCP with mutual TLS.
 //!
 //! For both the client library is given a transport of ours. Its own for the socket wants
-//! the socket to be there already. Its own for TLS reads the key files anew at each handshake, trusts every CA of the operating system, keeps no connections
-//! and waits 40 ms on each request for want of `TCP_NODELAY`.
+//! the socket to be there already. Its own for TLS reads the key files anew at each
+//! handshake, trusts every CA of the operating system, keeps no connections and waits 40 ms
+//! on each request for want of `TCP_NODELAY`.
 
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,13 +25,18 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 use tokio::net::UnixStream;
+use x509_cert::{Certificate, der::Decode};
 
-use super::error::HostError;
-use crate::settings::EngineAddress;
+use super::{certificates::Certificates, error::HostError};
+use crate::time::Time;
 
 /// The client library's own limit, in seconds, up to an answer's head. Each call has a
 /// shorter one of ours; this one bounds the opening of a log stream.
@@ -36,19 +45,22 @@ const LIBRARY_LIMIT: u64 = 30;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
-/// A client for the engine at `address`. Nothing is sent; certificates are read.
-pub(super) fn connect(address: &EngineAddress) -> Result<Docker, HostError> {
-    match address {
-        // The authority is for the Host header alone.
-        EngineAddress::Unix(path) => over(
-            UnixSocket(path.as_path().into()),
-            "http://localhost".to_owned(),
-        ),
-        EngineAddress::Tls {
-            authority,
-            certificates,
-        } => over(tls_connector(certificates)?, format!("https://{authority}")),
-    }
+/// A client for the engine at the socket `path`. Nothing is sent.
+pub(super) fn over_socket(path: &Path) -> Result<Docker, HostError> {
+    // The authority is for the Host header alone.
+    over(UnixSocket(path.into()), "http://localhost".to_owned())
+}
+
+/// A client for the engine at `authority`, `HOST:PORT`, and when its certificates expire.
+/// Nothing is sent.
+pub(super) fn over_tls(
+    authority: &str,
+    certificates: &Certificates,
+) -> Result<(Docker, Expiry), HostError> {
+    let expiry = Expiry::default();
+    let connector = tls_connector(certificates, expiry.clone())?;
+    let docker = over(connector, format!("https://{authority}"))?;
+    Ok((docker, expiry))
 }
 
 /// A client whose connections `connector` makes. Nothing is connected before the first call.
@@ -91,30 +103,79 @@ impl tower_service::Service<http::Uri> for UnixSocket {
     }
 }
 
-/// Connects with the client certificate in the folder `certificates`, and to an engine that
-/// the CA there has signed for alone.
-fn tls_connector(certificates: &Path) -> Result<HttpsConnector<HttpConnector>, HostError> {
-    let ca = certificates_of(&certificates.join("ca.pem"))?;
-    let chain = certificates_of(&certificates.join("cert.pem"))?;
-    let key_path = certificates.join("key.pem");
-    let key =
-        PrivateKeyDer::from_pem_file(&key_path).map_err(|error| unreadable(&key_path, &error))?;
+/// When the first of several certificates expires.
+#[derive(Clone, Debug)]
+pub(super) struct Expiry(Arc<AtomicI64>);
 
+impl Default for Expiry {
+    fn default() -> Self {
+        Self(Arc::new(AtomicI64::new(i64::MAX)))
+    }
+}
+
+impl Expiry {
+    /// None while no certificate was seen.
+    pub(super) fn first(&self) -> Option<Time> {
+        match self.0.load(Ordering::Relaxed) {
+            i64::MAX => None,
+            millis => Some(Time::from_millis(millis)),
+        }
+    }
+
+    /// One that cannot be read here is judged by those who use it.
+    fn note(&self, certificate: &[u8]) {
+        let Ok(certificate) = Certificate::from_der(certificate) else {
+            return;
+        };
+        let end = certificate.tbs_certificate().validity().not_after;
+        let end = i64::try_from(end.to_unix_duration().as_millis()).unwrap_or(i64::MAX);
+        self.0.fetch_min(end, Ordering::Relaxed);
+    }
+}
+
+/// Connects with the client certificate, and to an engine that the CA beside it has signed
+/// for alone.
+fn tls_connector(
+    certificates: &Certificates,
+    expiry: Expiry,
+) -> Result<HttpsConnector<HttpConnector>, HostError> {
+    let refused =
+        |text: &str, problem: &dyn std::fmt::Display| certificates.unusable(text, problem);
+    let parsed = |text: &str, pem: &[u8]| {
+        let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<_, _>>()
+            .map_err(|error| refused(text, &error))?;
+        if found.is_empty() {
+            return Err(refused(text, &"it holds no certificate"));
+        }
+        for certificate in &found {
+            expiry.note(certificate);
+        }
+        Ok(found)
+    };
     let mut roots = RootCertStore::empty();
-    for certificate in ca {
+    for certificate in parsed("ca", &certificates.ca)? {
         roots
             .add(certificate)
-            .map_err(|error| unreadable(&certificates.join("ca.pem"), &error))?;
+            .map_err(|error| refused("ca", &error))?;
     }
+    let chain = parsed("cert", &certificates.cert)?;
+    let key =
+        PrivateKeyDer::from_pem_slice(&certificates.key).map_err(|error| refused("key", &error))?;
+
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let judge = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| refused("ca", &error))?;
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
             builder
-                .with_root_certificates(roots)
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Noting { judge, expiry }))
                 .with_client_auth_cert(chain, key)
         })
-        .map_err(|error| unreadable(&certificates.join("cert.pem"), &error))?;
+        .map_err(|error| refused("cert", &error))?;
 
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -127,16 +188,55 @@ fn tls_connector(certificates: &Path) -> Result<HttpsConnector<HttpConnector>, H
         .wrap_connector(tcp))
 }
 
-fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, HostError> {
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| unreadable(path, &error))?;
-    if certificates.is_empty() {
-        return Err(unreadable(path, &"it holds no certificate"));
-    }
-    Ok(certificates)
+/// Leaves every judgement to rustls's own verifier, and notes until when the engine's
+/// certificate holds: nothing else tells what the other side has shown.
+#[derive(Debug)]
+struct Noting {
+    judge: Arc<WebPkiServerVerifier>,
+    expiry: Expiry,
 }
 
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> HostError {
-    HostError::Certificates(format!("{} cannot be used: {error}", path.display()))
+impl ServerCertVerifier for Noting {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.judge.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )?;
+        self.expiry.note(end_entity);
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.supported_verify_schemes()
+    }
 }

@@ -47,7 +47,7 @@ fn variable(name: &str) -> String {
 /// Checks that the server is up, says of its engine what is wrong, and leases nothing.
 pub(crate) async fn cannot_lease(server: &Server, detail: &str) {
     // The banner says it to whoever starts the server, right below the first line.
-    eventually("the banner", Duration::from_secs(5), async || {
+    eventually("the banner", Duration::from_secs(20), async || {
         let banner = server.process.stdout();
         let wanted = format!("NOT USABLE: {detail} Nothing can be leased until it is.");
         banner.contains(&wanted).then_some(())
@@ -80,7 +80,7 @@ async fn the_job_is_done_over_mutual_tls() {
     );
     let server = place.start().await;
     assert_eq!(server.get("/readyz").await.status, StatusCode::OK);
-    eventually("the banner", Duration::from_secs(5), async || {
+    eventually("the banner", Duration::from_secs(20), async || {
         let banner = server.process.stdout();
         banner.contains("with mutual TLS (Docker ").then_some(())
     })
@@ -112,6 +112,35 @@ async fn a_client_certificate_of_another_ca_is_refused_by_the_engine() {
         ])
         .await;
     cannot_lease(&server, "The engine refuses our client certificate.").await;
+}
+
+/// What is read again is read at most every 10 s, for which this waits.
+#[tokio::test]
+async fn a_certificate_that_was_replaced_is_used_without_a_restart() {
+    let engine = engine();
+    let place = Place::new().await;
+    let folder = other_authority(&place.folder.join("certificates"));
+    let server = place
+        .start_with(&[
+            ("DOCKER_HOST", &engine.host),
+            ("DOCKER_CERT_PATH", &folder.display().to_string()),
+        ])
+        .await;
+    assert_eq!(
+        server.get("/readyz").await.status,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    for file in ["ca.pem", "cert.pem", "key.pem"] {
+        fs::copy(engine.certificates.join(file), folder.join(file)).unwrap();
+    }
+    eventually("a ready engine", Duration::from_secs(20), async || {
+        let ready = server.get("/readyz").await;
+        (ready.status == StatusCode::OK).then_some(())
+    })
+    .await;
+    server
+        .provision(&json!({"imageType": "alpine", "durationMinutes": 1}))
+        .await;
 }
 
 #[tokio::test]
@@ -172,7 +201,7 @@ async fn an_engine_over_tcp_without_certificates_is_not_called() {
         process.stderr(),
         "containerlease: DOCKER_HOST is \"tcp://127.0.0.1:2376\": an engine over TCP is reached \
          by mutual TLS only: set DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and \
-         key.pem\n"
+         key.pem, or CONTAINERLEASE_DOCKER_SECRET to a secret that holds them\n"
     );
 }
 

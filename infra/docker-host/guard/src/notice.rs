@@ -1,0 +1,127 @@
+//! What the log and systemd are told of a round: what was done, and what has changed.
+//!
+//! What it remembers of earlier rounds only keeps it from saying the same thing again.
+
+use std::{collections::HashSet, path::Path};
+
+use containerlease_shared::{
+    names::{ContainerName, Deployment},
+    time::Time,
+};
+use sd_notify::NotifyState;
+
+use crate::{
+    engine::{Fault, Removed},
+    plan::Rules,
+    round::Report,
+};
+
+/// The one who tells.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    /// Since when the engine has not answered.
+    silent_since: Option<Time>,
+    /// Containers of which it was said that their deadline cannot be read.
+    unreadable: HashSet<ContainerName>,
+}
+
+impl Notice {
+    pub(crate) fn started(socket: &Path, rules: &Rules) -> Self {
+        let deployments: Vec<_> = rules.deployments.iter().map(Deployment::as_str).collect();
+        tracing::info!(
+            socket = %socket.display(),
+            deployments = if deployments.is_empty() { "all".to_owned() } else { deployments.join(",") },
+            grace_seconds = rules.grace.as_secs(),
+            "standing guard"
+        );
+        tell_systemd(&[NotifyState::Ready]);
+        Self {
+            silent_since: None,
+            unreadable: HashSet::new(),
+        }
+    }
+
+    pub(crate) fn of(&mut self, outcome: &Result<Report, Fault>) {
+        match outcome {
+            Ok(report) => self.of_report(report),
+            Err(fault) => self.of_fault(fault),
+        }
+    }
+
+    fn of_report(&mut self, report: &Report) {
+        if let Some(since) = self.silent_since.take() {
+            let seconds = since.until(Time::now()).as_secs();
+            tracing::info!(seconds, "the engine answers again");
+        }
+        for ended in &report.ended {
+            let container = ended.overdue.name.as_str();
+            let deadline = ended.overdue.deadline;
+            let late_ms = ended.at.millis_since(deadline);
+            match ended.removed {
+                Removed::ByUs => tracing::warn!(
+                    container,
+                    %deadline,
+                    late_ms,
+                    "ended a container past its hard deadline: its control plane did not"
+                ),
+                Removed::ByAnother => tracing::info!(
+                    container,
+                    %deadline,
+                    late_ms,
+                    "a container past its hard deadline was removed by another"
+                ),
+            }
+        }
+        for (overdue, fault) in &report.failed {
+            tracing::error!(
+                container = overdue.name.as_str(),
+                deadline = %overdue.deadline,
+                error = %fault,
+                "a container past its hard deadline is still there; the next round tries again"
+            );
+        }
+        if report.left > 0 {
+            tracing::error!(
+                left = report.left,
+                "this round's time is over; the next one goes on at once"
+            );
+        }
+        self.of_unreadable(&report.unreadable);
+        let next = match report.next {
+            Some(next) => format!("the next is overdue at {next}"),
+            None => "none is due".to_owned(),
+        };
+        let status = format!("{} containers guarded, {next}", report.guarded);
+        tell_systemd(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+    }
+
+    fn of_unreadable(&mut self, unreadable: &[ContainerName]) {
+        self.unreadable.retain(|name| unreadable.contains(name));
+        for name in unreadable {
+            if self.unreadable.insert(name.clone()) {
+                tracing::warn!(
+                    container = name.as_str(),
+                    "a container of ours has no hard deadline that can be read: it is left alone, \
+                     or judged by its age where CONTAINERLEASE_MAX_MINUTES is set"
+                );
+            }
+        }
+    }
+
+    /// An engine that is away is no reason for systemd to start the guard anew.
+    fn of_fault(&mut self, fault: &Fault) {
+        if self.silent_since.is_none() {
+            self.silent_since = Some(Time::now());
+            tracing::warn!(error = %fault, "nothing can be guarded until the engine answers");
+        }
+        let status = fault.to_string();
+        tell_systemd(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+    }
+}
+
+/// Without systemd nobody is told, and that is right.
+fn tell_systemd(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "systemd cannot be told");
+    }
+}

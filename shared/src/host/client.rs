@@ -1,0 +1,182 @@
+//! The engine's client library, as long as its certificate is taken.
+//!
+//! The certificate is read by the first call that needs the engine, so a function that never
+//! calls it never reads the secret. Once the two sides no longer trust each other, the
+//! certificate is read again: one that was replaced in the meantime is used at once, and the
+//! call that noticed is made again, so that a rotation needs no deploy and no call fails by it.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bollard::{Docker, errors::Error as ClientError};
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{
+    certificates::{self, Certificates},
+    error::{self, HostError},
+    transport::{self, Expiry},
+};
+use crate::{
+    settings::{CertificateSource, EngineAddress},
+    time::Time,
+};
+
+/// How long after the certificate was read it is not read again: one that stays wrong must
+/// not cost a read of the secret with each call.
+const BETWEEN_READS: Duration = Duration::from_secs(10);
+
+/// The engine's client, which looks after its certificate.
+#[derive(Debug)]
+pub(super) struct Client {
+    address: EngineAddress,
+    secrets: aws_sdk_secretsmanager::Client,
+    /// None before the first call where the certificate is in a secret.
+    current: Mutex<Option<Current>>,
+}
+
+#[derive(Clone, Debug)]
+struct Current {
+    docker: Docker,
+    /// None over the engine's socket.
+    tls: Option<Arc<Tls>>,
+    read_at: Instant,
+}
+
+#[derive(Debug)]
+struct Tls {
+    certificates: Certificates,
+    expiry: Expiry,
+}
+
+impl Client {
+    /// A client of the engine at `address`. Nothing is sent; only certificates in a folder
+    /// are read.
+    pub(super) fn new(
+        address: &EngineAddress,
+        aws: &aws_config::SdkConfig,
+    ) -> Result<Self, HostError> {
+        let current = match address {
+            EngineAddress::Unix(path) => Some(Current {
+                docker: transport::over_socket(path)?,
+                tls: None,
+                read_at: Instant::now(),
+            }),
+            EngineAddress::Tls {
+                authority,
+                certificates: CertificateSource::Folder(folder),
+            } => Some(over_tls(authority, certificates::of_folder(folder)?)?),
+            EngineAddress::Tls {
+                certificates: CertificateSource::Secret(_),
+                ..
+            } => None,
+        };
+        Ok(Self {
+            address: address.clone(),
+            secrets: certificates::secrets(aws),
+            current: Mutex::new(current),
+        })
+    }
+
+    /// Makes a call that may take `limit`. Where the two sides do not trust each other the
+    /// engine has not taken the request, so with a newer certificate it is made once more.
+    pub(super) async fn call<T, F>(
+        &self,
+        attempted: &'static str,
+        limit: Duration,
+        call: impl Fn(Docker) -> F,
+    ) -> Result<T, HostError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let call = |docker| error::limited(attempted, limit, call(docker));
+        let used = self.current().await?;
+        let answer = call(used.docker.clone()).await;
+        if !matches!(answer, Err(HostError::Tls { .. })) {
+            return answer;
+        }
+        match self.newer_than(&used).await {
+            Some(newer) => call(newer.docker).await,
+            None => answer,
+        }
+    }
+
+    /// The client library as it is now, for a call that answers with a stream.
+    pub(super) async fn docker(&self) -> Result<Docker, HostError> {
+        self.current().await.map(|current| current.docker)
+    }
+
+    /// When the first of the certificates expires that a connection needs: ours, the CA, and
+    /// the engine's own once it was seen. None over a socket, or before the first call.
+    pub(super) async fn first_expiry(&self) -> Option<Time> {
+        let current = self.current.lock().await;
+        current.as_ref()?.tls.as_ref()?.expiry.first()
+    }
+
+    async fn current(&self) -> Result<Current, HostError> {
+        let mut current = self.current.lock().await;
+        if let Some(current) = &*current {
+            return Ok(current.clone());
+        }
+        let (authority, source) = self.tls();
+        // Boxed: it is large, and seldom needed by the many that wait for it.
+        let read = Box::pin(certificates::of(&self.secrets, source)).await?;
+        Ok(current.insert(over_tls(authority, read)?).clone())
+    }
+
+    /// A client with another certificate than that of `used`, if there is one by now.
+    async fn newer_than(&self, used: &Current) -> Option<Current> {
+        let used = used.tls.as_ref()?;
+        let mut current = self.current.lock().await;
+        let now = current.as_mut()?;
+        let tls = now.tls.as_ref()?;
+        if !Arc::ptr_eq(tls, used) {
+            return Some(now.clone());
+        }
+        if now.read_at.elapsed() < BETWEEN_READS {
+            return None;
+        }
+        now.read_at = Instant::now();
+        let (authority, source) = self.tls();
+        let read = Box::pin(certificates::of(&self.secrets, source)).await;
+        let newer = read.and_then(|read| {
+            if read == tls.certificates {
+                return Ok(None);
+            }
+            over_tls(authority, read).map(Some)
+        });
+        match newer {
+            Ok(Some(newer)) => {
+                tracing::info!("the engine's certificate was replaced; the new one is used");
+                *now = newer.clone();
+                Some(newer)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!(%error, "could not read the certificate again");
+                None
+            }
+        }
+    }
+
+    fn tls(&self) -> (&str, &CertificateSource) {
+        match &self.address {
+            EngineAddress::Tls {
+                authority,
+                certificates,
+            } => (authority, certificates),
+            EngineAddress::Unix(_) => unreachable!("over a socket there is no certificate"),
+        }
+    }
+}
+
+fn over_tls(authority: &str, certificates: Certificates) -> Result<Current, HostError> {
+    let (docker, expiry) = transport::over_tls(authority, &certificates)?;
+    let tls = Tls {
+        certificates,
+        expiry,
+    };
+    Ok(Current {
+        docker,
+        tls: Some(Arc::new(tls)),
+        read_at: Instant::now(),
+    })
+}
