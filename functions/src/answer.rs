@@ -1,6 +1,8 @@
 //! Requests and answers over HTTP: who asks, for which lease, with what body; and the way
 //! from a verb's result to a response.
 
+use std::time::Instant;
+
 use containerlease_shared::{
     names::{LeaseId, Owner},
     request::BODY_LIMIT,
@@ -10,8 +12,30 @@ use http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
 use serde::Serialize;
 use serde_json::json;
+use tracing::Instrument as _;
 
 use crate::{problem::Problem, view::Timed};
+
+/// Answers a request with `handler`, under the request's id in the log, and leaves a line
+/// there. On Lambda, where nothing else does.
+pub async fn logged<F: Future<Output = Response<Body>>>(
+    request: Request,
+    handler: impl FnOnce(Request) -> F,
+) -> Result<Response<Body>, lambda_http::Error> {
+    let id = request_id(&request).unwrap_or_default().to_owned();
+    let asked = format!("{} {}", request.method(), request.raw_http_path());
+    let began = Instant::now();
+    let span = tracing::info_span!("request", id);
+    async {
+        let response = handler(request).await;
+        let status = response.status().as_u16();
+        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(asked, status, ms = took, "answered");
+        Ok(response)
+    }
+    .instrument(span)
+    .await
+}
 
 /// Who asks. Where an authorizer has checked a token, its subject; where there is none, the
 /// one owner that there is.

@@ -10,9 +10,9 @@
 //! - [`logs`]: the WebSocket API's routes, and the relay that they start.
 //!
 //! And what these share: [`app`] (what a process holds), [`answer`] (requests and answers
-//! over HTTP), [`problem`] (every error that a caller can see), [`view`] (the JSON of a
-//! lease), [`metrics`] (what the alarms watch). `src/bin` holds one program per function; the one-machine server calls the same
-//! handlers.
+//! over HTTP), [`routes`] (which function answers what), [`problem`] (every error that a
+//! caller can see), [`view`] (the JSON of a lease), [`metrics`] (what the alarms watch).
+//! `src/bin` holds one program per function; the one-machine server calls the same handlers.
 
 pub mod answer;
 pub mod app;
@@ -24,4 +24,5 @@ pub mod metrics;
 pub mod problem;
 pub mod provision;
 pub mod renew;
+pub mod routes;
 pub mod view;

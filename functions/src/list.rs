@@ -12,15 +12,17 @@ use crate::{
     answer::{answer, json_response, lease_id, owner, problem_response, request_id},
     app::App,
     problem::Problem,
+    routes::route,
     view::{Container, Containers, Images},
 };
 
 /// Answers every route of this function.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let path = request.raw_http_path();
     if request.method() != Method::GET {
-        return problem_response(request_id(&request), &Problem::method_not_allowed("GET"));
+        return problem_response(request_id(&request), &unrouted(request.method(), path));
     }
-    match request.raw_http_path() {
+    match path {
         "/api/containers" => answer(&request, StatusCode::OK, all(app, &request).await),
         "/api/images" => {
             let images = Images::new(&app.catalogue, &app.policy);
@@ -31,8 +33,14 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
         path if path.starts_with("/api/containers/") => {
             answer(&request, StatusCode::OK, one(app, &request).await)
         }
-        _ => problem_response(request_id(&request), &Problem::route_not_found()),
+        path => problem_response(request_id(&request), &unrouted(&Method::GET, path)),
     }
+}
+
+/// What is wrong with a request that is not for this function: that of a path or a method
+/// that no route takes.
+fn unrouted(method: &Method, path: &str) -> Problem {
+    route(method, path).map_or_else(|problem| problem, |_| Problem::route_not_found())
 }
 
 async fn all(app: &App, request: &Request) -> Result<Containers, Problem> {

@@ -1,6 +1,7 @@
 //! The `renew` function: its handlers behind the Lambda runtime.
 
 use containerlease_functions::{
+    answer::logged,
     app::{App, init_log},
     renew,
 };
@@ -11,8 +12,8 @@ async fn main() -> Result<(), Error> {
     init_log();
     let (app, _, _) = App::from_env().await?;
     let app = &app;
-    lambda_http::run(service_fn(move |request: Request| async move {
-        Ok::<_, Error>(renew::handle(app, request).await)
+    lambda_http::run(service_fn(move |request: Request| {
+        logged(request, move |request| renew::handle(app, request))
     }))
     .await
 }

@@ -60,6 +60,28 @@ async fn the_catalogue_is_shown_with_its_limits() {
     assert_eq!(redis["ports"][0]["containerPort"], 6379);
 }
 
+/// On AWS the gateway gives this function what no route takes.
+#[tokio::test]
+async fn what_no_route_takes_is_refused_and_told_what_does() {
+    let bench = Plan::default().without_engine().build().await;
+    let answer = Event::saved("unrouted").list(&bench.app).await;
+    assert_eq!(
+        (answer.status, answer.problem()),
+        (405, "method-not-allowed")
+    );
+    assert_eq!(answer.headers["allow"], "POST");
+    let put = Event::saved("unrouted").method("PUT").path("/api/images");
+    let answer = put.list(&bench.app).await;
+    assert_eq!(
+        (answer.status, answer.problem()),
+        (405, "method-not-allowed")
+    );
+    assert_eq!(answer.headers["allow"], "GET");
+    let nowhere = Event::saved("unrouted").path("/no/such/path");
+    let answer = nowhere.list(&bench.app).await;
+    assert_eq!((answer.status, answer.problem()), (404, "route-not-found"));
+}
+
 #[tokio::test]
 async fn health_needs_nothing_and_readiness_everything() {
     let bench = Bench::proxied().await;

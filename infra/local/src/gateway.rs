@@ -11,12 +11,11 @@ use axum::{
     routing::any,
 };
 use containerlease_functions::{
-    answer::problem_response, app::App, delete, list, problem::Problem, provision, renew,
+    answer::problem_response, app::App, problem::Problem, routes::route,
 };
 use futures_util::StreamExt as _;
 use http::{HeaderValue, Method, header};
 use lambda_http::Body as LambdaBody;
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tower_http::compression::CompressionLayer;
 use tracing::Instrument as _;
@@ -105,61 +104,6 @@ pub(crate) fn router(gateway: Arc<Gateway>, folder: &Path) -> Router {
         .fallback_service(dashboard)
         .layer(middleware::from_fn_with_state(gateway, refuse_foreigners))
         .layer(middleware::from_fn(dashboard::security_headers))
-}
-
-/// A function's handler, by its route.
-#[derive(Clone, Copy)]
-enum Function {
-    Provision,
-    Renew,
-    Delete,
-    List,
-}
-
-impl Function {
-    async fn call(
-        self,
-        app: &App,
-        request: lambda_http::Request,
-    ) -> lambda_http::Response<LambdaBody> {
-        match self {
-            Self::Provision => provision::handle(app, request).await,
-            Self::Renew => renew::handle(app, request).await,
-            Self::Delete => delete::handle(app, request).await,
-            Self::List => list::handle(app, request).await,
-        }
-    }
-}
-
-/// The function for a path and a method, with the lease's id in the path; or the methods
-/// that the path takes.
-fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), Problem> {
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let (id, functions): (Option<&str>, &[(Method, Function)]) = match segments.as_slice() {
-        ["api", "provision"] => (None, &[(Method::POST, Function::Provision)]),
-        ["api", "containers" | "images"] | ["healthz" | "readyz"] => {
-            (None, &[(Method::GET, Function::List)])
-        }
-        ["api", "containers", id] => (
-            Some(id),
-            &[
-                (Method::GET, Function::List),
-                (Method::DELETE, Function::Delete),
-            ],
-        ),
-        ["api", "containers", id, "renew"] => (Some(id), &[(Method::POST, Function::Renew)]),
-        _ => return Err(Problem::route_not_found()),
-    };
-    let function = functions.iter().find(|(allowed, _)| allowed == method);
-    let Some((_, function)) = function else {
-        let allowed: Vec<_> = functions
-            .iter()
-            .map(|(method, _)| method.as_str())
-            .collect();
-        return Err(Problem::method_not_allowed(&allowed.join(", ")));
-    };
-    let id = id.map(|id| percent_decode_str(id).decode_utf8_lossy().into_owned());
-    Ok((*function, id))
 }
 
 /// Answers a request to the API.
@@ -260,40 +204,5 @@ async fn refuse_foreigners(
         next.run(request).await
     } else {
         response_of(problem_response(None, &Problem::foreign_origin()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_with_another_method_is_told_which_it_takes() {
-        let refused = |method, path| route(&method, path).err().map(|p| (p.name, p.detail));
-        assert!(refused(Method::POST, "/api/provision").is_none());
-        assert_eq!(
-            refused(Method::GET, "/api/provision"),
-            Some(("method-not-allowed", "Use POST.".to_owned()))
-        );
-        assert_eq!(
-            refused(Method::PATCH, "/api/containers/x"),
-            Some(("method-not-allowed", "Use GET, DELETE.".to_owned()))
-        );
-        for nowhere in ["/api/", "/api/containers/", "/api/containers/a/b", "/api/x"] {
-            let name = refused(Method::GET, nowhere).map(|(name, _)| name);
-            if nowhere == "/api/containers/" {
-                assert_eq!(name, None, "an empty id is refused by the handler");
-            } else {
-                assert_eq!(name, Some("route-not-found"), "{nowhere}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_id_is_decoded_before_it_is_parsed() {
-        let (_, id) = route(&Method::GET, "/api/containers/..%2Fimages%2Fx")
-            .ok()
-            .unwrap();
-        assert_eq!(id.as_deref(), Some("../images/x"));
     }
 }

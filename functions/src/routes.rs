@@ -1,0 +1,96 @@
+//! The HTTP API's routes. On AWS the gateway knows them from `template.yaml`, and gives what
+//! none of them takes to the `list` function, which refuses it in our own words; the
+//! one-machine server asks here.
+
+use http::Method;
+use lambda_http::{Body, Request, Response};
+use percent_encoding::percent_decode_str;
+
+use crate::{app::App, delete, list, problem::Problem, provision, renew};
+
+/// A function of the HTTP API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    Provision,
+    Renew,
+    Delete,
+    List,
+}
+
+impl Function {
+    /// Answers a request with the function's handler.
+    pub async fn call(self, app: &App, request: Request) -> Response<Body> {
+        match self {
+            Self::Provision => provision::handle(app, request).await,
+            Self::Renew => renew::handle(app, request).await,
+            Self::Delete => delete::handle(app, request).await,
+            Self::List => list::handle(app, request).await,
+        }
+    }
+}
+
+/// The function for a path and a method, with the lease's id in the path; or the methods
+/// that the path takes.
+pub fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), Problem> {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let (id, functions): (Option<&str>, &[(Method, Function)]) = match segments.as_slice() {
+        ["api", "provision"] => (None, &[(Method::POST, Function::Provision)]),
+        ["api", "containers" | "images"] | ["healthz" | "readyz"] => {
+            (None, &[(Method::GET, Function::List)])
+        }
+        ["api", "containers", id] => (
+            Some(id),
+            &[
+                (Method::GET, Function::List),
+                (Method::DELETE, Function::Delete),
+            ],
+        ),
+        ["api", "containers", id, "renew"] => (Some(id), &[(Method::POST, Function::Renew)]),
+        _ => return Err(Problem::route_not_found()),
+    };
+    let function = functions.iter().find(|(allowed, _)| allowed == method);
+    let Some((_, function)) = function else {
+        let allowed: Vec<_> = functions
+            .iter()
+            .map(|(method, _)| method.as_str())
+            .collect();
+        return Err(Problem::method_not_allowed(&allowed.join(", ")));
+    };
+    let id = id.map(|id| percent_decode_str(id).decode_utf8_lossy().into_owned());
+    Ok((*function, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_another_method_is_told_which_it_takes() {
+        let refused = |method, path| route(&method, path).err().map(|p| (p.name, p.detail));
+        assert!(refused(Method::POST, "/api/provision").is_none());
+        assert_eq!(
+            refused(Method::GET, "/api/provision"),
+            Some(("method-not-allowed", "Use POST.".to_owned()))
+        );
+        assert_eq!(
+            refused(Method::PATCH, "/api/containers/x"),
+            Some(("method-not-allowed", "Use GET, DELETE.".to_owned()))
+        );
+        for nowhere in ["/api/", "/api/containers/", "/api/containers/a/b", "/api/x"] {
+            let name = refused(Method::GET, nowhere).map(|(name, _)| name);
+            if nowhere == "/api/containers/" {
+                assert_eq!(name, None, "an empty id is refused by the handler");
+            } else {
+                assert_eq!(name, Some("route-not-found"), "{nowhere}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_is_decoded_before_it_is_parsed() {
+        let (_, id) = route(&Method::GET, "/api/containers/..%2Fimages%2Fx")
+            .ok()
+            .unwrap();
+        assert_eq!(id.as_deref(), Some("../images/x"));
+    }
+}
