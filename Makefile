@@ -33,5 +33,11 @@ emulator-test: ## Drive what is deployed there
 emulator-stop: ## Stop the emulator
 	@infra/emulator/emulator.sh stop
 
+policies: ## Take each permission away there and see a test fail; writes docs/policies.md
+	@infra/emulator/emulator.sh policies
+
 dashboard: ## Build the dashboard
 	@infra/local/dashboard.sh
+
+dashboard-upload: ## Build the dashboard and upload it to a deployed stack
+	@infra/hosting/upload.sh

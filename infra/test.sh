@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs all checks and tests, with all that they need: linters, a Docker engine with the
-# catalogue's images, Chromium. What was started here is stopped again at the end.
+# catalogue's images, an AWS emulator, Chromium. What was started here is stopped again at the
+# end.
 #
 # usage: test.sh [lint]
 #
@@ -65,13 +66,17 @@ step() { # NAME COMMAND…
   printf '    (%s s)\n' "$((SECONDS - started))" >&2
 }
 
-# Adds up what the test runners have counted: cargo's, vitest's, and the browser test's.
+# Adds up what the test runners have counted: cargo's, vitest's, pytest's, Node's, and the
+# browser test's.
 count() { # FILE
   local sums
   sums=$(sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
     /^test result:/ { p += $4; f += $6 }
     /^ +Tests +/    { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p += $(i-1); if ($i ~ /^failed/) f += $(i-1) } }
-    /^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3 }
+    /^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3; next }
+    /^[0-9]+ (passed|failed).* in [0-9.]+s/ { for (i = 1; i <= NF; i++) { if ($i ~ /^passed/) p += $(i-1); if ($i ~ /^failed/) f += $(i-1) } }
+    /^# pass [0-9]+$/ { p += $3 }
+    /^# fail [0-9]+$/ { f += $3 }
     END { print p + 0, f + 0 }')
   passed=$((passed + ${sums% *}))
   failed=$((failed + ${sums#* }))
@@ -82,13 +87,21 @@ lint_scripts() {
   git ls-files -z --cached --others --exclude-standard '*.sh' .ci/run | xargs -0 shellcheck -x
 }
 
+lint_python() {
+  local venv
+  venv=$(infra/emulator/venv.sh)
+  "$venv/bin/ruff" check --quiet infra && "$venv/bin/ruff" format --quiet --check infra
+}
+
 lint() {
   step "scripts: shellcheck" lint_scripts
+  step "Python: ruff" lint_python
   step "Rust: formatting" cargo fmt --all --check
   step "Rust: clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets -- -D warnings
   infra/local/dashboard.sh
   step "dashboard: biome" npm --prefix frontend run --silent lint
   step "dashboard: tsc --strict" npm --prefix frontend run --silent typecheck
+  step "templates: sam, cfn-lint, checkov" infra/hosting/lint.sh
 }
 
 # The tests of mutual TLS need an engine behind TLS. Where the engine in use has no TLS port of
@@ -104,13 +117,27 @@ tls_front() {
   need socat socat
   infra/docker-host/certificates.sh "$work/certificates" IP:127.0.0.1 DNS:localhost
   local port server=$work/certificates/server
-  port=$(node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})')
+  port=$(free_port)
   socat "OPENSSL-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork,cert=$server/cert.pem,key=$server/key.pem,cafile=$server/ca.pem,verify=1" \
     "UNIX-CONNECT:${DOCKER_HOST#unix://}" 2>"$work/socat.log" &
   pids+=($!)
   export CONTAINERLEASE_TEST_TLS_HOST=tcp://127.0.0.1:$port
   export CONTAINERLEASE_TEST_CERTIFICATES=$work/certificates/client
 }
+
+free_port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
+
+# An emulator of this run's own: one that is there for development stays as it is.
+emulator_test() (
+  port=$(free_port)
+  emulator() {
+    env CONTAINERLEASE_EMULATOR_PORT="$port" CONTAINERLEASE_EMULATOR_BINARIES="${CARGO_TARGET_DIR:-target}/debug" \
+      DOCKER_HOST="$CONTAINERLEASE_TEST_TLS_HOST" DOCKER_CERT_PATH="$CONTAINERLEASE_TEST_CERTIFICATES" \
+      infra/emulator/emulator.sh "$@"
+  }
+  trap 'emulator stop' EXIT
+  emulator deploy && emulator test -q
+)
 
 # In a subshell of its own, which ends the server and removes its containers however it ends.
 browser_test() (
@@ -164,7 +191,9 @@ infra/images/prepare.sh
 tls_front
 lint
 step "dashboard: unit tests" npm --prefix frontend run --silent test
+step "hosting: CloudFront's functions, and the template" node --test --test-reporter=tap infra/hosting/hosting.test.js
 step "Rust: all tests" cargo test --quiet --workspace
+step "the template on the AWS emulator" emulator_test
 step "the main job in a browser" browser_test
 
 printf '\n%s passed, %s failed\n' "$passed" "$failed"

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Deploys template.yaml on an AWS emulator on this machine, and drives it.
 #
-# usage: emulator.sh start|deploy|stop|status|test
+# usage: emulator.sh start|deploy|stop|status|test|policies
 #   start    starts MiniStack, with IAM enforced
 #   deploy   builds the functions and deploys the very template; starts MiniStack if need be
 #   stop     stops the MiniStack that was started here, and removes its leases' containers
 #   status   says what runs, and where
-#   test     drives what is deployed: leases, logs, the schedule, TTL, a denied action;
-#            deploys first if need be
+#   test     drives what is deployed: leases, logs, the schedule, TTL, a denied action, bad
+#            deploys; deploys first if need be. What follows is pytest's: test -k logs
+#   policies takes each permission away, one at a time, and sees a test fail; writes
+#            docs/policies.md. What follows picks some: policies 'Renew .*'
 #
 # The functions are the real binaries, run by MiniStack on this machine. They reach a real Docker
 # engine by mutual TLS, with the certificate that they find in the emulated Secrets Manager.
@@ -24,6 +26,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 
+readonly USAGE="emulator.sh start|deploy|stop|status|test|policies"
 readonly STACK=containerlease
 readonly START_SECONDS=30
 readonly STOP_SECONDS=20
@@ -123,24 +126,14 @@ start() {
 
 # The secret as the template describes it. Prints its ARN.
 put_secret() {
-  local secret=containerlease/docker-certificate file=$run/secret.json
-  (umask 077 && "$venv/bin/python" -c '
-import json, pathlib, sys
-folder = pathlib.Path(sys.argv[1])
-print(json.dumps({name: (folder / f"{name}.pem").read_text() for name in ("ca", "cert", "key")}))
-' "$engine_certificates" >"$file")
-  if ! aws secretsmanager describe-secret --secret-id "$secret" --query ARN --output text 2>/dev/null; then
-    aws secretsmanager create-secret --name "$secret" --secret-string "file://$file" --query ARN --output text
-  else
-    aws secretsmanager put-secret-value --secret-id "$secret" --secret-string "file://$file" >/dev/null
-  fi
-  rm -f "$file"
+  PATH=$venv/bin:$PATH "$repository/infra/docker-host/certificates.sh" upload "$engine_certificates" \
+    containerlease/docker-certificate
 }
 
 aws() { "$venv/bin/aws" "$@"; }
 
 deploy() {
-  local binaries=${CONTAINERLEASE_EMULATOR_BINARIES:-} secret
+  local binaries=${CONTAINERLEASE_EMULATOR_BINARIES:-} secret outputs
   start
   find_engine
   emulator_environment
@@ -159,22 +152,17 @@ deploy() {
     fail "packaging failed: $(tail -n 3 "$run/package.log")"
   secret=$(put_secret)
   say "deploying"
-  aws cloudformation deploy --stack-name "$STACK" --template-file "$run/packaged.yaml" \
-    --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset --parameter-overrides \
+  outputs=$(BUCKET=$deployment "$venv/bin/python" "$here/stack.py" "$run/packaged.yaml" "$STACK" \
     "Deployment=$deployment" "DockerHost=$engine_host" "DockerCertificateSecret=$secret" \
-    "RelaySeconds=$RELAY_SECONDS" >"$run/deploy.log" 2>&1 || {
-    # shellcheck disable=SC2016  # The backquotes are JMESPath's.
-    aws cloudformation describe-stack-events --stack-name "$STACK" --output text \
-      --query 'StackEvents[?contains(ResourceStatus, `FAILED`)].[LogicalResourceId, ResourceStatusReason]' >&2 || true
-    fail "deploying failed: $(tail -n 3 "$run/deploy.log")"
-  }
-  aws cloudformation describe-stacks --stack-name "$STACK" --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]' \
-    --output text | sed -E \
-    -e "s#https://([a-z0-9]+)\.execute-api\.[a-z0-9.-]+#$endpoint/_aws/execute-api/\1#" \
-    -e "s#wss://([a-z0-9]+)\.execute-api\.[a-z0-9.-]+#ws://127.0.0.1:$port/_aws/execute-api/\1#" \
-    -e 's#\t#=#' >"$outputs_file"
-  printf 'Deployment=%s\n' "$deployment" >>"$outputs_file"
-  cat "$outputs_file"
+    "RelaySeconds=$RELAY_SECONDS")
+  # What the tests need to know besides.
+  {
+    printf '%s\n' "$outputs"
+    printf '%s=%s\n' Stack "$STACK" Deployment "$deployment" DockerHost "$engine_host" \
+      DockerCertificateSecret "$secret" Certificates "$engine_certificates" \
+      Packaged "$run/packaged.yaml" Bucket "$deployment" RelaySeconds "$RELAY_SECONDS"
+  } >"$outputs_file"
+  printf '%s\n' "$outputs"
 }
 
 stop() {
@@ -213,19 +201,26 @@ status() {
   if [[ -s $outputs_file ]]; then cat "$outputs_file"; else say "nothing is deployed"; fi
 }
 
-drive() {
-  if ! own_pid >/dev/null || [[ ! -s $outputs_file ]]; then deploy; fi
+# Runs something in Python against what is deployed.
+against_stack() {
+  if ! own_pid >/dev/null || [[ ! -s $outputs_file ]]; then deploy >&2; fi
   find_engine
   emulator_environment
   DOCKER_HOST=$engine_host DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=$engine_certificates \
-    "$venv/bin/python" "$here/drive.py" "$outputs_file"
+    "$venv/bin/python" "$@"
 }
 
-[[ $# -eq 1 ]] || fail "usage: emulator.sh start|deploy|stop|status|test"
+test_stack() { against_stack -m pytest "$here/tests" --stack "$outputs_file" "$@"; }
+
+policies() { against_stack "$here/policies.py" "$outputs_file" "$@"; }
+
+command=${1:-}
+[[ $# -eq 1 || $command == test || $command == policies ]] || fail "usage: $USAGE"
 venv=$("$here/venv.sh")
 readonly venv
-case $1 in
-  start | deploy | stop | status) "$1" ;;
-  test) drive ;;
-  *) fail "usage: emulator.sh start|deploy|stop|status|test" ;;
+case $command in
+  start | deploy | stop | status) "$command" ;;
+  test) test_stack "${@:2}" ;;
+  policies) policies "${@:2}" ;;
+  *) fail "usage: $USAGE" ;;
 esac

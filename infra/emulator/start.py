@@ -3,7 +3,7 @@
 The template is right for AWS and is not bent to the emulator: what is missing is added here.
 
 - The routes in an HTTP API's OpenAPI body, without which every path answers 404.
-- A table's TTL and point-in-time recovery.
+- A table's TTL and point-in-time recovery, and that it may be deleted.
 - A function's reserved concurrency.
 - ``AWS::ApiGatewayV2::Deployment``.
 - MiniStack sends what a function answers to a WebSocket message to the client; AWS does so
@@ -12,7 +12,9 @@ The template is right for AWS and is not bent to the emulator: what is missing i
   keys that it needs. MiniStack does not know it, and a condition on an unknown key with
   ``ForAllValues`` is met by every request.
 - AWS's host names: a function that was told an execute-api address of AWS is told the
-  emulator's instead, for no name server here knows the former.
+  emulator's instead, for no name server here knows the former; and what CloudFront would
+  forward to such an address is forwarded to the emulator's.
+- Alarms with metric math: here such an alarm watches the first of its metrics.
 - ``TCP_NODELAY`` for the runtime API, which takes 40 ms off each invocation.
 - What AWS does in the name of a role, as far as our template asks for it. MiniStack does it
   without a look at the role; here the role's policies are asked, as on AWS:
@@ -40,6 +42,7 @@ from ministack.core.arn import parse_arn
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import (
     apigateway,
+    cloudfront,
     cloudwatch_logs,
     dynamodb,
     eventbridge,
@@ -130,7 +133,9 @@ def delete_deployment(physical_id, props):
 def without_unasked_replies(invoke):
     """A WebSocket route's answer goes to the client only where the route has a response."""
 
-    async def invoked(api_id, account_id, region, route, stage, connection_id, event, *more, **named):
+    async def invoked(
+        api_id, account_id, region, route, stage, connection_id, event, *more, **named
+    ):
         answer = await invoke(
             api_id, account_id, region, route, stage, connection_id, event, *more, **named
         )
@@ -152,6 +157,9 @@ HANDLERS["AWS::ApiGatewayV2::Deployment"] = {
 
 
 def table_settings(name, props):
+    # What a parameter gives is a text, and MiniStack takes the text false for true.
+    protected = is_true(props.get("DeletionProtectionEnabled"))
+    dynamodb._tables[name]["DeletionProtectionEnabled"] = protected
     ttl = props.get("TimeToLiveSpecification")
     if ttl:
         specification = {
@@ -257,14 +265,54 @@ HERE = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api"
 def with_names_of_here(environment_of):
     def environment(config, code_dir, port):
         variables = environment_of(config, code_dir, port)
-        return {
-            name: EXECUTE_API.sub(rf"{HERE}/\1", value) for name, value in variables.items()
-        }
+        return {name: EXECUTE_API.sub(rf"{HERE}/\1", value) for name, value in variables.items()}
 
     return environment
 
 
 lambda_svc._provided_worker_env = with_names_of_here(lambda_svc._provided_worker_env)
+
+
+# --- CloudFront -------------------------------------------------------------------------------
+
+API_HOST = re.compile(r"([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?")
+
+
+def with_apis_of_here(forward):
+    def forwarded(origin, method, uri, *more, **named):
+        api = API_HOST.fullmatch(origin["domain_name"])
+        if api:
+            here = {
+                "domain_name": "127.0.0.1",
+                "protocol_policy": "http-only",
+                "http_port": int(os.environ["GATEWAY_PORT"]),
+            }
+            origin, uri = {**origin, **here}, f"/_aws/execute-api/{api[1]}{uri}"
+        return forward(origin, method, uri, *more, **named)
+
+    return forwarded
+
+
+cloudfront._forward_to_origin = with_apis_of_here(cloudfront._forward_to_origin)
+
+
+# --- CloudWatch -------------------------------------------------------------------------------
+
+
+def with_metric_math(record_of):
+    def record(name, props):
+        queries = [one["MetricStat"] for one in props.get("Metrics") or [] if "MetricStat" in one]
+        if queries:
+            rest = {key: value for key, value in props.items() if key != "Metrics"}
+            [first, *_] = queries
+            watched = {"Statistic": first["Stat"], "Period": first["Period"]}
+            props = {**rest, **first["Metric"], **watched}
+        return record_of(name, props)
+
+    return record
+
+
+provisioners._cw_metric_alarm_record = with_metric_math(provisioners._cw_metric_alarm_record)
 
 
 # --- what AWS does in the name of a role ------------------------------------------------------
@@ -297,7 +345,9 @@ def with_log_permissions(emit):
         if group is None or group not in cloudwatch_logs._log_groups:
             return emit(func, request_id, *more, **named)
         stream = f"denied/{request_id}"
-        arn = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{group}:log-stream:{stream}"
+        arn = (
+            f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{group}:log-stream:{stream}"
+        )
         if not may(config["Role"], "logs:CreateLogStream", arn):
             return None
         if not may(config["Role"], "logs:PutLogEvents", arn):

@@ -16,7 +16,7 @@ use containerlease_shared::{
     time::Time,
 };
 use lambda_http::{Body, Response};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
 #[tokio::main]
@@ -38,10 +38,15 @@ async fn main() -> Result<(), Error> {
             lambda: lambda.clone(),
             function: event.context.invoked_function_arn.clone(),
         };
-        match serde_json::from_value(event.payload)? {
+        let asked = serde_json::from_value(event.payload).map_err(|_| Diagnostic {
+            error_type: "UnknownEvent".to_owned(),
+            error_message: "neither an event of the WebSocket API nor the start of a relay"
+                .to_owned(),
+        })?;
+        match asked {
             Event::WebSocket(event) => {
                 let response = logs::handle(app, gateway, &relays, &event).await;
-                Ok::<_, Error>(proxy_response(&response))
+                Ok::<_, Diagnostic>(proxy_response(&response))
             }
             Event::Relay(start) => {
                 let limit = settings.relay_time.map(|time| Time::now().plus(time));

@@ -1,0 +1,223 @@
+"""What the tests of the deployed template share: the stack, its API, the parts behind it.
+
+They drive what emulator.sh has deployed from outside, as users and AWS would. The AWS
+settings, and the docker command's, come from the environment; ``--stack FILE`` names the file
+with the stack's outputs, one NAME=VALUE a line.
+
+Some of them wait for a minute of the schedule or of the table's TTL. What they wait for is
+begun before the first test, and they come last.
+"""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import boto3
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from stack import Stack
+
+LEASE_OF_NOBODY = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5d"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--stack", required=True, help="the file with the stack's outputs")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "waits(fixture): begins early and is looked at last")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("waits") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begun(request):
+    for item in request.session.items:
+        for marker in item.iter_markers("waits"):
+            request.getfixturevalue(marker.args[0])
+
+
+@pytest.fixture(scope="session")
+def stack(request):
+    lines = Path(request.config.getoption("--stack")).read_text().splitlines()
+    outputs = dict(line.split("=", 1) for line in lines)
+    return Stack(outputs["Stack"], outputs)
+
+
+@pytest.fixture(scope="session")
+def api(stack):
+    api = Api(stack["ApiUrl"])
+    yield api
+    for lease in api.get("/api/containers").body["containers"]:
+        api.delete(lease["id"])
+
+
+# --- what takes its minute --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def short_leases(api):
+    return [api.lease(minutes=1) for _ in range(3)]
+
+
+@pytest.fixture(scope="session")
+def orphan(stack, api):
+    """A container of our deployment whose lease nobody has written, and when it was made."""
+    lease = api.lease()
+    [container] = containers_of(lease["id"])
+    [image] = docker("inspect", "--format={{.Config.Image}}", container)
+    api.delete(lease["id"])
+    labels = {"deployment": stack["Deployment"], "owner": "local", "lease": LEASE_OF_NOBODY}
+    flags = [f"--label=containerlease.{name}={value}" for name, value in labels.items()]
+    [orphan] = docker("run", "--detach", *flags, image, "sleep", "600")
+    yield orphan, time.monotonic()
+    subprocess.run(["docker", "rm", "--force", orphan], capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def purgeable(stack):
+    """The key of a record whose time to live is over."""
+    key = {"pk": {"S": "owner#purge"}, "sk": {"S": "lease#purge"}}
+    item = {**key, "purgeAt": {"N": str(int(time.time()) - 60)}}
+    boto3.client("dynamodb").put_item(TableName=stack["TableName"], Item=item)
+    return key
+
+
+# --- the HTTP API -----------------------------------------------------------------------------
+
+
+class Answer:
+    """A status, headers, the parsed body, and milliseconds that it took."""
+
+    def __init__(self, status, headers, text, took):
+        self.status = status
+        self.headers = headers
+        self.took = took
+        try:
+            self.body = json.loads(text)
+        except ValueError:
+            self.body = {"text": text.decode(errors="replace")}
+
+    def __repr__(self):
+        return f"{self.status}: {self.body}"
+
+    @property
+    def problem(self):
+        return self.body["type"].removeprefix("urn:containerlease:problem:")
+
+
+class Api:
+    def __init__(self, url):
+        self.url = url
+
+    def call(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, method=method)
+        request.add_header("content-type", "application/json")
+        began = time.monotonic()
+        try:
+            with urllib.request.urlopen(request, timeout=35) as answer:
+                status, headers, text = answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            status, headers, text = error.code, error.headers, error.read()
+        return Answer(status, headers, text, (time.monotonic() - began) * 1000)
+
+    def get(self, path):
+        return self.call("GET", path)
+
+    def lease(self, minutes=10, **more):
+        """A new lease of an alpine."""
+        body = {"imageType": "alpine", "durationMinutes": minutes, **more}
+        answer = self.call("POST", "/api/provision", body)
+        assert answer.status == 201, answer
+        return answer.body
+
+    def renew(self, lease_id, minutes):
+        return self.call("POST", f"/api/containers/{lease_id}/renew", {"durationMinutes": minutes})
+
+    def delete(self, lease_id):
+        return self.call("DELETE", f"/api/containers/{lease_id}")
+
+    def lease_of(self, lease_id):
+        return self.get(f"/api/containers/{lease_id}").body
+
+
+# --- the parts behind it ----------------------------------------------------------------------
+
+
+def docker(*arguments):
+    """What the docker command prints, word by word."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.split()
+
+
+def containers_of(lease_id):
+    return docker("ps", "--all", "--quiet", f"--filter=label=containerlease.lease={lease_id}")
+
+
+def wait_until(seconds, what, happened):
+    """Waits for ``happened`` to answer something true, and answers that."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = happened()
+        if result:
+            return result
+        time.sleep(0.5)
+    raise AssertionError(f"{what} has not happened within {seconds} s")
+
+
+def invoke(stack, function, event):
+    """Calls a function and waits for it; what it returned, or its error under ``errorType``."""
+    name = stack.resource(f"{function}Function")
+    answer = boto3.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    return json.load(answer["Payload"])
+
+
+def log_of(stack, function):
+    """The lines of a function's log, oldest first."""
+    group = stack.resource(f"{function}Log")
+    found = boto3.client("logs").filter_log_events(logGroupName=group, limit=10_000)
+    return [event["message"].rstrip("\n") for event in found["events"]]
+
+
+def assert_writes_its_log(stack, function, line):
+    """The function's log has a line with this text, so its role may write it."""
+    wait_until(
+        10,
+        f"a line with {line!r} in the log of {function}",
+        lambda: [said for said in log_of(stack, function) if line in said],
+    )
+
+
+def failures_of(stack, function):
+    """What the queue of failures holds of a function's invocations; it is taken out."""
+    queue = boto3.client("sqs")
+    name = stack.resource(f"{function}Function")
+    found = queue.receive_message(QueueUrl=stack["FailuresQueueUrl"], MaxNumberOfMessages=10)
+    mine = []
+    for message in found.get("Messages", []):
+        queue.delete_message(
+            QueueUrl=stack["FailuresQueueUrl"], ReceiptHandle=message["ReceiptHandle"]
+        )
+        if name in message["Body"]:
+            mine.append(message["Body"])
+    return mine
+
+
+def assert_failure_arrives(stack, function, event, name_of_it):
+    """An asynchronous invocation that fails ends in the queue of failures, with its name."""
+    name = stack.resource(f"{function}Function")
+    boto3.client("lambda").invoke(
+        FunctionName=name, InvocationType="Event", Payload=json.dumps(event)
+    )
+    found = wait_until(10, f"a failure of {function}", lambda: failures_of(stack, function))
+    assert name_of_it in found[0], found

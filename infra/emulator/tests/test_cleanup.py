@@ -1,0 +1,105 @@
+"""The cleanup function: the schedule, and what the reaper reconciles."""
+
+import json
+import time
+
+import boto3
+import pytest
+from conftest import (
+    assert_failure_arrives,
+    assert_writes_its_log,
+    containers_of,
+    docker,
+    invoke,
+    log_of,
+    wait_until,
+)
+
+# A tick comes each minute; its run and the emulator's own delay come on top.
+SCHEDULE_SECONDS = 150
+# How long the reaper leaves a container without a lease alone, and some seconds.
+ORPHAN_SECONDS = 63
+
+
+def reap(stack):
+    """Runs the reaper now; its report."""
+    report = invoke(stack, "Cleanup", {})
+    assert "errorType" not in report, report
+    return report
+
+
+def test_a_run_sees_leases_and_containers(api, stack):
+    api.lease()
+    report = reap(stack)
+    assert report["engineUnseen"] is False, report
+
+
+def test_a_lease_whose_container_has_vanished_is_ended_as_lost(api, stack):
+    lease = api.lease()
+    docker("rm", "--force", *containers_of(lease["id"]))
+    reap(stack)
+    ended = api.lease_of(lease["id"])
+    assert ended["state"] == "ended", ended
+    assert ended["receipt"]["reason"] == "lost"
+
+
+def test_a_run_leaves_metrics_in_its_log(stack):
+    reap(stack)
+    assert_writes_its_log(stack, "Cleanup", '"CloudWatchMetrics"')
+    metrics = [json.loads(line) for line in log_of(stack, "Cleanup") if "CloudWatchMetrics" in line]
+    assert metrics[-1]["Ticks"] == 1
+    assert metrics[-1]["Deployment"] == stack["Deployment"]
+    assert metrics[-1]["CertificateDaysLeft"] > 0
+
+
+def test_an_invocation_that_fails_is_kept(stack):
+    """It fails where it is told another table's name, which its policy does not know."""
+    functions = boto3.client("lambda")
+    name = stack.resource("CleanupFunction")
+    was = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+
+    def told(variables):
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}
+        )
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+    told({**was, "CONTAINERLEASE_TABLE": "no-such-table"})
+    try:
+        assert_failure_arrives(stack, "Cleanup", {}, "Refused")
+    finally:
+        told(was)
+    reap(stack)
+
+
+@pytest.mark.waits("short_leases")
+def test_the_schedule_ends_leases_on_time(api, short_leases):
+    def ended():
+        found = [api.lease_of(lease["id"]) for lease in short_leases]
+        return all(lease["state"] == "ended" for lease in found) and found
+
+    for lease in wait_until(SCHEDULE_SECONDS, "the end by the schedule", ended):
+        assert lease["receipt"]["reason"] == "expired", lease
+        assert lease["receipt"]["overshootMs"] >= 0, "a lease was ended early"
+        assert containers_of(lease["id"]) == []
+
+
+@pytest.mark.waits("orphan")
+def test_a_container_without_a_lease_is_removed_and_forgotten(stack, orphan):
+    container, made = orphan
+
+    def is_there():
+        return bool(docker("ps", "--quiet", "--no-trunc", f"--filter=id={container}"))
+
+    time.sleep(max(0, made + ORPHAN_SECONDS - time.monotonic()))
+    reap(stack)
+    time.sleep(1.5)
+    reap(stack)
+    assert not is_there(), "a container without a lease was not removed"
+    reap(stack)
+    found = boto3.client("dynamodb").query(
+        TableName=stack["TableName"],
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": "reaper"}},
+    )
+    assert found["Items"] == [], "a sighting was not forgotten"

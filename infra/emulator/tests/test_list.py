@@ -1,0 +1,46 @@
+"""The list function: all that only reads."""
+
+import pytest
+from conftest import assert_writes_its_log
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/api/images", "/api/containers"])
+def test_every_route_that_reads_answers(api, path):
+    answer = api.get(path)
+    assert answer.status == 200, answer
+
+
+def test_table_and_engine_are_ready(api):
+    answer = api.get("/readyz")
+    assert answer.body["table"] == {"state": "ok"}, answer
+    assert answer.body["engine"] == {"state": "ok"}, answer
+
+
+def test_a_lease_is_listed_and_found(api):
+    lease = api.lease()
+    listed = api.get("/api/containers").body["containers"]
+    assert lease["id"] in [one["id"] for one in listed]
+    assert api.lease_of(lease["id"])["state"] == "running"
+
+
+def test_what_is_not_there_is_a_problem_that_names_the_request(api):
+    nobodys = "/api/containers/0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c"
+    for path, status, problem in [
+        ("/api/containers/not-an-id", 400, "invalid-lease-id"),
+        (nobodys, 404, "lease-not-found"),
+        ("/no/such/path", 404, "route-not-found"),
+    ]:
+        answer = api.get(path)
+        assert (answer.status, answer.problem) == (status, problem)
+        assert answer.body["requestId"], answer
+
+
+def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(api):
+    answer = api.get("/api/provision")
+    assert (answer.status, answer.problem) == (405, "method-not-allowed")
+    assert answer.headers["allow"] == "POST"
+
+
+def test_its_log_is_written(api, stack):
+    api.get("/healthz")
+    assert_writes_its_log(stack, "List", "GET /healthz")
