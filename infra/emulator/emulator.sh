@@ -15,6 +15,8 @@
 # engine by mutual TLS, with the certificate that they find in the emulated Secrets Manager.
 #
 # environment:
+#   AWS_ENDPOINT_URL                   an emulator that runs already, such as LocalStack, to use
+#                                      and leave as it is; none: MiniStack is started here
 #   CONTAINERLEASE_EMULATOR_PORT       where MiniStack listens, on loopback (4566)
 #   CONTAINERLEASE_EMULATOR_DIR        where its state is kept (.containerlease/emulator)
 #   CONTAINERLEASE_EMULATOR_BINARIES   a folder with binaries to deploy instead of building them
@@ -36,10 +38,15 @@ readonly RELAY_SECONDS=10
 state=${CONTAINERLEASE_EMULATOR_DIR:-$repository/.containerlease/emulator}
 [[ $state == /* ]] || state=$PWD/$state
 port=${CONTAINERLEASE_EMULATOR_PORT:-4566}
-readonly state port
-readonly endpoint=http://127.0.0.1:$port
-readonly deployment=emulator-$port
-readonly run=$state/$port
+endpoint=${AWS_ENDPOINT_URL:-http://127.0.0.1:$port}
+endpoint=${endpoint%/}
+readonly state port endpoint
+# Somebody else's, which is neither started nor stopped here.
+readonly foreign=${AWS_ENDPOINT_URL:+1}
+name=${endpoint##*:}
+[[ $name =~ ^[0-9]+$ ]] || name=there
+readonly deployment=emulator-$name
+readonly run=$state/$name
 readonly pid_file=$run/pid
 readonly log_file=$run/log
 readonly engine_file=$run/engine
@@ -72,13 +79,18 @@ own_pid() {
   printf '%s\n' "$pid"
 }
 
-answers() { [[ $(curl --silent --max-time 5 --noproxy '*' --output /dev/null --write-out '%{http_code}' "$endpoint/_ministack/health") == 200 ]]; }
+answers() { curl --silent --max-time 5 --noproxy '*' --output /dev/null "$endpoint"; }
+
+# Whether there is an emulator, of ours or of somebody else's.
+runs() {
+  if [[ -n $foreign ]]; then answers; else own_pid >/dev/null; fi
+}
 
 # Sets engine_host and engine_certificates to an engine that is reached by mutual TLS: while
 # MiniStack runs, the one with which it was started.
 find_engine() {
   local settings
-  if own_pid >/dev/null && [[ -s $engine_file ]]; then
+  if runs && [[ -s $engine_file ]]; then
     { read -r engine_host && read -r engine_certificates; } <"$engine_file"
     return
   fi
@@ -96,14 +108,18 @@ find_engine() {
 
 start() {
   local deadline pid
-  if pid=$(own_pid) && answers; then
+  if [[ -n $foreign ]]; then
+    answers || fail "nothing answers at $endpoint (AWS_ENDPOINT_URL); start that emulator, or unset it."
+    say "using the emulator at $endpoint"
+  elif pid=$(own_pid) && answers; then
     say "MiniStack runs already (process $pid)"
     return
   fi
   find_engine
   mkdir -p "$run/tmp"
-  rm -f "$outputs_file"
   printf '%s\n' "$engine_host" "$engine_certificates" >"$engine_file"
+  [[ -z $foreign ]] || return 0
+  rm -f "$outputs_file"
   (
     emulator_environment
     # MiniStack itself must find no engine: it would look through it for containers of its own.
@@ -167,20 +183,28 @@ deploy() {
 
 stop() {
   local pid deadline containers networks
-  if ! pid=$(own_pid); then
+  if [[ -n $foreign ]]; then
+    answers || fail "nothing answers at $endpoint (AWS_ENDPOINT_URL)."
+    find_engine
+    say "deleting the stack $STACK; the emulator at $endpoint goes on"
+    (emulator_environment && aws cloudformation delete-stack --stack-name "$STACK" &&
+      aws cloudformation wait stack-delete-complete --stack-name "$STACK")
+  elif pid=$(own_pid); then
+    find_engine
+    say "stopping MiniStack (process $pid)"
+    kill -TERM "$pid"
+    deadline=$((SECONDS + STOP_SECONDS))
+    while kill -0 "$pid" 2>/dev/null; do
+      ((SECONDS < deadline)) || fail "MiniStack (process $pid) has not ended within $STOP_SECONDS s."
+      sleep 0.2
+    done
+    rm -f "$pid_file"
+  else
     say "no MiniStack of ours is running; nothing to stop"
     return
   fi
-  find_engine
-  say "stopping MiniStack (process $pid)"
-  kill -TERM "$pid"
-  deadline=$((SECONDS + STOP_SECONDS))
-  while kill -0 "$pid" 2>/dev/null; do
-    ((SECONDS < deadline)) || fail "MiniStack (process $pid) has not ended within $STOP_SECONDS s."
-    sleep 0.2
-  done
-  rm -f "$pid_file" "$outputs_file"
-  # The table was in its memory, so nobody will end these leases any more.
+  rm -f "$outputs_file"
+  # With its table nobody is left who would end these leases.
   containers=$(tls_docker ps --all --quiet --filter "label=containerlease.deployment=$deployment")
   if [[ -n $containers ]]; then
     say "removing $(wc -l <<<"$containers") of its containers"
@@ -195,15 +219,18 @@ stop() {
 tls_docker() { DOCKER_HOST=$engine_host DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=$engine_certificates docker "$@"; }
 
 status() {
-  local pid
-  pid=$(own_pid) || fail "no MiniStack of ours is running."
-  say "MiniStack runs at $endpoint (process $pid); its log is $log_file"
+  runs || fail "no emulator is running."
+  if [[ -n $foreign ]]; then
+    say "an emulator that was not started here runs at $endpoint"
+  else
+    say "MiniStack runs at $endpoint (process $(own_pid)); its log is $log_file"
+  fi
   if [[ -s $outputs_file ]]; then cat "$outputs_file"; else say "nothing is deployed"; fi
 }
 
 # Runs something in Python against what is deployed.
 against_stack() {
-  if ! own_pid >/dev/null || [[ ! -s $outputs_file ]]; then deploy >&2; fi
+  if ! runs || [[ ! -s $outputs_file ]]; then deploy >&2; fi
   find_engine
   emulator_environment
   DOCKER_HOST=$engine_host DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=$engine_certificates \
