@@ -29,7 +29,10 @@ use std::{
 
 use serde::Serialize;
 use thiserror::Error;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -52,6 +55,11 @@ pub const BETWEEN_SIGHTINGS: Duration = Duration::from_secs(1);
 
 /// How many ends may be at the engine at once. Its throughput is flat from 4 to 8.
 const AT_THE_ENGINE: usize = 8;
+
+/// How many ends may be claimed at once. It is more than are at the engine, so that the
+/// engine need not wait for the table; and not many more, since a claim that waits for the
+/// engine for long is taken over.
+const TAKEN_ON: usize = 4 * AT_THE_ENGINE;
 
 /// What the reaper works with; shared by the tasks of a run.
 #[derive(Debug)]
@@ -126,6 +134,14 @@ pub struct Report {
     pub engine_unseen: bool,
     /// Milliseconds from `expiresAt` to gone, of each lease that expired.
     pub overshoot_ms: Vec<i64>,
+}
+
+/// How late leases were gone, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overshoot {
+    pub p50: i64,
+    pub p99: i64,
+    pub max: i64,
 }
 
 /// Why a run did nothing at all.
@@ -253,6 +269,7 @@ fn plan_containers(
 
 /// Carries `plan` out and adds to `report` what it did.
 async fn apply(reaper: &Reaper, plan: Plan, mut report: Report, stop_at: Time) -> Report {
+    let taken_on = Arc::new(Semaphore::new(TAKEN_ON));
     let at_the_engine = Arc::new(Semaphore::new(AT_THE_ENGINE));
     let mut tasks = JoinSet::new();
     for planned in plan.ends {
@@ -261,6 +278,7 @@ async fn apply(reaper: &Reaper, plan: Plan, mut report: Report, stop_at: Time) -
             host: Arc::clone(&reaper.host),
             catalogue: Arc::clone(&reaper.catalogue),
             history: reaper.history,
+            taken_on: Arc::clone(&taken_on),
             at_the_engine: Arc::clone(&at_the_engine),
             stop_at,
             stopping: reaper.stopping.clone(),
@@ -273,9 +291,7 @@ async fn apply(reaper: &Reaper, plan: Plan, mut report: Report, stop_at: Time) -
         let at_the_engine = Arc::clone(&at_the_engine);
         let stopping = reaper.stopping.clone();
         removals.spawn(async move {
-            let Ok(_place) = at_the_engine.acquire().await else {
-                unreachable!("the semaphore is never closed")
-            };
+            let _place = place_in(&at_the_engine).await;
             let removed = if stopping.is_cancelled() {
                 Err("the process stops".to_owned())
             } else {
@@ -335,6 +351,19 @@ impl Report {
         self.expired + self.deleted + self.failed + self.lost
     }
 
+    /// How late the leases that expired were gone, in milliseconds; none where none did.
+    pub fn overshoot(&self) -> Option<Overshoot> {
+        let mut sorted = self.overshoot_ms.clone();
+        sorted.sort_unstable();
+        // Of few values the 99th percentile is the greatest.
+        let at = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1);
+        Some(Overshoot {
+            p50: *at(50)?,
+            p99: *at(99)?,
+            max: *sorted.last()?,
+        })
+    }
+
     /// Whether there was nothing to do and nothing in the way.
     pub fn is_idle(&self) -> bool {
         *self == Self::default()
@@ -383,8 +412,8 @@ impl fmt::Display for Report {
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
-        if let Some(late) = self.overshoot_ms.iter().max() {
-            words.push(format!("at most {late} ms late"));
+        if let Some(late) = self.overshoot() {
+            words.push(format!("at most {} ms late", late.max));
         }
         if self.engine_unseen {
             words.push("the engine could not be listed".to_owned());
@@ -402,6 +431,7 @@ struct EndTask {
     host: Arc<Host>,
     catalogue: Arc<Catalogue>,
     history: Duration,
+    taken_on: Arc<Semaphore>,
     at_the_engine: Arc<Semaphore>,
     stop_at: Time,
     stopping: CancellationToken,
@@ -421,9 +451,7 @@ impl EndTask {
                 () = self.stopping.cancelled() => return Done::LeftToNextRun,
             }
         }
-        let Ok(_place) = self.at_the_engine.acquire().await else {
-            unreachable!("the semaphore is never closed")
-        };
+        let _taken_on = place_in(&self.taken_on).await;
         if Time::now() >= self.stop_at || self.stopping.is_cancelled() {
             return Done::LeftToNextRun;
         }
@@ -441,7 +469,11 @@ impl EndTask {
             catalogue: &self.catalogue,
             history: self.history,
         };
-        match end::carry_out(tools, claimed).await {
+        // While one end is with the table another is with the engine, which is never idle.
+        let at_the_engine = place_in(&self.at_the_engine).await;
+        let taken_down = end::take_down(tools, &claimed).await;
+        drop(at_the_engine);
+        match end::write_down(tools, &claimed, taken_down).await {
             Ok(EndOutcome::Ended(receipt)) => {
                 tracing::info!(lease = %id, reason = ?receipt.reason, "ended a lease");
                 Done::Ended(receipt)
@@ -459,6 +491,12 @@ impl EndTask {
             }
         }
     }
+}
+
+/// Waits for a place in a bound, which is held as long as the answer.
+async fn place_in(bound: &Semaphore) -> SemaphorePermit<'_> {
+    let place = bound.acquire().await;
+    place.expect("the bounds of a run are never closed")
 }
 
 /// Removes a container if the table says again, consistently, that it has no lease that
@@ -540,6 +578,23 @@ mod tests {
         let plan = plan(vec![lease.clone()], containers, &[], NOW, until());
         assert!(plan.ends.len() <= 1);
         plan.ends.first().map(|end| (end.reason, end.at))
+    }
+
+    #[test]
+    fn a_report_says_how_late_its_ends_were() {
+        let late = |overshoot_ms: Vec<i64>| {
+            let report = Report {
+                overshoot_ms,
+                ..Report::default()
+            };
+            report
+                .overshoot()
+                .map(|late| (late.p50, late.p99, late.max))
+        };
+        assert_eq!(late(vec![]), None);
+        assert_eq!(late(vec![7]), Some((7, 7, 7)));
+        assert_eq!(late(vec![30, 10, 20]), Some((20, 30, 30)));
+        assert_eq!(late((1..=200).collect()), Some((100, 198, 200)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::{
     catalogue::{Catalogue, Image},
     host::{Host, HostError},
-    lease::{Lease, Reason, Receipt, State, StateName},
+    lease::{Gone, Lease, Reason, Receipt, State, StateName},
     names::ContainerName,
     store::{ChangeError, Store, StoreError},
     time::Time,
@@ -84,21 +84,47 @@ pub async fn claim(store: &Store, lease: &Lease, reason: Reason) -> Result<Lease
 
 /// Carries out an end that the caller has claimed.
 pub async fn carry_out(tools: Tools<'_>, claimed: Lease) -> Result<EndOutcome, StoreError> {
+    let taken_down = take_down(tools, &claimed).await;
+    write_down(tools, &claimed, taken_down).await
+}
+
+/// Stops and removes the container of a lease whose end is claimed, and sees that it is
+/// gone. One that is gone already is success.
+pub async fn take_down(tools: Tools<'_>, claimed: &Lease) -> Result<Gone, HostError> {
     let name = ContainerName::of_lease(&claimed.id);
     let grace = tools
         .catalogue
         .get(claimed.image_type.as_str())
         .map_or(GRACE_OF_UNKNOWN, Image::stop_grace);
-    let written = match stop_and_remove(tools.host, &name, grace).await {
+    // A stop that fails must not keep the container alive: the removal is by force, and
+    // its answer alone decides.
+    let stopped = tools.host.stop(&name, grace).await;
+    let stopped_at = matches!(stopped, Ok(Some(_))).then(Time::now);
+    let exit_code = stopped.ok().flatten().and_then(|stopped| stopped.exit_code);
+    let last_lines = match claimed.reason_when_due() {
+        Some(Reason::Failed) if stopped_at.is_some() => last_lines(tools.host, &name).await,
+        _ => Vec::new(),
+    };
+    tools.host.remove(&name).await?;
+    Ok(Gone {
+        stopped_at,
+        exit_code,
+        last_lines,
+        removed_at: Time::now(),
+    })
+}
+
+/// Writes how the taking down of a claimed lease's container went: the receipt, or when the
+/// next attempt may be.
+pub async fn write_down(
+    tools: Tools<'_>,
+    claimed: &Lease,
+    taken_down: Result<Gone, HostError>,
+) -> Result<EndOutcome, StoreError> {
+    let written = match taken_down {
         Ok(gone) => tools
             .store
-            .end(
-                &claimed,
-                gone.stopped_at,
-                gone.exit_code,
-                gone.removed_at,
-                tools.history,
-            )
+            .end(claimed, &gone, tools.history)
             .await
             .map(|ended| match ended.state {
                 State::Ended(receipt) => EndOutcome::Ended(receipt),
@@ -106,7 +132,7 @@ pub async fn carry_out(tools: Tools<'_>, claimed: Lease) -> Result<EndOutcome, S
             }),
         Err(error) => tools
             .store
-            .attempt_failed(&claimed, Time::now(), crate::jitter())
+            .attempt_failed(claimed, Time::now(), crate::jitter())
             .await
             .map(|lease| EndOutcome::Failed {
                 state: lease.state_name(),
@@ -120,26 +146,11 @@ pub async fn carry_out(tools: Tools<'_>, claimed: Lease) -> Result<EndOutcome, S
     }
 }
 
-struct Gone {
-    stopped_at: Option<Time>,
-    exit_code: Option<i64>,
-    removed_at: Time,
-}
-
-async fn stop_and_remove(
-    host: &Host,
-    name: &ContainerName,
-    grace: Duration,
-) -> Result<Gone, HostError> {
-    // A stop that fails must not keep the container alive: the removal is by force, and
-    // its answer alone decides.
-    let stopped = host.stop(name, grace).await;
-    let stopped_at = matches!(stopped, Ok(Some(_))).then(Time::now);
-    let exit_code = stopped.ok().flatten().and_then(|stopped| stopped.exit_code);
-    host.remove(name).await?;
-    Ok(Gone {
-        stopped_at,
-        exit_code,
-        removed_at: Time::now(),
+/// A program that ended by itself has said why, if at all, in the last lines of its log.
+/// That they cannot be read keeps nobody from ending it.
+async fn last_lines(host: &Host, name: &ContainerName) -> Vec<String> {
+    host.last_lines(name).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "could not read the end of a log");
+        Vec::new()
     })
 }

@@ -32,7 +32,7 @@ use bollard::{
     },
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
 pub use error::{HostError, TlsFault};
@@ -69,6 +69,11 @@ const REMOVAL_LIMIT: Duration = Duration::from_secs(10);
 /// How much of a container's log is kept, in bytes and files.
 const LOG_SIZE: &str = "10m";
 const LOG_FILES: &str = "2";
+
+/// How much of a log is kept in the receipt of a lease whose program ended by itself: so
+/// many lines, and of them so many bytes.
+const LAST_LINES: &str = "20";
+const LAST_BYTES: usize = 4 * 1024;
 
 /// The Docker engine.
 #[derive(Debug)]
@@ -344,6 +349,36 @@ impl Host {
             };
             Ok(LogPiece { stderr, bytes })
         })))
+    }
+
+    /// The end of a container's log, from both streams: [`LAST_LINES`] lines at most, and of
+    /// them what fits into [`LAST_BYTES`].
+    pub async fn last_lines(&self, name: &ContainerName) -> Result<Vec<String>, HostError> {
+        let options = &LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .tail(LAST_LINES)
+            .build();
+        let read = |docker: Docker| async move {
+            let pieces = docker.logs(name.as_str(), Some(options.clone()));
+            let pieces = pieces.map_ok(LogOutput::into_bytes);
+            pieces.try_collect::<Vec<_>>().await
+        };
+        let attempted = "reading the end of a log";
+        let pieces = self.client.call(attempted, LOOK_LIMIT, read).await?;
+        let bytes = pieces.concat();
+        let text = String::from_utf8_lossy(&bytes);
+        let mut room = LAST_BYTES;
+        let mut last: Vec<String> = text
+            .lines()
+            .rev()
+            .map_while(|line| {
+                room = room.checked_sub(line.len())?;
+                Some(line.to_owned())
+            })
+            .collect();
+        last.reverse();
+        Ok(last)
     }
 
     /// The id of our containers' network, which is made if it is not there. Containers on it

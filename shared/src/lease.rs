@@ -116,6 +116,22 @@ pub struct Receipt {
     /// Milliseconds from `expiresAt` to `removedAt`; only where the lease expired.
     pub overshoot_ms: Option<i64>,
     pub exit_code: Option<i64>,
+    /// The end of its log, where its program ended by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_lines: Vec<String>,
+}
+
+/// How a container was found to be gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// When it was seen stopped; none where none was there to stop.
+    pub stopped_at: Option<Time>,
+    /// What its program answered at its end, once known.
+    pub exit_code: Option<i64>,
+    /// The end of its log, where it was asked for.
+    pub last_lines: Vec<String>,
+    /// When it was seen to be gone.
+    pub removed_at: Time,
 }
 
 /// Why a lease ends.
@@ -355,28 +371,23 @@ impl Lease {
         })
     }
 
-    /// The lease once its container was seen to be gone at `removed_at`; none unless it is
-    /// ending.
-    pub fn ended(
-        &self,
-        stopped_at: Option<Time>,
-        exit_code: Option<i64>,
-        removed_at: Time,
-    ) -> Option<Self> {
+    /// The lease once its container was seen to be gone; none unless it is ending.
+    pub fn ended(&self, gone: &Gone) -> Option<Self> {
         let (State::Ending(ending) | State::Quarantined(ending)) = &self.state else {
             return None;
         };
-        let overshoot_ms =
-            (ending.reason == Reason::Expired).then(|| removed_at.millis_since(self.expires_at));
+        let overshoot_ms = (ending.reason == Reason::Expired)
+            .then(|| gone.removed_at.millis_since(self.expires_at));
         Some(Self {
             state: State::Ended(Receipt {
                 reason: ending.reason,
                 requested_at: ending.requested_at,
-                stopped_at: stopped_at.or(ending.stopped_at),
-                removed_at,
+                stopped_at: gone.stopped_at.or(ending.stopped_at),
+                removed_at: gone.removed_at,
                 attempts: ending.attempts,
                 overshoot_ms,
-                exit_code: exit_code.or(ending.exit_code),
+                exit_code: gone.exit_code.or(ending.exit_code),
+                last_lines: gone.last_lines.clone(),
             }),
             ..self.next_version()
         })
@@ -407,6 +418,15 @@ mod tests {
 
     const CREATED: Time = Time::from_millis(1_000_000);
     const MINUTE: Duration = Duration::from_secs(60);
+
+    fn gone(removed_at: Time) -> Gone {
+        Gone {
+            stopped_at: None,
+            exit_code: None,
+            last_lines: Vec::new(),
+            removed_at,
+        }
+    }
 
     fn running() -> Lease {
         Lease {
@@ -444,7 +464,7 @@ mod tests {
                     ..ending
                 }
             }
-            StateName::Ended => ending.ended(None, None, CREATED).unwrap(),
+            StateName::Ended => ending.ended(&gone(CREATED)).unwrap(),
         }
     }
 
@@ -499,7 +519,7 @@ mod tests {
             assert_eq!(lease.state_name(), name);
             let claimed = lease.claimed(Reason::Deleted, CREATED);
             assert_eq!(claimed.map(|l| l.state_name()), name.after(Event::Claimed));
-            let ended = lease.ended(None, None, CREATED);
+            let ended = lease.ended(&gone(CREATED));
             assert_eq!(ended.map(|l| l.state_name()), name.after(Event::Removed));
             let failed = lease.attempt_failed(CREATED, 0.0);
             assert_eq!(
@@ -546,7 +566,7 @@ mod tests {
         assert_eq!(lease.state_name(), StateName::Quarantined);
         lease = lease.claimed(Reason::Expired, CREATED).unwrap();
         assert_eq!(lease.state_name(), StateName::Quarantined);
-        let ended = lease.ended(None, None, CREATED).unwrap();
+        let ended = lease.ended(&gone(CREATED)).unwrap();
         assert_eq!(ended.state_name(), StateName::Ended);
     }
 
@@ -556,7 +576,7 @@ mod tests {
         let late = lease.expires_at.plus(Duration::from_millis(340));
         let receipt = |reason| {
             let claimed = lease.claimed(reason, lease.expires_at).unwrap();
-            match claimed.ended(Some(late), Some(0), late).unwrap().state {
+            match claimed.ended(&gone(late)).unwrap().state {
                 State::Ended(receipt) => receipt,
                 other => panic!("{other:?}"),
             }

@@ -43,7 +43,7 @@ use aws_sdk_dynamodb::{
 use thiserror::Error;
 
 use crate::{
-    lease::{Event, Lease, Placement, Reason},
+    lease::{Event, Gone, Lease, Placement, Reason},
     names::{ContainerName, LeaseId, Owner},
     time::Time,
 };
@@ -270,19 +270,15 @@ impl Store {
     pub async fn end(
         &self,
         lease: &Lease,
-        stopped_at: Option<Time>,
-        exit_code: Option<i64>,
-        removed_at: Time,
+        gone: &Gone,
         history: Duration,
     ) -> Result<Lease, ChangeError> {
-        let after = lease
-            .ended(stopped_at, exit_code, removed_at)
-            .ok_or(Changed)?;
+        let after = lease.ended(gone).ok_or(Changed)?;
         let change = Change::new(
             lease,
             Event::Removed,
             &after,
-            Some(removed_at.plus(history)),
+            Some(gone.removed_at.plus(history)),
             Guard::None,
         );
         let count = Update::builder()

@@ -19,7 +19,6 @@ async fn main() -> Result<(), Error> {
         let cut_off = i64::try_from(event.context.deadline)
             .map_or_else(|_| Time::now().plus(settings.look_ahead), Time::from_millis);
         let report = cleanup::handle(reaper, cut_off).await.map_err(named)?;
-        tracing::info!(%report, "cleanup ran");
         let expiry = reaper.host.certificate_expiry().await;
         metrics::write(&metrics::of_cleanup(
             &report,

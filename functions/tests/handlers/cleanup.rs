@@ -118,9 +118,10 @@ async fn a_provision_that_was_abandoned_ends_as_failed() {
 }
 
 #[tokio::test]
-async fn a_program_that_ends_by_itself_ends_its_lease_as_failed_with_its_exit_code() {
+async fn a_program_that_ends_by_itself_leaves_its_exit_code_and_its_last_words() {
     let bench = Bench::new().await;
-    let event = alpine_with(json!({"command": ["sh", "-c", "sleep 0.3; exit 3"]}));
+    let script = "seq 30; sleep 0.3; echo 'it is over' >&2; exit 3";
+    let event = alpine_with(json!({"command": ["sh", "-c", script]}));
     let id = event.provision(&bench.app).await.id();
     wait_until_exited(&bench, &id).await;
     let report = bench.reap().await;
@@ -128,6 +129,9 @@ async fn a_program_that_ends_by_itself_ends_its_lease_as_failed_with_its_exit_co
     let receipt = get(&bench, &id).await["receipt"].clone();
     assert_eq!(receipt["reason"], "failed");
     assert_eq!(receipt["exitCode"], 3);
+    let last: Vec<_> = receipt["lastLines"].as_array().unwrap().iter().collect();
+    assert_eq!(last.len(), 20, "{last:?}");
+    assert_eq!((last[0], last[19]), (&json!("12"), &json!("it is over")));
     bench
         .assert_nothing_leaked(&Owner::local(), "it failed")
         .await;

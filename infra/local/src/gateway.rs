@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequestParts, Path as PathParameter, Request, State, WebSocketUpgrade},
     middleware::{self, Next},
     response::Response,
-    routing::any,
+    routing::{any, get},
 };
 use containerlease_functions::{
     answer::problem_response, app::App, problem::Problem, routes::route,
@@ -23,6 +23,7 @@ use tracing::Instrument as _;
 use crate::{
     dashboard,
     event::{http_event, query},
+    metrics::{self, Metrics},
     sockets::Sockets,
 };
 
@@ -89,7 +90,7 @@ impl Gateway {
 }
 
 /// All that the server answers.
-pub(crate) fn router(gateway: Arc<Gateway>, folder: &Path) -> Router {
+pub(crate) fn router(gateway: Arc<Gateway>, metrics: Arc<Metrics>, folder: &Path) -> Router {
     let dashboard = Router::new()
         .fallback_service(dashboard::files(folder))
         .layer(CompressionLayer::new());
@@ -101,6 +102,11 @@ pub(crate) fn router(gateway: Arc<Gateway>, folder: &Path) -> Router {
         .route("/api/", any(call))
         .route("/ws/logs/{id}", any(watch))
         .with_state(Arc::clone(&gateway))
+        .merge(
+            Router::new()
+                .route("/metrics", get(metrics::show))
+                .with_state(metrics),
+        )
         .fallback_service(dashboard)
         .layer(middleware::from_fn_with_state(gateway, refuse_foreigners))
         .layer(middleware::from_fn(dashboard::security_headers))

@@ -12,11 +12,13 @@
 //! - [`sockets`]: API Gateway's WebSocket API: connections.
 //! - [`event`]: what both make of requests and messages, for the functions to take.
 //! - [`schedule`]: the ticker that runs the reaper.
+//! - [`metrics`]: what it has done, for Prometheus.
 //! - [`dashboard`]: the built page.
 
 mod dashboard;
 mod event;
 mod gateway;
+mod metrics;
 mod schedule;
 mod sockets;
 mod table;
@@ -35,6 +37,7 @@ use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tokio_util::sync::CancellationToken;
 
 use gateway::Gateway;
+use metrics::Metrics;
 use sockets::Sockets;
 use table::{Table, TableError};
 
@@ -106,12 +109,14 @@ async fn serve() -> Result<(), ServeError> {
 
     let sockets = Sockets::start(app.clone(), settings.relay_time);
     let gateway = Arc::new(Gateway::new(app.clone(), sockets.clone(), address));
-    let router = gateway::router(gateway, &local.dashboard);
+    let metrics = Arc::new(Metrics::new());
+    let router = gateway::router(gateway, Arc::clone(&metrics), &local.dashboard);
 
     let ending = CancellationToken::new();
     let reaper = cleanup::reaper(&app, settings.look_ahead, ending.clone());
     let schedule = tokio::spawn(schedule::run(
         reaper,
+        metrics,
         table.database(),
         local.tick,
         ending.clone(),

@@ -1,6 +1,6 @@
 //! The ticker that runs the reaper, as EventBridge Scheduler does on AWS.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use containerlease_functions::cleanup;
 use containerlease_shared::{cleanup::Reaper, time::Time};
@@ -8,15 +8,18 @@ use dynoxide::Database;
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
+
 /// Runs the reaper at once and then every `tick`, until `ending` is cancelled; returns when
 /// the runs that have begun are done. Runs may overlap, as they may on AWS.
 pub(crate) async fn run(
     reaper: Reaper,
+    metrics: Arc<Metrics>,
     database: Database,
     tick: Duration,
     ending: CancellationToken,
 ) {
-    let reaper = std::sync::Arc::new(reaper);
+    let reaper = Arc::new(reaper);
     let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut runs = JoinSet::new();
@@ -25,15 +28,12 @@ pub(crate) async fn run(
             _ = ticks.tick() => {}
             () = ending.cancelled() => break,
         }
-        let reaper = std::sync::Arc::clone(&reaper);
+        let (reaper, metrics) = (Arc::clone(&reaper), Arc::clone(&metrics));
         runs.spawn(async move {
             let cut_off = Time::now().plus(reaper.look_ahead + 2 * cleanup::MARGIN);
             // What went wrong is in the log already, and the next tick is the retry.
-            match cleanup::handle(&reaper, cut_off).await {
-                Ok(report) if report.is_idle() => tracing::debug!(%report, "cleanup ran"),
-                Ok(report) => tracing::info!(%report, "cleanup ran"),
-                Err(_) => {}
-            }
+            let report = cleanup::handle(&reaper, cut_off).await.ok();
+            metrics.count(report.as_ref(), reaper.host.certificate_expiry().await);
         });
         while runs.try_join_next().is_some() {}
         purge(database.clone()).await;

@@ -277,6 +277,7 @@ mod tests {
             attempts: 2,
             overshoot_ms: Some(700),
             exit_code: None,
+            last_lines: vec!["it was like this".to_owned()],
         };
         [
             State::Provisioning,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use containerlease_shared::time::Time;
 use serde_json::json;
 
-use crate::harness::{Place, sleep_until, str_of, time_of};
+use crate::harness::{Place, eventually, sleep_until, str_of, time_of};
 
 /// The promise: from `expiresAt` to physically gone.
 const AT_THE_LATEST: Duration = Duration::from_secs(2);
@@ -60,4 +60,26 @@ async fn ends_on_time(place: Place) {
         "{receipt}"
     );
     assert!(server.leases().await.is_empty());
+
+    let metrics = server.get("/metrics").await;
+    assert!(
+        metrics
+            .header("content-type")
+            .starts_with("application/openmetrics-text")
+    );
+    let text = eventually("the run's metrics", AT_THE_LATEST, async || {
+        let text = server.get("/metrics").await.text;
+        let counted = text.contains("containerlease_leases_ended_total{reason=\"expired\"} 1");
+        counted.then_some(text)
+    })
+    .await;
+    for line in [
+        "containerlease_overshoot_seconds_count 1",
+        "containerlease_overshoot_seconds_bucket{le=\"2.0\"} 1",
+        "containerlease_leases_quarantined 0",
+        "containerlease_engine_unseen 0",
+        "# EOF",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
 }

@@ -1,0 +1,169 @@
+//! `GET /metrics`: what the reaper has done since the server started, in the text format of
+//! Prometheus. It is the same report of a run that CloudWatch gets on AWS.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use containerlease_shared::{cleanup::Report, time::Time};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+/// The format that Prometheus asks for first.
+const CONTENT_TYPE: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// From a tenth of a second to five minutes; the promise is 2 s, and 75 s by the bare tick.
+const OVERSHOOT_BUCKETS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 75.0, 150.0, 300.0];
+
+/// What is counted.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    runs: Family<Outcome, Counter>,
+    ended: Family<EndedAs, Counter>,
+    attempts_failed: Counter,
+    orphans: Counter,
+    left_to_next_run: Counter,
+    quarantined: Gauge,
+    engine_unseen: Gauge,
+    last_run: Gauge<f64, AtomicU64>,
+    certificate_expiry: Gauge<i64, AtomicI64>,
+    overshoot: Histogram,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EndedAs {
+    reason: &'static str,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("containerlease");
+        let runs = Family::default();
+        let ended = Family::default();
+        let (attempts_failed, orphans, left_to_next_run) =
+            (Counter::default(), Counter::default(), Counter::default());
+        let (quarantined, engine_unseen) = (Gauge::default(), Gauge::default());
+        let (last_run, certificate_expiry) = (Gauge::default(), Gauge::default());
+        let overshoot = Histogram::new(OVERSHOOT_BUCKETS);
+        registry.register("cleanup_runs", "Runs of the reaper", runs.clone());
+        registry.register("leases_ended", "Leases that it ended", ended.clone());
+        registry.register(
+            "end_attempts_failed",
+            "Ends that could not be finished and are tried again",
+            attempts_failed.clone(),
+        );
+        registry.register(
+            "orphans_removed",
+            "Containers without a lease that were removed",
+            orphans.clone(),
+        );
+        registry.register(
+            "ends_left_to_next_run",
+            "Ends that a run had no time for",
+            left_to_next_run.clone(),
+        );
+        registry.register(
+            "leases_quarantined",
+            "Leases in quarantine when the last run began",
+            quarantined.clone(),
+        );
+        registry.register(
+            "engine_unseen",
+            "Whether the last run could not list the engine's containers",
+            engine_unseen.clone(),
+        );
+        registry.register_with_unit(
+            "last_cleanup_timestamp",
+            "When the last run was over, in seconds since 1970",
+            Unit::Seconds,
+            last_run.clone(),
+        );
+        registry.register_with_unit(
+            "certificate_expiry_timestamp",
+            "When the first certificate on the way to the engine expires, in seconds since 1970; 0 over a socket",
+            Unit::Seconds,
+            certificate_expiry.clone(),
+        );
+        registry.register_with_unit(
+            "overshoot",
+            "From the end of a lease that expired to its container being gone",
+            Unit::Seconds,
+            overshoot.clone(),
+        );
+        Self {
+            registry,
+            runs,
+            ended,
+            attempts_failed,
+            orphans,
+            left_to_next_run,
+            quarantined,
+            engine_unseen,
+            last_run,
+            certificate_expiry,
+            overshoot,
+        }
+    }
+
+    /// Counts what a run has done; none where it could not even read the table.
+    pub(crate) fn count(&self, report: Option<&Report>, certificate_expiry: Option<Time>) {
+        let outcome = if report.is_some() { "done" } else { "failed" };
+        self.runs.get_or_create(&Outcome { outcome }).inc();
+        let Some(report) = report else { return };
+        for (reason, count) in [
+            ("expired", report.expired),
+            ("deleted", report.deleted),
+            ("failed", report.failed),
+            ("lost", report.lost),
+        ] {
+            self.ended
+                .get_or_create(&EndedAs { reason })
+                .inc_by(count as u64);
+        }
+        self.attempts_failed.inc_by(report.attempts_failed as u64);
+        self.orphans.inc_by(report.orphans_removed as u64);
+        self.left_to_next_run.inc_by(report.left_to_next_run as u64);
+        self.quarantined
+            .set(i64::try_from(report.in_quarantine).unwrap_or(i64::MAX));
+        self.engine_unseen.set(i64::from(report.engine_unseen));
+        self.last_run.set(seconds(Time::now().as_millis()));
+        let expiry = certificate_expiry.map_or(0, |at| at.as_millis() / 1000);
+        self.certificate_expiry.set(expiry);
+        for late in &report.overshoot_ms {
+            self.overshoot.observe(seconds(*late));
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since 1970 fit into the 52 bits of a float for ages"
+)]
+fn seconds(millis: i64) -> f64 {
+    millis as f64 / 1000.0
+}
+
+/// Answers `GET /metrics`.
+pub(crate) async fn show(State(metrics): State<std::sync::Arc<Metrics>>) -> Response {
+    let mut text = String::new();
+    match encode(&mut text, &metrics.registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
