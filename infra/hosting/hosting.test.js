@@ -204,3 +204,17 @@ test("no two graphs lie on each other", () => {
     }
   }
 });
+
+test("docs/aws.md tells of each parameter what the template tells", () => {
+  const guide = read("docs", "aws.md");
+  const [, parameters] = /^Parameters:\n([\s\S]+?)^\S/m.exec(template);
+  const names = [...parameters.matchAll(/^ {2}(\w+):$/gm)].map(([, name]) => name);
+  assert.ok(names.length > 20);
+  for (const name of names) {
+    const [, text] = new RegExp(`^ {2}${name}:\\n((?: {4}.+\\n)+)`, "m").exec(parameters);
+    const description = /^ {4}Description: '?(.+?)'?$/m.exec(text)[1];
+    const value = /^ {4}Default: '?(.*?)'?$/m.exec(text)?.[1];
+    const told = value === undefined ? "must be given" : value === "" ? "none" : `\`${value}\``;
+    assert.ok(guide.includes(`| \`${name}\` | ${told} | ${description} |`), name);
+  }
+});
