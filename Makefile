@@ -41,3 +41,6 @@ dashboard: ## Build the dashboard
 
 dashboard-upload: ## Build the dashboard and upload it to a deployed stack
 	@infra/hosting/upload.sh
+
+host-test: ## Try the Docker host's setup on an engine of its own
+	@infra/docker-host/test.sh

@@ -127,6 +127,11 @@ tls_front() {
 
 free_port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
 
+# It starts an engine of its own in namespaces of its own, which only root may.
+host_test() {
+  as_root env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}" DOCKER_HOST="$DOCKER_HOST" infra/docker-host/test.sh
+}
+
 # An emulator of this run's own: one that is there for development stays as it is.
 emulator_test() (
   port=$(free_port)
@@ -193,6 +198,7 @@ lint
 step "dashboard: unit tests" npm --prefix frontend run --silent test
 step "hosting: CloudFront's functions, and the template" node --test --test-reporter=tap infra/hosting/hosting.test.js
 step "Rust: all tests" cargo test --quiet --workspace
+step "the Docker host" host_test
 step "the template on the AWS emulator" emulator_test
 step "the main job in a browser" browser_test
 
