@@ -44,3 +44,6 @@ dashboard-upload: ## Build the dashboard and upload it to a deployed stack
 
 host-test: ## Try the Docker host's setup on an engine of its own
 	@infra/docker-host/test.sh
+
+sam-test: ## Build the functions with sam, and try each in its container
+	@infra/sam/local.sh test

@@ -1,0 +1,155 @@
+"""What functions in containers find around them, on the address of their own network.
+
+usage: neighbours.py FOLDER ADDRESS SUBNET SERVICES ENGINE=SOCKET PORT=PORT...
+
+ADDRESS is this machine's on the network with SUBNET. Only callers from there are let in, since
+other containers of the machine can reach the address as well. At ADDRESS they find
+
+- at port ENGINE the engine behind SOCKET, by mutual TLS with the certificates of FOLDER,
+- at each PORT what listens on the loopback port that it stands for,
+- at port SERVICES Secrets Manager with one secret, the certificate for the engine, and the far
+  end of WebSocket connections: what is posted to a viewer goes to FOLDER/frames/CONNECTION.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import ssl
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+
+class Services(BaseHTTPRequestHandler):
+    """Secrets Manager, and API Gateway's ``@connections``."""
+
+    protocol_version = "HTTP/1.1"
+    # Head and body are written one after the other, and the second would wait 40 ms.
+    disable_nagle_algorithm = True
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.headers.get("x-amz-target") == "secretsmanager.GetSecretValue":
+            return self.answer(200, self.secret(json.loads(body)["SecretId"]))
+        return self.post_to_viewer(body) if self.frames() else self.answer(404)
+
+    def do_DELETE(self):
+        if not self.frames():
+            return self.answer(404)
+        with self.frames().open("ab") as frames:
+            frames.write(b'{"event":"closed"}\n')
+        return self.answer(204)
+
+    def post_to_viewer(self, body):
+        with self.frames().open("ab") as frames:
+            frames.write(body + b"\n")
+        self.answer(200)
+
+    def frames(self):
+        """The file of the connection that the path names."""
+        _, _, connection = self.path.partition("/@connections/")
+        return connection and self.server.folder / "frames" / quote(unquote(connection), safe="")
+
+    def secret(self, name):
+        client = self.server.folder / "certificates/client"
+        texts = {part: (client / f"{part}.pem").read_text() for part in ("ca", "cert", "key")}
+        return {"ARN": name, "Name": name, "SecretString": json.dumps(texts)}
+
+    def answer(self, status, body=None):
+        data = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/x-amz-json-1.1")
+        if status != 204:
+            self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, text, *values):
+        print(self.client_address[0], text % values, flush=True)
+
+
+class Server(ThreadingHTTPServer):
+    def __init__(self, address, folder, subnet):
+        super().__init__(address, Services)
+        self.folder = folder
+        self.subnet = subnet
+
+    def verify_request(self, _request, client_address):
+        return ipaddress.ip_address(client_address[0]) in self.subnet
+
+
+async def copy(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+def forward(connect, subnet):
+    """Joins each caller with a connection of its own that ``connect`` opens, until one ends."""
+
+    async def joined(reader, writer):
+        there = None
+        try:
+            if ipaddress.ip_address(writer.get_extra_info("peername")[0]) not in subnet:
+                return
+            back, there = await connect()
+            ways = [copy(reader, there), copy(back, writer)]
+            ways = [asyncio.create_task(way) for way in ways]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+        except OSError as error:
+            print(error, file=sys.stderr, flush=True)
+        finally:
+            for end in filter(None, (writer, there)):
+                end.close()
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
+
+    return joined
+
+
+def to_socket(path):
+    return lambda: asyncio.open_unix_connection(path)
+
+
+def to_loopback(port):
+    return lambda: asyncio.open_connection("127.0.0.1", port)
+
+
+def engine_tls(server):
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=server / "ca.pem")
+    tls.load_cert_chain(server / "cert.pem", server / "key.pem")
+    tls.verify_mode = ssl.CERT_REQUIRED
+    return tls
+
+
+async def serve(folder, address, subnet, services, engine, ports):
+    async def start(way, connect, tls=None):
+        port, there = way.split("=")
+        joined = forward(connect(there), subnet)
+        return await asyncio.start_server(joined, address, int(port), ssl=tls)
+
+    at_services = Server((address, int(services)), folder, subnet)
+    threading.Thread(target=at_services.serve_forever, daemon=True).start()
+    servers = [await start(engine, to_socket, engine_tls(folder / "certificates/server"))]
+    servers += [await start(way, to_loopback) for way in ports]
+    print("ready", flush=True)
+    await asyncio.gather(*(server.serve_forever() for server in servers))
+
+
+def main(folder, address, subnet, services, engine, *ports):
+    try:
+        asyncio.run(
+            serve(Path(folder), address, ipaddress.ip_network(subnet), services, engine, ports)
+        )
+    except OSError as error:
+        sys.exit(f"neighbours.py: {address} cannot be listened on: {error}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
