@@ -39,6 +39,20 @@ describe("RecentlyEnded", () => {
     ).toBeDefined();
   });
 
+  it("shows the last lines of a program that ended by itself", async () => {
+    const lastLines = ["it was like this", "it is over"];
+    const lease = anEndedLease({
+      reason: "failed",
+      receipt: aReceipt({ reason: "failed", exitCode: 3, overshootMs: null, lastLines }),
+    });
+    stubServer({ [`GET /api/containers/${ID}`]: answer(lease) });
+    renderWithQueries(<RecentlyEnded ids={[ID]} onDismiss={() => {}} />);
+    const summary = await screen.findByText("Its last 2 lines");
+    expect(summary.parentElement?.querySelector("pre")?.textContent).toBe(
+      "it was like this\nit is over",
+    );
+  });
+
   it("waits for a lease that has left the list but has not ended", async () => {
     stubServer({
       [`GET /api/containers/${ID}`]: answer(

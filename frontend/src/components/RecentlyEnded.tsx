@@ -70,6 +70,7 @@ function EndedLease({ id, onDismiss }: { id: string; onDismiss: () => void }) {
       </p>
       <p>{lease.state === "ended" ? endSentence(lease) : "Its container is being removed."}</p>
       <EndFacts lease={lease} />
+      <LastLines lines={lease.receipt?.lastLines ?? []} />
     </li>
   );
 }
@@ -98,6 +99,17 @@ function EndFacts({ lease }: { lease: Container }) {
       : null,
   ].filter((fact) => fact !== null);
   return facts.length === 0 ? null : <p className="hint">{facts.join(" ")}</p>;
+}
+
+/** What a program that ended by itself said at last. */
+function LastLines({ lines }: { lines: string[] }) {
+  if (lines.length === 0) return null;
+  return (
+    <details className="last-lines">
+      <summary>Its last {lines.length === 1 ? "line" : `${lines.length} lines`}</summary>
+      <pre>{lines.join("\n")}</pre>
+    </details>
+  );
 }
 
 function DismissButton({ label, onDismiss }: { label: string; onDismiss: () => void }) {

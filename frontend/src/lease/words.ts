@@ -28,7 +28,11 @@ export const REASON_WORDS: Record<
 > = {
   expired: { label: "Expired", tone: "quiet", meaning: "Its time was over." },
   deleted: { label: "Deleted", tone: "quiet", meaning: "It was deleted on request." },
-  failed: { label: "Failed", tone: "bad", meaning: "Its container did not start." },
+  failed: {
+    label: "Failed",
+    tone: "bad",
+    meaning: "Its program ended by itself, or did not start.",
+  },
   lost: { label: "Lost", tone: "bad", meaning: "Its container disappeared before its end." },
   orphaned: {
     label: "Orphaned",

@@ -48,4 +48,6 @@ export interface Receipt {
   /** From the lease's end to the container being gone; null where there was no end to miss. */
   overshootMs: number | null;
   exitCode: number | null;
+  /** The end of its log, where its program ended by itself. */
+  lastLines?: string[];
 }
