@@ -114,13 +114,15 @@ tls_front() {
   fi
   [[ $DOCKER_HOST == unix://* ]] ||
     { export CONTAINERLEASE_TEST_TLS_HOST=$DOCKER_HOST CONTAINERLEASE_TEST_CERTIFICATES=${DOCKER_CERT_PATH:-}; return; }
-  need socat socat
+  local port
   infra/docker-host/certificates.sh "$work/certificates" IP:127.0.0.1 DNS:localhost
-  local port server=$work/certificates/server
-  port=$(free_port)
-  socat "OPENSSL-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork,cert=$server/cert.pem,key=$server/key.pem,cafile=$server/ca.pem,verify=1" \
-    "UNIX-CONNECT:${DOCKER_HOST#unix://}" 2>"$work/socat.log" &
+  python3 infra/docker-host/tls_front.py "${DOCKER_HOST#unix://}" "$work/certificates" >"$work/front" &
   pids+=($!)
+  until [[ -s $work/front ]]; do
+    kill -0 "${pids[-1]}" 2>/dev/null || fail "TLS could not be put before $DOCKER_HOST; see above."
+    sleep 0.1
+  done
+  port=$(<"$work/front")
   export CONTAINERLEASE_TEST_TLS_HOST=tcp://127.0.0.1:$port
   export CONTAINERLEASE_TEST_CERTIFICATES=$work/certificates/client
 }
@@ -179,6 +181,7 @@ browser_test() (
 )
 
 command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs and run this again."
+command -v python3 >/dev/null || fail "python3 is missing; install Python 3.11 or newer with its venv module and run this again."
 command -v cc >/dev/null || fail "a C compiler is missing; install gcc (on Debian: build-essential) and run this again."
 
 if [[ ${1:-} == lint ]]; then

@@ -22,7 +22,8 @@
 #   CONTAINERLEASE_EMULATOR_BINARIES   a folder with binaries to deploy instead of building them
 #   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as venv.sh has them
 #   DOCKER_HOST, DOCKER_CERT_PATH      a tcp:// engine to use instead of the one of
-#                                      infra/docker-host/engine.sh
+#                                      infra/docker-host/engine.sh. Before one that has no mutual
+#                                      TLS it is put
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -51,6 +52,8 @@ readonly pid_file=$run/pid
 readonly log_file=$run/log
 readonly engine_file=$run/engine
 readonly outputs_file=$run/outputs
+readonly front=$repository/infra/docker-host/tls_front.py
+readonly front_pid_file=$run/front.pid
 
 say() { printf '==> %s\n' "$*" >&2; }
 fail() {
@@ -100,10 +103,43 @@ find_engine() {
   fi
   settings=$("$repository/infra/docker-host/engine.sh" ensure)
   eval "$settings"
-  [[ -n ${CONTAINERLEASE_ENGINE_TLS_HOST:-} ]] ||
-    fail "the Docker engine at $DOCKER_HOST does not listen with mutual TLS; set DOCKER_HOST=tcp://… and DOCKER_CERT_PATH to one that does."
-  engine_host=$CONTAINERLEASE_ENGINE_TLS_HOST
-  engine_certificates=$CONTAINERLEASE_ENGINE_CERTIFICATES
+  if [[ -n ${CONTAINERLEASE_ENGINE_TLS_HOST:-} ]]; then
+    engine_host=$CONTAINERLEASE_ENGINE_TLS_HOST
+    engine_certificates=$CONTAINERLEASE_ENGINE_CERTIFICATES
+  else
+    start_front
+  fi
+}
+
+# An engine that was not started here listens on a socket, most likely: mutual TLS is put before it.
+start_front() {
+  local pid deadline=$((SECONDS + START_SECONDS))
+  [[ $DOCKER_HOST == unix://* ]] ||
+    fail "the Docker engine at $DOCKER_HOST is not reached by mutual TLS; set DOCKER_CERT_PATH too, or DOCKER_HOST to a socket."
+  stop_front
+  mkdir -p "$run"
+  "$repository/infra/docker-host/certificates.sh" "$run/certificates" IP:127.0.0.1 DNS:localhost
+  setsid "$venv/bin/python" "$front" "${DOCKER_HOST#unix://}" "$run/certificates" \
+    >"$run/front" 2>"$run/front.log" </dev/null &
+  pid=$!
+  printf '%s\n' "$pid" >"$front_pid_file"
+  until [[ -s $run/front ]]; do
+    kill -0 "$pid" 2>/dev/null || fail "TLS could not be put before $DOCKER_HOST: $(tail -n 1 "$run/front.log")"
+    ((SECONDS < deadline)) || fail "TLS could not be put before $DOCKER_HOST within $START_SECONDS s; see $run/front.log."
+    sleep 0.1
+  done
+  engine_host=tcp://127.0.0.1:$(<"$run/front")
+  engine_certificates=$run/certificates/client
+  say "put mutual TLS before $DOCKER_HOST, at $engine_host (process $pid)"
+}
+
+stop_front() {
+  local pid
+  [[ -s $front_pid_file ]] || return 0
+  pid=$(<"$front_pid_file")
+  # The number may have gone to another process by now.
+  [[ $(ps -o args= -p "$pid" 2>/dev/null) != *"$front "* ]] || kill -TERM "$pid"
+  rm -f "$front_pid_file"
 }
 
 start() {
@@ -214,6 +250,7 @@ stop() {
   networks=$(tls_docker network ls --quiet --filter "label=containerlease.deployment=$deployment")
   # shellcheck disable=SC2086  # One word each.
   [[ -z $networks ]] || tls_docker network rm $networks >/dev/null
+  stop_front
 }
 
 tls_docker() { DOCKER_HOST=$engine_host DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=$engine_certificates docker "$@"; }
