@@ -115,14 +115,13 @@ tls_front() {
   [[ $DOCKER_HOST == unix://* ]] ||
     { export CONTAINERLEASE_TEST_TLS_HOST=$DOCKER_HOST CONTAINERLEASE_TEST_CERTIFICATES=${DOCKER_CERT_PATH:-}; return; }
   local port
-  infra/docker-host/certificates.sh "$work/certificates" IP:127.0.0.1 DNS:localhost
-  python3 infra/docker-host/tls_front.py "${DOCKER_HOST#unix://}" "$work/certificates" >"$work/front" &
+  port=$(free_port)
+  infra/docker-host/tls-front.sh "${DOCKER_HOST#unix://}" "$work/certificates" "$port" 2>"$work/front.log" &
   pids+=($!)
-  until [[ -s $work/front ]]; do
-    kill -0 "${pids[-1]}" 2>/dev/null || fail "TLS could not be put before $DOCKER_HOST; see above."
+  until (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+    kill -0 "${pids[-1]}" 2>/dev/null || fail "TLS could not be put before $DOCKER_HOST: $(tail -n 1 "$work/front.log")"
     sleep 0.1
   done
-  port=$(<"$work/front")
   export CONTAINERLEASE_TEST_TLS_HOST=tcp://127.0.0.1:$port
   export CONTAINERLEASE_TEST_CERTIFICATES=$work/certificates/client
 }

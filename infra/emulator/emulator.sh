@@ -52,7 +52,7 @@ readonly pid_file=$run/pid
 readonly log_file=$run/log
 readonly engine_file=$run/engine
 readonly outputs_file=$run/outputs
-readonly front=$repository/infra/docker-host/tls_front.py
+readonly front=$repository/infra/docker-host/tls-front.sh
 readonly front_pid_file=$run/front.pid
 
 say() { printf '==> %s\n' "$*" >&2; }
@@ -113,22 +113,21 @@ find_engine() {
 
 # An engine that was not started here listens on a socket, most likely: mutual TLS is put before it.
 start_front() {
-  local pid deadline=$((SECONDS + START_SECONDS))
+  local pid front_port deadline=$((SECONDS + START_SECONDS))
   [[ $DOCKER_HOST == unix://* ]] ||
     fail "the Docker engine at $DOCKER_HOST is not reached by mutual TLS; set DOCKER_CERT_PATH too, or DOCKER_HOST to a socket."
   stop_front
   mkdir -p "$run"
-  "$repository/infra/docker-host/certificates.sh" "$run/certificates" IP:127.0.0.1 DNS:localhost
-  setsid "$venv/bin/python" "$front" "${DOCKER_HOST#unix://}" "$run/certificates" \
-    >"$run/front" 2>"$run/front.log" </dev/null &
+  front_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  setsid "$front" "${DOCKER_HOST#unix://}" "$run/certificates" "$front_port" 2>"$run/front.log" </dev/null >&2 &
   pid=$!
   printf '%s\n' "$pid" >"$front_pid_file"
-  until [[ -s $run/front ]]; do
+  until (: <"/dev/tcp/127.0.0.1/$front_port") 2>/dev/null; do
     kill -0 "$pid" 2>/dev/null || fail "TLS could not be put before $DOCKER_HOST: $(tail -n 1 "$run/front.log")"
     ((SECONDS < deadline)) || fail "TLS could not be put before $DOCKER_HOST within $START_SECONDS s; see $run/front.log."
     sleep 0.1
   done
-  engine_host=tcp://127.0.0.1:$(<"$run/front")
+  engine_host=tcp://127.0.0.1:$front_port
   engine_certificates=$run/certificates/client
   say "put mutual TLS before $DOCKER_HOST, at $engine_host (process $pid)"
 }
@@ -138,7 +137,7 @@ stop_front() {
   [[ -s $front_pid_file ]] || return 0
   pid=$(<"$front_pid_file")
   # The number may have gone to another process by now.
-  [[ $(ps -o args= -p "$pid" 2>/dev/null) != *"$front "* ]] || kill -TERM "$pid"
+  [[ $(ps -o args= -p "$pid" 2>/dev/null) != *"$run/certificates/"* ]] || kill -TERM "$pid"
   rm -f "$front_pid_file"
 }
 

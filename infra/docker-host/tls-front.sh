@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Puts mutual TLS before an engine that listens on a socket alone, on a loopback port, and goes
+# on until it is ended.
+#
+# usage: tls-front.sh SOCKET CERTIFICATES PORT
+#   CERTIFICATES   a folder that is filled with certificates for 127.0.0.1, if need be
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+fail() {
+  printf 'tls-front.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+as_root() {
+  if [[ $EUID -eq 0 ]]; then "$@"; else sudo -n "$@"; fi
+}
+
+install_socat() {
+  local problem="socat is missing, and could not be installed; install it and run this again."
+  command -v apt-get >/dev/null || fail "$problem"
+  printf '==> installing socat with apt-get\n' >&2
+  install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends socat)
+  as_root "${install[@]}" >/dev/null 2>&1 && return
+  as_root apt-get update -qq >/dev/null 2>&1 || true
+  as_root "${install[@]}" >/dev/null 2>&1 || fail "$problem"
+}
+
+[[ $# -eq 3 ]] || fail "usage: tls-front.sh SOCKET CERTIFICATES PORT"
+command -v socat >/dev/null || install_socat
+"$here/certificates.sh" "$2" IP:127.0.0.1 DNS:localhost
+server=$2/server
+# It tells a client whose certificate it refuses, as dockerd does.
+exec socat "OPENSSL-LISTEN:$3,bind=127.0.0.1,reuseaddr,fork,cert=$server/cert.pem,key=$server/key.pem,cafile=$server/ca.pem,verify=1" \
+  "UNIX-CONNECT:$1"
