@@ -47,3 +47,16 @@ host-test: ## Try the Docker host's setup on an engine of its own
 
 sam-test: ## Build the functions with sam, and try each in its container
 	@infra/sam/local.sh test
+
+# Its arguments are those of infra/bench, such as BENCH='burst --leases 100'.
+bench: bench-binary ## Measure the reaper under load on a real engine; writes docs/benchmarks
+	@$(BENCH_BINARY) $(or $(BENCH),all)
+
+soak: bench-binary ## 10,000 leases with faults, kills and several reapers; writes docs/benchmarks
+	@$(BENCH_BINARY) soak $(SOAK)
+
+BENCH_BINARY := $(or $(CARGO_TARGET_DIR),target)/release/containerlease-bench
+
+bench-binary:
+	@eval "$$(infra/docker-host/engine.sh ensure)" && infra/images/prepare.sh alpine
+	@cargo build --quiet --release --package containerlease-local --package containerlease-bench

@@ -191,14 +191,10 @@ pub fn plan(
     if let Some(containers) = containers {
         plan_containers(&mut plan, &leases, containers, sightings, now);
     }
-    let by_lease: Option<HashMap<&LeaseId, &ManagedContainer>> = containers.map(|containers| {
-        containers
-            .iter()
-            .filter_map(|container| Some((&container.lease.as_ref()?.1, container)))
-            .collect()
-    });
+    let by_lease = containers.map(by_lease);
     for lease in leases {
-        let container = by_lease.as_ref().map(|all| all.get(&lease.id).copied());
+        let of_lease = (&lease.owner, &lease.id);
+        let container = by_lease.as_ref().map(|all| all.get(&of_lease).copied());
         if let Some((reason, at)) = end_of(&lease, container, now)
             && at <= until
         {
@@ -207,6 +203,21 @@ pub fn plan(
     }
     plan.ends.sort_by_key(|end| end.at);
     plan
+}
+
+/// The containers by the lease that their labels name. Of several with one lease's labels, as
+/// an image made from a leased container keeps them, one that runs stands for the lease.
+fn by_lease(containers: &[ManagedContainer]) -> HashMap<(&Owner, &LeaseId), &ManagedContainer> {
+    let mut by_lease = HashMap::new();
+    for container in containers {
+        if let Some((owner, id)) = &container.lease {
+            let stands = by_lease.entry((owner, id)).or_insert(container);
+            if stands.exited {
+                *stands = container;
+            }
+        }
+    }
+    by_lease
 }
 
 /// Why and when the lease is to be ended. `container` is none when the engine could not be

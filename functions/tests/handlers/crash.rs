@@ -13,7 +13,13 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use containerlease_shared::{cleanup::run, names::Owner, time::Time};
+use containerlease_shared::{
+    cleanup::run,
+    host::{DEPLOYMENT_LABEL, LEASE_LABEL, OWNER_LABEL, Recipe},
+    lease::{Lease, State},
+    names::{ContainerName, LeaseId, Owner},
+    time::Time,
+};
 use containerlease_testkit::{
     Bench, Fault, Proxy, Seen,
     events::{Event, SAVED_ID},
@@ -21,7 +27,7 @@ use containerlease_testkit::{
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::oneshot;
 
-use crate::{MINUTE, lease};
+use crate::{MINUTE, SECOND, lease, wait_until_exited};
 
 /// How many cases are at the engine at once.
 const AT_ONCE: usize = 3;
@@ -31,7 +37,10 @@ enum Verb {
     Provision,
     Renew,
     Delete,
+    /// The reaper, with leases to end whose time is over.
     End,
+    /// The reaper, with containers and leases that do not fit together.
+    Reconcile,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +68,7 @@ impl Verb {
                 bench.table.age(5 * MINUTE).await;
                 id
             }
+            Self::Reconcile => misfits(bench).await,
         }
     }
 
@@ -74,8 +84,73 @@ impl Verb {
                 let now = Time::now();
                 drop(run(&bench.reaper(), now, now.plus(MINUTE)).await);
             }
+            // First for the strays, as if it were later, and then for the leases.
+            Self::Reconcile => {
+                let now = Time::now();
+                drop(run(&bench.reaper(), now.plus(122 * SECOND), now).await);
+                drop(run(&bench.reaper(), now, now.plus(MINUTE)).await);
+            }
         }
     }
+}
+
+/// Makes all that the reaper sets right between the table and the engine: a container without
+/// a lease that was seen before, one that was not, a sighting of one that is gone, a lease
+/// whose container vanished, and one whose program has ended. Beside them a lease that is as
+/// it should be, whose id it gives.
+async fn misfits(bench: &Bench) -> String {
+    let deployment = bench.place.deployment().as_str();
+    let of_no_lease = LeaseId::generate().to_string();
+    let labels = [
+        (DEPLOYMENT_LABEL, deployment),
+        (LEASE_LABEL, of_no_lease.as_str()),
+        (OWNER_LABEL, "local"),
+    ];
+    bench.place.stray(&labels).await;
+    bench.reap_strays(61 * SECOND).await;
+    bench.place.stray(&labels).await;
+    let gone = ContainerName::listed_by_engine("0a").expect("it is hexadecimal");
+    let store = bench.table.store();
+    let sighted = store.sighted(&gone, Time::now()).await;
+    sighted.expect("the table can be written");
+
+    let image = bench.app.catalogue.get("alpine");
+    let image = image.expect("there is an alpine");
+    let now = Time::now();
+    let mut ids = vec![];
+    for command in [Some("sleep 600"), Some("exit 3"), None] {
+        let lease = Lease {
+            id: LeaseId::generate(),
+            owner: Owner::local(),
+            version: 1,
+            image_type: image.image_type.clone(),
+            name: None,
+            created_at: now,
+            expires_at: now.plus(5 * MINUTE),
+            hard_deadline: now.plus(60 * MINUTE),
+            cpu_milli: 250,
+            memory_mb: 128,
+            placement: None,
+            state: State::Running,
+        };
+        let created = store.create(&lease, 20).await;
+        created.expect("the table can be written");
+        ids.push(lease.id.to_string());
+        if let Some(command) = command {
+            let recipe = Recipe {
+                image,
+                command: Some(&["sh", "-c", command].map(str::to_owned)),
+                env: &image.env,
+            };
+            let host = &bench.app.host;
+            let made = host.create(&lease, &recipe).await;
+            made.expect("a container can be made");
+            let started = host.start(&ContainerName::of_lease(&lease.id)).await;
+            started.expect("a container can be started");
+        }
+    }
+    wait_until_exited(bench, &ids[1]).await;
+    ids.swap_remove(0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,6 +171,11 @@ async fn a_delete_that_is_killed_anywhere_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reaper_that_is_killed_anywhere_leaves_nothing() {
     walk(Verb::End).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconciler_that_is_killed_anywhere_leaves_nothing() {
+    walk(Verb::Reconcile).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,6 +268,9 @@ async fn kill(verb: Verb, index: usize, call: &str, moment: Moment) {
     bench.table_proxy().heal();
     bench.engine_proxy().heal();
 
+    if !matches!(verb, Verb::Reconcile) {
+        bench.assert_all_recorded(&case).await;
+    }
     look(verb, &bench, &id, &case).await;
 }
 
@@ -221,7 +304,7 @@ async fn look(verb: Verb, bench: &Bench, id: &str, case: &str) {
     let active = active.expect("the table can be read").len();
     match verb {
         Verb::Provision => assert!(active <= 1, "{case}"),
-        Verb::Renew => assert_eq!(active, 1, "{case}"),
+        Verb::Renew | Verb::Reconcile => assert_eq!(active, 1, "{case}"),
         Verb::Delete => {
             // Its owner has no answer and asks again.
             let again = Event::about("delete", id).delete(&bench.app).await;

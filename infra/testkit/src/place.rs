@@ -146,7 +146,8 @@ impl Drop for Place {
     }
 }
 
-fn connect(engine: &EngineAddress) -> Docker {
+/// A client straight to the engine.
+pub(crate) fn connect(engine: &EngineAddress) -> Docker {
     const SECONDS: u64 = 60;
     match engine {
         EngineAddress::Unix(path) => Docker::connect_with_unix(

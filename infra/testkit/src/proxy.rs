@@ -262,7 +262,8 @@ impl fmt::Display for CutOff {
 
 impl std::error::Error for CutOff {}
 
-fn new_folder() -> PathBuf {
+/// A new folder for a socket.
+pub(crate) fn new_folder() -> PathBuf {
     let random = uuid::Uuid::new_v4().simple().to_string();
     let folder = std::env::temp_dir().join(format!("containerlease-{}", &random[..12]));
     std::fs::create_dir(&folder).expect("a folder for temporary files is there");

@@ -1,0 +1,97 @@
+//! The reaper is never late, never early, never leaks and never sticks: what shows it.
+//!
+//! - [`model`]: every state and every event, walked through the code: nothing is a dead end.
+//! - [`strays`]: a container that seems to have no lease is not touched on a guess.
+//! - [`races`]: renewals, deletes, ends and ticks at the same moment, by the thousand.
+//!
+//! These make a program of their own: they keep the machine busy, and the handlers' tests
+//! beside them would be late.
+
+mod model;
+mod races;
+mod strays;
+
+use std::{sync::Arc, time::Duration};
+
+use containerlease_shared::{
+    catalogue::Catalogue,
+    cleanup::{Reaper, Report, run},
+    end::Tools,
+    host::Host,
+    lease::{Lease, State},
+    names::{Deployment, LeaseId, Owner},
+    settings::EngineAddress,
+    store::Store,
+    time::Time,
+};
+use containerlease_testkit::{Table, table};
+use tokio_util::sync::CancellationToken;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A process of the product: clients of its own, as each invocation at the same moment has
+/// them on Lambda.
+#[derive(Clone, Debug)]
+struct Process {
+    store: Arc<Store>,
+    host: Arc<Host>,
+    catalogue: Arc<Catalogue>,
+}
+
+impl Process {
+    fn new(table: &Table, engine: &EngineAddress, deployment: &Deployment) -> Self {
+        let aws = table.aws();
+        let host = Host::new(engine, aws, deployment.clone(), "127.0.0.1".to_owned());
+        Self {
+            store: Arc::new(Store::new(aws, table::NAME)),
+            host: Arc::new(host.expect("the engine's client can be made")),
+            catalogue: Arc::new(Catalogue::embedded()),
+        }
+    }
+
+    fn tools(&self) -> Tools<'_> {
+        Tools {
+            store: &self.store,
+            host: &self.host,
+            catalogue: &self.catalogue,
+            history: MINUTE,
+        }
+    }
+
+    /// A run of the reaper that takes on what falls due in the next `look_ahead`.
+    async fn reap(self, look_ahead: Duration) -> Report {
+        let reaper = Reaper {
+            store: self.store,
+            host: self.host,
+            catalogue: self.catalogue,
+            history: MINUTE,
+            look_ahead,
+            stopping: CancellationToken::new(),
+        };
+        let now = Time::now();
+        let report = run(&reaper, now, now.plus(5 * MINUTE)).await;
+        report.expect("the reaper runs")
+    }
+}
+
+/// A lease on an alpine, made now, which lives ten minutes and an hour at the most.
+fn lease(owner: Owner) -> Lease {
+    let catalogue = Catalogue::embedded();
+    let image = catalogue.get("alpine").expect("there is an alpine");
+    let now = Time::now();
+    Lease {
+        id: LeaseId::generate(),
+        owner,
+        version: 1,
+        image_type: image.image_type.clone(),
+        name: None,
+        created_at: now,
+        expires_at: now.plus(10 * MINUTE),
+        hard_deadline: now.plus(60 * MINUTE),
+        cpu_milli: image.cpu_milli.default,
+        memory_mb: image.memory_mb.default,
+        placement: None,
+        state: State::Running,
+    }
+}

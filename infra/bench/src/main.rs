@@ -1,0 +1,167 @@
+//! Measures the reaper under load. `containerlease-bench` alone says how to call it.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use containerlease_bench::{Fallible, Options, burst, engine::Engine, one_bad, say, soak, spread};
+use tokio::signal::unix::{SignalKind, signal};
+
+const USAGE: &str = "\
+usage: containerlease-bench WHAT [OPTION VALUE]…
+
+  spread      leases that end one after another, and the same by the bare tick
+  burst       leases that end at one instant, against the engine's own throughput
+  one-bad     one container that cannot be removed, and what it costs the others
+  soak        many leases with faults, kills and several reapers
+  all         spread, burst and one-bad
+  clean       removes what measurements that were killed have left on the engine
+
+  --leases N      how many leases (200; one-bad 100; soak 10000)
+  --rounds N      how often each contestant of the burst has its turn (3)
+  --tick N        how often the reaper runs, in seconds (60)
+  --window N      over which time the ends of a spread lie, in seconds (120)
+  --server PATH   the server's binary (beside this one)
+  --out FOLDER    where results go (docs/benchmarks)
+
+DOCKER_HOST names the engine. The exit code is 1 where a promise does not hold.";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Call::parse(std::env::args().skip(1)) {
+        Ok(call) => call.carry_out().await,
+        Err(problem) => Err(format!("{problem}\n\n{USAGE}").into()),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            say_why_not(&problem.to_string());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What was asked for.
+struct Call {
+    what: String,
+    leases: Option<usize>,
+    options: Options,
+}
+
+impl Call {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Fallible<Self> {
+        let what = arguments.next().ok_or("What is to be measured?")?;
+        let mut leases = None;
+        let mut options = Options {
+            leases: 0,
+            rounds: 3,
+            tick: Duration::from_secs(60),
+            window: Duration::from_secs(120),
+            server: std::env::current_exe()?.with_file_name("containerlease-local"),
+            out: PathBuf::from("docs/benchmarks"),
+        };
+        while let Some(option) = arguments.next() {
+            let value = arguments.next().ok_or(format!("{option} wants a value."))?;
+            match option.as_str() {
+                "--leases" => leases = Some(value.parse()?),
+                "--rounds" => options.rounds = value.parse()?,
+                "--tick" => options.tick = Duration::from_secs(value.parse()?),
+                "--window" => options.window = Duration::from_secs(value.parse()?),
+                "--server" => options.server = value.into(),
+                "--out" => options.out = value.into(),
+                _ => return Err(format!("There is no {option}.").into()),
+            }
+        }
+        Ok(Self {
+            what,
+            leases,
+            options,
+        })
+    }
+
+    async fn carry_out(&self) -> Fallible<bool> {
+        match self.what.as_str() {
+            "reap" => soak::reap().await.map(|()| true),
+            "clean" => clean().await,
+            "spread" => Ok(self.run("spread").await? & self.run("bare-tick").await?),
+            "all" => {
+                let mut holds = true;
+                for what in ["spread", "bare-tick", "burst", "one-bad"] {
+                    holds &= self.run(what).await?;
+                }
+                Ok(holds)
+            }
+            what => self.run(what).await,
+        }
+    }
+
+    /// Makes one measurement, and removes all that is its own, also when it is interrupted.
+    async fn run(&self, what: &str) -> Fallible<bool> {
+        let default = match what {
+            "one-bad" => 100,
+            "soak" => 10_000,
+            "spread" | "bare-tick" | "burst" => 200,
+            _ => return Err(format!("There is no {what}.\n\n{USAGE}").into()),
+        };
+        let options = &Options {
+            leases: self.leases.unwrap_or(default),
+            ..self.options.clone()
+        };
+        say(format_args!("{what}: {} leases", options.leases));
+        let engine = &Engine::new(what).await?;
+        let (mut interrupt, mut terminate) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
+        let measured = async {
+            match what {
+                "spread" => spread::measure(options, engine, true).await,
+                "bare-tick" => spread::measure(options, engine, false).await,
+                "burst" => burst::measure(options, engine).await,
+                "one-bad" => one_bad::measure(options, engine).await,
+                _ => soak::measure(options, engine).await,
+            }
+        };
+        let measured = tokio::select! {
+            measured = measured => measured,
+            _ = interrupt.recv() => Err("interrupted".into()),
+            _ = terminate.recv() => Err("terminated".into()),
+        };
+        say("  removing what is left of it");
+        let cleaned = remove_all_of(engine).await;
+        let holds = measured?;
+        cleaned?;
+        Ok(holds)
+    }
+}
+
+/// Removes the deployment of a measurement, those beside it, and their folders.
+async fn remove_all_of(engine: &Engine) -> Fallible<()> {
+    let whole = engine.deployment();
+    for deployment in engine.left_over().await? {
+        if deployment.deployment().starts_with(whole) {
+            deployment.clean().await?;
+        }
+    }
+    for entry in std::fs::read_dir(std::env::temp_dir())?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(whole) {
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
+    }
+    Ok(())
+}
+
+async fn clean() -> Fallible<bool> {
+    for deployment in Engine::new("clean").await?.left_over().await? {
+        say(format_args!("removing {}", deployment.deployment()));
+        remove_all_of(&deployment).await?;
+    }
+    Ok(true)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever measures reads why there is nothing to see"
+)]
+fn say_why_not(problem: &str) {
+    eprintln!("containerlease-bench: {problem}");
+}

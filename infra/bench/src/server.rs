@@ -1,0 +1,230 @@
+//! The one-machine server: its process, and its API.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use containerlease_shared::{names::LeaseId, store::Store};
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use crate::{Fallible, Options, engine::Engine};
+
+/// How long a server may take until it answers.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long an answer may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// How a server is started, again and again on the same data and the same ports.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    binary: PathBuf,
+    folder: PathBuf,
+    deployment: String,
+    socket: PathBuf,
+    tick: Duration,
+    look_ahead: Duration,
+    address: SocketAddr,
+    table: SocketAddr,
+}
+
+/// A server's process, which is killed when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    api: Api,
+}
+
+/// A server's API. It stays the same when the server is started again.
+#[derive(Clone, Debug)]
+pub struct Api {
+    client: reqwest::Client,
+    address: SocketAddr,
+    table: SocketAddr,
+}
+
+impl Plan {
+    /// A server for `engine`'s deployment with a folder of its own, with the product's
+    /// defaults but for the tick.
+    pub fn new(options: &Options, engine: &Engine) -> Fallible<Self> {
+        let folder = std::env::temp_dir().join(engine.deployment());
+        std::fs::create_dir_all(&folder)?;
+        if !options.server.is_file() {
+            let server = options.server.display();
+            return Err(format!("{server} is not there: build containerlease-local").into());
+        }
+        Ok(Self {
+            binary: options.server.clone(),
+            folder,
+            deployment: engine.deployment().to_owned(),
+            socket: engine.socket().to_owned(),
+            tick: options.tick,
+            look_ahead: Duration::from_secs(65),
+            address: free_address()?,
+            table: free_address()?,
+        })
+    }
+
+    /// The server takes leases on so far ahead.
+    pub fn look_ahead(self, look_ahead: Duration) -> Self {
+        Self { look_ahead, ..self }
+    }
+
+    /// The server reaches its engine at this socket.
+    pub fn through(self, socket: &Path) -> Self {
+        let socket = socket.to_owned();
+        Self { socket, ..self }
+    }
+
+    /// Where its table is.
+    pub fn table(&self) -> SocketAddr {
+        self.table
+    }
+
+    /// Its folder, with its data and its log; whoever has planned it removes it.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its API, whether or not it runs.
+    pub fn api(&self) -> Api {
+        Api {
+            client: reqwest::Client::new(),
+            address: self.address,
+            table: self.table,
+        }
+    }
+
+    /// Starts a server and waits until it answers.
+    pub async fn start(&self) -> Fallible<Server> {
+        let log = self.folder.join("log");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(log)?;
+        let child = Command::new(&self.binary)
+            .env_clear()
+            .env("CONTAINERLEASE_LISTEN", self.address.to_string())
+            .env("CONTAINERLEASE_DATA", self.folder.join("data"))
+            .env("CONTAINERLEASE_TABLE_PORT", self.table.port().to_string())
+            .env("CONTAINERLEASE_DASHBOARD", self.folder.join("no dashboard"))
+            .env("CONTAINERLEASE_DEPLOYMENT", &self.deployment)
+            .env("CONTAINERLEASE_MAX_LEASES", "100000")
+            .env(
+                "CONTAINERLEASE_TICK_SECONDS",
+                self.tick.as_secs().to_string(),
+            )
+            .env(
+                "CONTAINERLEASE_LOOK_AHEAD_SECONDS",
+                self.look_ahead.as_secs().to_string(),
+            )
+            .env("DOCKER_HOST", format!("unix://{}", self.socket.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut server = Server {
+            child,
+            api: self.api(),
+        };
+        let begun = Instant::now();
+        while !server.api.answers().await {
+            if let Some(status) = server.child.try_wait()? {
+                return Err(
+                    format!("the server ended with {status}: {}", self.last_words()).into(),
+                );
+            }
+            if begun.elapsed() > START_LIMIT {
+                return Err(format!("the server does not answer: {}", self.last_words()).into());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(server)
+    }
+
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        log.lines().last().unwrap_or("it said nothing").to_owned()
+    }
+}
+
+impl Server {
+    /// Its API.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Kills it as the kernel does when memory is short.
+    pub async fn kill(mut self) -> Fallible<()> {
+        Ok(self.child.kill().await?)
+    }
+}
+
+impl Api {
+    /// A store straight on the server's table.
+    pub async fn store(&self) -> Store {
+        let aws = containerlease_testkit::table::aws_at(self.table).await;
+        Store::new(&aws, containerlease_testkit::table::NAME)
+    }
+
+    /// Leases a container.
+    pub async fn provision(&self, image: &str, minutes: u64) -> Fallible<LeaseId> {
+        let body = json!({"imageType": image, "durationMinutes": minutes});
+        let request = self.client.post(self.url("/api/provision")).json(&body);
+        let (status, answer) = answer(request).await?;
+        match answer["id"].as_str() {
+            Some(id) if status == StatusCode::CREATED => Ok(id.parse()?),
+            _ => Err(format!("provision answered {status}: {answer}").into()),
+        }
+    }
+
+    /// The lease as its owner sees it.
+    pub async fn lease(&self, id: &LeaseId) -> Fallible<Value> {
+        let request = self.client.get(self.url(&format!("/api/containers/{id}")));
+        match answer(request).await? {
+            (StatusCode::OK, lease) => Ok(lease),
+            (status, answer) => Err(format!("the lease's answer is {status}: {answer}").into()),
+        }
+    }
+
+    /// Deletes a lease. Whether that is accepted is the answer.
+    pub async fn delete(&self, id: &LeaseId) -> Fallible<bool> {
+        let request = self
+            .client
+            .delete(self.url(&format!("/api/containers/{id}")));
+        Ok(answer(request).await?.0.is_success())
+    }
+
+    /// Renews a lease by a minute. Whether that is granted is the answer.
+    pub async fn renew(&self, id: &LeaseId) -> Fallible<bool> {
+        let url = self.url(&format!("/api/containers/{id}/renew"));
+        let request = self.client.post(url).json(&json!({"durationMinutes": 1}));
+        Ok(answer(request).await?.0.is_success())
+    }
+
+    async fn answers(&self) -> bool {
+        let request = self.client.get(self.url("/healthz"));
+        matches!(answer(request).await, Ok((StatusCode::OK, _)))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Fallible<(StatusCode, Value)> {
+    let response = request.timeout(ANSWER_LIMIT).send().await?;
+    let status = response.status();
+    Ok((status, response.json().await.unwrap_or_default()))
+}
+
+/// A loopback address that nobody listens on now.
+fn free_address() -> Fallible<SocketAddr> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+}

@@ -1,0 +1,69 @@
+//! The pure rules, held against what must be true of every lease at every time, whatever the
+//! numbers, and shown as text for the cases that a reader wants to see.
+//!
+//! - [`plan`]: what a run of the reaper sets out to do.
+//! - [`time`]: the rules of a lease's time, at their boundaries above all.
+
+mod plan;
+mod time;
+
+use std::time::Duration;
+
+use containerlease_shared::{
+    catalogue::Catalogue,
+    lease::{Ending, Gone, Lease, Reason, State},
+    names::{LeaseId, Owner},
+    time::Time,
+};
+
+const NOW: Time = Time::from_millis(1_000_000_000);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// So many milliseconds from [`NOW`] on.
+fn now(millis: i64) -> Time {
+    Time::from_millis(NOW.as_millis() + millis)
+}
+
+/// A running lease that was made five minutes ago and ends in five, of at most an hour.
+fn lease(name: &str) -> Lease {
+    let catalogue = Catalogue::embedded();
+    let image = catalogue.get("alpine").expect("there is an alpine");
+    let created_at = NOW.minus(5 * MINUTE);
+    Lease {
+        id: LeaseId::generate(),
+        owner: Owner::local(),
+        version: 2,
+        image_type: image.image_type.clone(),
+        name: Some(name.to_owned()),
+        created_at,
+        expires_at: NOW.plus(5 * MINUTE),
+        hard_deadline: created_at.plus(60 * MINUTE),
+        cpu_milli: 250,
+        memory_mb: 128,
+        placement: None,
+        state: State::Running,
+    }
+}
+
+/// An end for this reason whose next attempt may be at that time.
+fn ending(reason: Reason, next_attempt_at: Time) -> Ending {
+    Ending {
+        reason,
+        requested_at: NOW.minus(MINUTE),
+        attempts: 1,
+        next_attempt_at,
+        stopped_at: None,
+        exit_code: None,
+    }
+}
+
+/// A container that was gone at that time.
+fn gone(removed_at: Time) -> Gone {
+    Gone {
+        stopped_at: None,
+        exit_code: None,
+        last_lines: vec![],
+        removed_at,
+    }
+}
