@@ -15,10 +15,21 @@ use containerlease_shared::{
     names::{LeaseId, Owner},
     time::Time,
 };
+use proptest::test_runner::Config as ProptestConfig;
 
 const NOW: Time = Time::from_millis(1_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// How a rule is tried: often, since some need two of a kind to meet. A case that failed is
+/// not kept in a file; it becomes a test with a name.
+fn many() -> ProptestConfig {
+    ProptestConfig {
+        cases: 1_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
 
 /// So many milliseconds from [`NOW`] on.
 fn now(millis: i64) -> Time {

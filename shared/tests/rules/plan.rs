@@ -291,7 +291,7 @@ fn any_lease() -> impl Strategy<Value = Lease> {
 /// A container, and which of the leases its labels name, if any, and whether under the name
 /// of another owner.
 fn any_container() -> impl Strategy<Value = (Option<usize>, bool, Time, bool)> {
-    let lease = prop_oneof![3 => (0..8_usize).prop_map(Some), 1 => Just(None)];
+    let lease = prop_oneof![3 => (0..5_usize).prop_map(Some), 1 => Just(None)];
     let crossed = prop::bool::weighted(0.1);
     (lease, crossed, instant(), prop::bool::weighted(0.3))
 }
@@ -306,7 +306,7 @@ struct World {
 
 fn any_world() -> impl Strategy<Value = World> {
     let seen = vec((0..12_usize, instant()), 0..6);
-    let parts = (vec(any_lease(), 0..8), vec(any_container(), 0..10), seen);
+    let parts = (vec(any_lease(), 0..5), vec(any_container(), 0..10), seen);
     parts.prop_map(|(leases, containers, seen)| {
         let containers: Vec<_> = (containers.into_iter().enumerate())
             .map(|(index, (of, crossed, created_at, exited))| {
@@ -379,7 +379,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::many())]
 
     #[test]
     fn ends_are_in_their_order_in_the_window_and_each_lease_has_one(

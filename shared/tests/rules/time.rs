@@ -36,7 +36,7 @@ fn at(lease: &Lease, step: i64) -> Time {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::many())]
 
     #[test]
     fn a_renewal_is_granted_before_the_end_and_refused_from_it_on(
