@@ -52,7 +52,9 @@ sam-test: ## Build the functions with sam, and try each in its container
 bench: bench-binary ## Measure the reaper under load on a real engine; writes docs/benchmarks
 	@$(BENCH_BINARY) $(or $(BENCH),all)
 
-soak: bench-binary ## 10,000 leases with faults, kills and several reapers; writes docs/benchmarks
+soak: bench-binary ## 10,000 races, and 10,000 leases with faults and kills; writes docs/benchmarks
+	@CONTAINERLEASE_RACES=10000 CONTAINERLEASE_ENGINE_RACES=300 \
+	  cargo test --quiet --package containerlease-functions --test reaper races -- --nocapture
 	@$(BENCH_BINARY) soak $(SOAK)
 
 BENCH_BINARY := $(or $(CARGO_TARGET_DIR),target)/release/containerlease-bench

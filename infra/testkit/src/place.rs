@@ -191,8 +191,9 @@ async fn networks(
 }
 
 async fn clean(docker: &Docker, deployment: &Deployment) {
-    // A handler that was cut off may have a call at the engine still: look twice.
-    for _ in 0..3 {
+    // A handler that was cut off may have a call at the engine still, and a busy engine may
+    // hold on to a network for seconds: look again and again.
+    for _ in 0..25 {
         for label in [DEPLOYMENT_LABEL, STRAY_LABEL] {
             let left = containers(docker, label, deployment).await;
             for container in left.unwrap_or_default() {
