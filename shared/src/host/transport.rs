@@ -27,7 +27,7 @@ use hyper_util::{
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
-        WebPkiServerVerifier,
+        Resumption, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
@@ -167,7 +167,7 @@ fn tls_connector(
     let judge = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
         .map_err(|error| refused("ca", &error))?;
-    let tls = ClientConfig::builder_with_provider(provider)
+    let mut tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
             builder
@@ -176,6 +176,9 @@ fn tls_connector(
                 .with_client_auth_cert(chain, key)
         })
         .map_err(|error| refused("cert", &error))?;
+    // A session that is taken up again saves a millisecond, and OpenSSL refuses it where a
+    // server asks for certificates and has not named its sessions, as socat does.
+    tls.resumption = Resumption::disabled();
 
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
