@@ -8,6 +8,7 @@ use containerlease_shared::{
     catalogue::Catalogue,
     end::Tools,
     host::{Host, HostError},
+    relay::Follows,
     settings::{Policy, Settings, SettingsError},
     store::Store,
 };
@@ -18,6 +19,8 @@ use thiserror::Error;
 pub struct App {
     pub store: Arc<Store>,
     pub host: Arc<Host>,
+    /// The logs that this process follows.
+    pub follows: Arc<Follows>,
     pub catalogue: Arc<Catalogue>,
     pub policy: Policy,
 }
@@ -34,14 +37,17 @@ pub enum StartError {
 impl App {
     /// Builds the clients that `settings` speaks of. Nothing is sent yet.
     pub fn new(settings: &Settings, aws: &SdkConfig) -> Result<Self, StartError> {
+        let store = Arc::new(Store::new(aws, &settings.table));
+        let host = Arc::new(Host::new(
+            &settings.engine,
+            aws,
+            settings.deployment.clone(),
+            settings.publish_address.clone(),
+        )?);
         Ok(Self {
-            store: Arc::new(Store::new(aws, &settings.table)),
-            host: Arc::new(Host::new(
-                &settings.engine,
-                aws,
-                settings.deployment.clone(),
-                settings.publish_address.clone(),
-            )?),
+            follows: Arc::new(Follows::new(Arc::clone(&store), Arc::clone(&host))),
+            store,
+            host,
             catalogue: Arc::new(Catalogue::embedded()),
             policy: settings.policy,
         })

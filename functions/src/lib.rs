@@ -7,7 +7,7 @@
 //! - [`provision`], [`renew`], [`delete`]: one route each of the HTTP API.
 //! - [`list`]: the routes that only read: leases, one lease, the catalogue, health.
 //! - [`cleanup`]: the schedule's target.
-//! - [`logs`]: the WebSocket API's routes, and the relay that they start.
+//! - [`logs`]: the WebSocket API's routes; [`relay`]: what they start for a log's viewers.
 //!
 //! And what these share: [`app`] (what a process holds), [`answer`] (requests and answers
 //! over HTTP), [`routes`] (which function answers what), [`problem`] (every error that a
@@ -23,6 +23,7 @@ pub mod logs;
 pub mod metrics;
 pub mod problem;
 pub mod provision;
+pub mod relay;
 pub mod renew;
 pub mod routes;
 pub mod view;

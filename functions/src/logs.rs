@@ -1,42 +1,29 @@
-//! The WebSocket API's routes, and the relay that they start.
+//! The WebSocket API's routes.
 //!
-//! `$connect` checks that the lease is the caller's and starts a relay, which outlives it:
-//! on Lambda as an asynchronous invocation of this same function, on the one-machine server
-//! as a task. A relay whose time is over starts its successor in the same way.
-
-use std::{future::Future, time::Duration};
+//! `$connect` checks that the lease is the caller's, writes the caller down as a viewer of
+//! its log, and starts a [relay](crate::relay), which outlives it: on Lambda as an
+//! asynchronous invocation of this same function, on the one-machine server as a task.
+//! `$disconnect` and the viewer's messages change what is written; the relay looks.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use containerlease_shared::{
-    logs::Cursor,
+    logs::{NotAStart, Start},
     names::{LeaseId, Owner},
-    relay::{self, Connections, Outcome, PostError, RelayError},
+    relay::{Connections, Event as Told, PostError},
+    store::{StoreError, Viewer, Wish},
     time::Time,
 };
 use http::StatusCode;
 use lambda_http::{Body, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
-use thiserror::Error;
 
 use crate::{
     answer::{json_response, problem_response},
     app::App,
     problem::Problem,
+    relay::{RelayStart, Relays},
 };
-
-/// How long before its end a relay hands over to its successor.
-const HAND_OVER: Duration = Duration::from_secs(5);
-
-/// What a relay is started with; on Lambda the payload of its invocation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RelayStart {
-    pub connection_id: String,
-    pub owner: Owner,
-    pub lease_id: LeaseId,
-    pub cursor: Cursor,
-}
 
 /// An event of this function: of the WebSocket API, or the start of a relay.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,17 +32,6 @@ pub enum Event {
     Relay(RelayStart),
     WebSocket(Box<ApiGatewayWebsocketProxyRequest>),
 }
-
-/// The two ways to start a relay: an invocation of the function, or a task.
-pub trait Relays: Send + Sync + 'static {
-    /// Starts a relay that goes on by itself.
-    fn start(&self, start: RelayStart) -> impl Future<Output = Result<(), StartFailed>> + Send;
-}
-
-/// A relay could not be started.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("a relay could not be started: {0}")]
-pub struct StartFailed(pub String);
 
 /// Answers a route of the WebSocket API.
 pub async fn handle<C: Connections, R: Relays>(
@@ -67,66 +43,12 @@ pub async fn handle<C: Connections, R: Relays>(
     let context = &event.request_context;
     let result = match context.route_key.as_deref() {
         Some("$connect") => connect(app, relays, event).await,
-        // A relay finds out by its next post that the viewer is gone.
-        Some("$disconnect") => Ok(()),
-        _ => message(connections, event).await,
+        Some("$disconnect") => disconnect(app, relays, event).await,
+        _ => message(app, connections, relays, event).await,
     };
     match result {
         Ok(()) => json_response(StatusCode::OK, "application/json", &json!({})),
         Err(problem) => problem_response(context.request_id.as_deref(), &problem),
-    }
-}
-
-/// Carries a lease's log to a viewer, and hands over when the relay's own time is over.
-/// `cut_off` is when it will be stopped from outside.
-pub async fn relay<C: Connections, R: Relays>(
-    app: &App,
-    connections: &C,
-    relays: &R,
-    start: RelayStart,
-    cut_off: Option<Time>,
-) -> Result<(), RelayError> {
-    let task = relay::Task {
-        connection: start.connection_id.clone(),
-        owner: start.owner.clone(),
-        lease: start.lease_id,
-        cursor: start.cursor,
-    };
-    let stop_at = cut_off.map(|at| at.minus(HAND_OVER));
-    let ended = relay::relay(&app.store, &app.host, connections, &task, stop_at).await;
-    let id = start.lease_id;
-    match ended {
-        Ok(Outcome::ViewerGone) => {
-            tracing::info!(lease = %id, "a viewer left");
-            return Ok(());
-        }
-        Ok(Outcome::LeaseEnded) => tracing::info!(lease = %id, "a log came to its end"),
-        Ok(Outcome::TimeOver(cursor)) => {
-            let successor = RelayStart { cursor, ..start };
-            let connection = successor.connection_id.clone();
-            match relays.start(successor).await {
-                Ok(()) => return Ok(()),
-                Err(error) => {
-                    tracing::error!(lease = %id, %error, "a relay has no successor");
-                    close(connections, &connection).await;
-                    return Ok(());
-                }
-            }
-        }
-        // The viewer's client connects again with its last cursor.
-        Err(error) => {
-            tracing::warn!(lease = %id, %error, "a relay could not go on");
-            close(connections, &task.connection).await;
-            return Err(error);
-        }
-    }
-    close(connections, &task.connection).await;
-    Ok(())
-}
-
-async fn close<C: Connections>(connections: &C, connection: &str) {
-    if let Err(error) = connections.close(connection).await {
-        tracing::warn!(%error, "could not close a connection");
     }
 }
 
@@ -140,32 +62,60 @@ async fn connect<R: Relays>(
         .first("containerId")
         .and_then(|id| id.parse().ok())
         .ok_or_else(Problem::invalid_id)?;
-    let cursor = match query.first("cursor").filter(|cursor| !cursor.is_empty()) {
-        None => Cursor::default(),
-        Some(cursor) => cursor.parse().map_err(|_| Problem::invalid_cursor())?,
-    };
+    let (cursor, tail, since) = (
+        query.first("cursor"),
+        query.first("tail"),
+        query.first("since"),
+    );
+    let start = Start::parse(cursor, tail, since, Time::now()).map_err(|error| match error {
+        NotAStart::Cursor(_) => Problem::invalid_cursor(),
+        other => Problem::invalid_log_view(&other),
+    })?;
     let owner = owner(event)?;
     let lease = app.store.get(&owner, &lease_id).await;
-    let lease = lease.map_err(|error| Problem::from(&error))?;
-    if lease.is_none() {
-        return Err(Problem::lease_not_found());
-    }
-    let connection_id = connection_id(event)?;
-    let start = RelayStart {
-        connection_id,
-        owner,
-        lease_id,
-        cursor,
+    let lease = lease.map_err(|error| unusable(&error))?;
+    let lease = lease.ok_or_else(Problem::lease_not_found)?;
+    let viewer = Viewer {
+        connection: connection_id(event)?.to_owned(),
+        start,
+        paused: false,
+        skips: 0,
+        served_by: None,
     };
-    relays.start(start).await.map_err(|error| {
-        tracing::error!(lease = %lease_id, %error, "could not start a relay");
-        Problem::internal()
-    })
+    app.store
+        .add_viewer(&owner, &lease_id, lease.hard_deadline, &viewer)
+        .await
+        .map_err(|error| unusable(&error))?;
+    relays
+        .start(RelayStart { owner, lease_id })
+        .await
+        .map_err(|error| {
+            tracing::error!(lease = %lease_id, %error, "could not start a relay");
+            Problem::internal()
+        })
 }
 
-/// A client may send `ping`, or `{"action": "ping"}`, to see that its connection lives.
-async fn message<C: Connections>(
+/// On AWS this may never come; then the relay finds out by its next post.
+async fn disconnect<R: Relays>(
+    app: &App,
+    relays: &R,
+    event: &ApiGatewayWebsocketProxyRequest,
+) -> Result<(), Problem> {
+    let connection = connection_id(event)?;
+    let viewed = app.store.viewed_by(connection).await;
+    if let Some((_, lease)) = viewed.map_err(|error| unusable(&error))? {
+        let removed = app.store.remove_viewer(&lease, connection).await;
+        removed.map_err(|error| unusable(&error))?;
+        relays.nudge(&lease);
+    }
+    Ok(())
+}
+
+/// A client may send a word, or `{"action": "WORD"}`.
+async fn message<C: Connections, R: Relays>(
+    app: &App,
     connections: &C,
+    relays: &R,
     event: &ApiGatewayWebsocketProxyRequest,
 ) -> Result<(), Problem> {
     #[derive(Deserialize)]
@@ -175,24 +125,66 @@ async fn message<C: Connections>(
     let text = event.body.as_deref().unwrap_or_default();
     let action = serde_json::from_str::<Message>(text).map(|message| message.action);
     let action = action.as_deref().unwrap_or_else(|_| text.trim());
-    let reply = if action == "ping" {
-        json!({"event": "pong", "timestamp": Time::now(), "level": "trace", "message": ""})
-    } else {
-        json!({
-            "event": "error", "timestamp": Time::now(), "level": "warn",
-            "message": "This connection only takes the message ping.",
-        })
+    let connection = connection_id(event)?;
+    let wish = match action {
+        "ping" => {
+            see_to_the_relay(app, relays, connection).await?;
+            return reply(connections, connection, &Told::Pong).await;
+        }
+        "pause" => Wish::Pause,
+        "resume" => Wish::Resume,
+        "skip" => Wish::Skip,
+        _ => return reply(connections, connection, &Told::UnknownMessage).await,
     };
-    let posted = connections
-        .post(&connection_id(event)?, reply.to_string())
-        .await;
-    match posted {
+    let viewed = app.store.viewed_by(connection).await;
+    if let Some((_, lease)) = viewed.map_err(|error| unusable(&error))? {
+        let wished = app.store.wish(&lease, connection, wish).await;
+        wished.map_err(|error| unusable(&error))?;
+        // The relay answers, once it has done it.
+        relays.nudge(&lease);
+    }
+    Ok(())
+}
+
+/// Starts a relay where the one that served this viewer has died.
+async fn see_to_the_relay<R: Relays>(
+    app: &App,
+    relays: &R,
+    connection: &str,
+) -> Result<(), Problem> {
+    let viewed = app.store.viewed_by(connection).await;
+    let Some((owner, lease_id)) = viewed.map_err(|error| unusable(&error))? else {
+        return Ok(());
+    };
+    let viewers = app.store.viewers(&lease_id).await;
+    let (_, hold) = viewers.map_err(|error| unusable(&error))?;
+    if hold.is_some_and(|hold| hold.until > Time::now()) {
+        return Ok(());
+    }
+    tracing::warn!(lease = %lease_id, "a relay was lost");
+    let started = relays.start(RelayStart { owner, lease_id }).await;
+    started.map_err(|error| {
+        tracing::error!(lease = %lease_id, %error, "could not start a relay");
+        Problem::internal()
+    })
+}
+
+async fn reply<C: Connections>(
+    connections: &C,
+    connection: &str,
+    said: &Told<'_>,
+) -> Result<(), Problem> {
+    match connections.post(connection, said.to_frame()).await {
         Ok(()) | Err(PostError::Gone) => Ok(()),
         Err(error) => {
             tracing::warn!(%error, "could not reply to a viewer");
             Err(Problem::internal())
         }
     }
+}
+
+fn unusable(error: &StoreError) -> Problem {
+    Problem::from(error)
 }
 
 fn owner(event: &ApiGatewayWebsocketProxyRequest) -> Result<Owner, Problem> {
@@ -206,7 +198,7 @@ fn owner(event: &ApiGatewayWebsocketProxyRequest) -> Result<Owner, Problem> {
     }
 }
 
-fn connection_id(event: &ApiGatewayWebsocketProxyRequest) -> Result<String, Problem> {
-    let id = event.request_context.connection_id.clone();
+fn connection_id(event: &ApiGatewayWebsocketProxyRequest) -> Result<&str, Problem> {
+    let id = event.request_context.connection_id.as_deref();
     id.ok_or_else(Problem::internal)
 }

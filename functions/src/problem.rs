@@ -10,6 +10,7 @@ use containerlease_shared::{
     delete::DeleteError,
     host::HostError,
     lease::RenewRefused,
+    logs::NotAStart,
     provision::ProvisionError,
     renew::RenewError,
     request::{BODY_LIMIT, FieldFault, Refused},
@@ -87,6 +88,16 @@ impl Problem {
             "invalid-cursor",
             "This is not a log cursor",
             "Use the cursor of an earlier log entry, unchanged, or leave it out.",
+        )
+    }
+
+    /// A log's view cannot begin as it is asked to.
+    pub fn invalid_log_view(why: &NotAStart) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-log-view",
+            "The log cannot be shown from there",
+            why.to_string(),
         )
     }
 

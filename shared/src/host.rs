@@ -10,6 +10,7 @@
 mod certificates;
 mod client;
 mod error;
+mod logs;
 mod transport;
 
 use std::{
@@ -19,7 +20,6 @@ use std::{
 
 use bollard::{
     Docker,
-    container::LogOutput,
     models::{
         ContainerCreateBody, ContainerInspectResponse, ContainerSummaryStateEnum, EndpointSettings,
         HostConfig, HostConfigLogConfig, NetworkCreateRequest, NetworkingConfig, PortBinding,
@@ -27,15 +27,13 @@ use bollard::{
     },
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-        ListNetworksOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-        StopContainerOptionsBuilder,
+        ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
     },
 };
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
 pub use error::{HostError, TlsFault};
+pub use logs::{LogPiece, Read};
 
 use client::Client;
 
@@ -69,11 +67,6 @@ const REMOVAL_LIMIT: Duration = Duration::from_secs(10);
 /// How much of a container's log is kept, in bytes and files.
 const LOG_SIZE: &str = "10m";
 const LOG_FILES: &str = "2";
-
-/// How much of a log is kept in the receipt of a lease whose program ended by itself: so
-/// many lines, and of them so many bytes.
-const LAST_LINES: &str = "20";
-const LAST_BYTES: usize = 4 * 1024;
 
 /// The Docker engine.
 #[derive(Debug)]
@@ -118,14 +111,6 @@ pub struct ManagedContainer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
     pub exit_code: Option<i64>,
-}
-
-/// One piece of a container's log, as the engine sends it: a timestamp, a space, and a line
-/// or a part of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogPiece {
-    pub stderr: bool,
-    pub bytes: Bytes,
 }
 
 /// What readiness shows of an engine.
@@ -273,8 +258,9 @@ impl Host {
         }
     }
 
-    /// Removes a container with its anonymous volumes, running or not, and makes sure that
-    /// it is gone. One that is not there is success.
+    /// Removes a container with its anonymous volumes, running or not, and returns once it is
+    /// gone: the engine answers a removal after it has carried it out. One that somebody else
+    /// is removing is waited for, and one that is not there is success.
     pub async fn remove(&self, name: &ContainerName) -> Result<(), HostError> {
         let options = &RemoveContainerOptionsBuilder::new()
             .force(true)
@@ -286,8 +272,8 @@ impl Host {
         };
         let attempted = "removing a container";
         match self.client.call(attempted, CHANGE_LIMIT, remove).await {
-            Ok(()) | Err(HostError::RemovalInProgress) => self.wait_until_gone(name).await,
-            Err(HostError::NotFound { .. }) => Ok(()),
+            Ok(()) | Err(HostError::NotFound { .. }) => Ok(()),
+            Err(HostError::RemovalInProgress) => self.wait_until_gone(name).await,
             Err(error) => Err(error),
         }
     }
@@ -321,64 +307,6 @@ impl Host {
             })
         });
         Ok(managed.collect())
-    }
-
-    /// Follows a container's log from the second `since` (after the epoch) on, what lies
-    /// there already first, until its program ends or it is removed.
-    pub async fn follow(
-        &self,
-        name: &ContainerName,
-        since: i64,
-    ) -> Result<impl Stream<Item = Result<LogPiece, HostError>> + Send + Unpin + 'static, HostError>
-    {
-        let options = LogsOptionsBuilder::new()
-            .follow(true)
-            .stdout(true)
-            .stderr(true)
-            .timestamps(true)
-            .since(i32::try_from(since).unwrap_or(0))
-            .build();
-        let docker = self.client.docker().await?;
-        let pieces = docker.logs(name.as_str(), Some(options));
-        Ok(Box::pin(pieces.map(|piece| {
-            let (stderr, bytes) = match piece.map_err(|e| error::translate("following a log", e))? {
-                LogOutput::StdErr { message } => (true, message),
-                LogOutput::StdOut { message }
-                | LogOutput::StdIn { message }
-                | LogOutput::Console { message } => (false, message),
-            };
-            Ok(LogPiece { stderr, bytes })
-        })))
-    }
-
-    /// The end of a container's log, from both streams: [`LAST_LINES`] lines at most, and of
-    /// them what fits into [`LAST_BYTES`].
-    pub async fn last_lines(&self, name: &ContainerName) -> Result<Vec<String>, HostError> {
-        let options = &LogsOptionsBuilder::new()
-            .stdout(true)
-            .stderr(true)
-            .tail(LAST_LINES)
-            .build();
-        let read = |docker: Docker| async move {
-            let pieces = docker.logs(name.as_str(), Some(options.clone()));
-            let pieces = pieces.map_ok(LogOutput::into_bytes);
-            pieces.try_collect::<Vec<_>>().await
-        };
-        let attempted = "reading the end of a log";
-        let pieces = self.client.call(attempted, LOOK_LIMIT, read).await?;
-        let bytes = pieces.concat();
-        let text = String::from_utf8_lossy(&bytes);
-        let mut room = LAST_BYTES;
-        let mut last: Vec<String> = text
-            .lines()
-            .rev()
-            .map_while(|line| {
-                room = room.checked_sub(line.len())?;
-                Some(line.to_owned())
-            })
-            .collect();
-        last.reverse();
-        Ok(last)
     }
 
     /// The id of our containers' network, which is made if it is not there. Containers on it
@@ -557,7 +485,7 @@ impl Host {
         }
     }
 
-    /// A removal that has been accepted is confirmed: only when the engine does not know
+    /// Waits for a removal that somebody else has begun: only when the engine does not know
     /// the container any more is it gone.
     async fn wait_until_gone(&self, name: &ContainerName) -> Result<(), HostError> {
         let gone = async {

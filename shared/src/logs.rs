@@ -7,6 +7,7 @@
 //! stream had the same one before.
 
 mod level;
+mod start;
 
 use std::{fmt, str::FromStr};
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use level::Level;
+pub use start::{NotAStart, Start, TAIL_LIMIT, Tail};
 
 /// The longest line that is kept whole, in bytes; of a longer one this much is kept.
 pub const LINE_LIMIT: usize = 64 * 1024;
@@ -38,11 +40,17 @@ pub struct Entry {
     /// The line without its end; bytes that are not UTF-8 are replaced.
     pub message: String,
     pub stream: Stream,
-    /// Where to go on after this line.
-    pub cursor: Cursor,
     /// Whether the line was longer than is kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// Whether bytes were no UTF-8 and stand as U+FFFD.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
+    /// Where to go on after this line.
+    pub cursor: Cursor,
+    /// The line's own place in its stream.
+    #[serde(skip)]
+    pub(crate) position: Position,
 }
 
 /// Where a line was written to.
@@ -69,14 +77,62 @@ pub struct NotACursor;
 
 /// A line in one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Position {
+pub(crate) struct Position {
     /// Nanoseconds since the epoch.
-    nanos: i64,
+    pub(crate) nanos: i64,
     /// How many lines of the stream with the same timestamp came before.
     count: u32,
 }
 
 impl Cursor {
+    /// The place before the first line that the engine has stamped `nanos` after the epoch
+    /// or later.
+    pub fn before(nanos: i64) -> Self {
+        let last_before = Some(Position {
+            nanos: nanos.saturating_sub(1),
+            count: u32::MAX,
+        });
+        Self {
+            stdout: last_before,
+            stderr: last_before,
+        }
+    }
+
+    /// The place before the first line that the engine has stamped in this second after the
+    /// epoch or later.
+    pub(crate) fn before_second(second: i64) -> Self {
+        Self::before(second.saturating_mul(NANOS_PER_SECOND))
+    }
+
+    /// The newer of the two streams' stamps, in nanoseconds after the epoch.
+    pub(crate) fn newest(&self) -> Option<i64> {
+        self.stdout.max(self.stderr).map(|newest| newest.nanos)
+    }
+
+    /// Whether every line up to `other` is also one up to this place.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.stdout >= other.stdout && self.stderr >= other.stderr
+    }
+
+    /// The place up to which all lines are that are up to one of the two.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        Self {
+            stdout: self.stdout.max(other.stdout),
+            stderr: self.stderr.max(other.stderr),
+        }
+    }
+
+    /// Moves over a line, unless it is behind this place already.
+    pub(crate) fn pass(&mut self, stream: Stream, position: Position) -> bool {
+        let passed = self.of(stream);
+        let is_new = passed.is_none_or(|passed| passed < position);
+        if is_new {
+            *passed = Some(position);
+        }
+        is_new
+    }
+
     /// From which second after the epoch on the engine must be read so that nothing after
     /// this cursor is missed.
     pub fn since_second(&self) -> i64 {
@@ -102,11 +158,13 @@ impl Cursor {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |position: Option<Position>| match position {
-            Some(Position { nanos, count }) => format!("{nanos}.{count}"),
-            None => "0".to_owned(),
+        let write = |f: &mut fmt::Formatter<'_>, position| match position {
+            Some(Position { nanos, count }) => write!(f, "{nanos}.{count}"),
+            None => f.write_str("0"),
         };
-        write!(f, "{}_{}", text(self.stdout), text(self.stderr))
+        write(f, self.stdout)?;
+        f.write_str("_")?;
+        write(f, self.stderr)
     }
 }
 
@@ -187,13 +245,7 @@ impl Assembler {
     /// Takes one piece as the engine sends it: a timestamp, a space, and a line or, where
     /// the line is longer than 16 KiB, a part of one.
     pub fn take(&mut self, stream: Stream, piece: &[u8]) -> Option<Entry> {
-        let space = piece.iter().position(|byte| *byte == b' ')?;
-        let nanos = std::str::from_utf8(&piece[..space])
-            .ok()?
-            .parse::<jiff::Timestamp>()
-            .ok()
-            .and_then(|stamp| i64::try_from(stamp.as_nanosecond()).ok())?;
-        let part = &piece[space + 1..];
+        let (nanos, part) = stamp_of(piece)?;
         let (part, finished) = match part.strip_suffix(b"\n") {
             Some(rest) => (rest.strip_suffix(b"\r").unwrap_or(rest), true),
             None => (part, false),
@@ -235,21 +287,60 @@ impl Assembler {
             count,
         };
         *read = Some(position);
-        let passed_on = self.after.of(stream);
-        if passed_on.is_some_and(|last| position <= last) {
+        if !self.after.pass(stream, position) {
             return None;
         }
-        *passed_on = Some(position);
-        let message = String::from_utf8_lossy(&line.text).into_owned();
+        let (message, replaced) = match String::from_utf8(line.text) {
+            Ok(text) => (text, false),
+            Err(error) => {
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                // A cut in the middle of a character is no fault of the line.
+                (text, !is_cut_short(&error, line.truncated))
+            }
+        };
         Some(Entry {
             timestamp: timestamp(line.nanos),
             level: Level::of(&message),
             message,
             stream,
-            cursor: self.after,
             truncated: line.truncated,
+            replaced,
+            cursor: self.after,
+            position,
         })
     }
+}
+
+/// The stream that the engine means.
+pub(crate) fn stream_of(stderr: bool) -> Stream {
+    if stderr {
+        Stream::Stderr
+    } else {
+        Stream::Stdout
+    }
+}
+
+/// The engine's stamp of a piece, in nanoseconds after the epoch, and the piece without it.
+pub(crate) fn stamp_of(piece: &[u8]) -> Option<(i64, &[u8])> {
+    let space = piece.iter().position(|byte| *byte == b' ')?;
+    let nanos = std::str::from_utf8(&piece[..space])
+        .ok()?
+        .parse::<jiff::Timestamp>()
+        .ok()
+        .and_then(|stamp| i64::try_from(stamp.as_nanosecond()).ok())?;
+    Some((nanos, &piece[space + 1..]))
+}
+
+/// A second after the epoch before which no line is that is written beside one with this
+/// stamp, or that is needed to place it.
+pub(crate) fn second_before_disorder(nanos: i64) -> i64 {
+    let before = nanos.saturating_sub(2 * DISORDER);
+    before.div_euclid(NANOS_PER_SECOND).max(0)
+}
+
+/// Whether a text is UTF-8 up to the character that the limit of a line has cut in two.
+fn is_cut_short(error: &std::string::FromUtf8Error, truncated: bool) -> bool {
+    truncated && error.utf8_error().error_len().is_none()
 }
 
 fn timestamp(nanos: i64) -> String {
@@ -272,6 +363,27 @@ impl Entry {
         shorter.truncated = true;
         serde_json::to_string(&shorter).expect("an entry is made of texts")
     }
+
+    /// The entry's line up to its cursor, which is the last field: what all viewers have in
+    /// common. [`push_line`] makes a line of it.
+    pub(crate) fn to_line_without_cursor(&self) -> String {
+        let mut line = self.to_line();
+        let cursor = line.rfind(CURSOR_FIELD).expect("an entry has a cursor");
+        line.truncate(cursor);
+        line
+    }
+}
+
+const CURSOR_FIELD: &str = ",\"cursor\":\"";
+
+/// Adds a line to a frame: its text without a cursor, and the viewer's own cursor after it.
+pub(crate) fn push_line(frame: &mut String, without_cursor: &str, cursor: &Cursor) {
+    use std::fmt::Write as _;
+    if !frame.is_empty() {
+        frame.push('\n');
+    }
+    frame.push_str(without_cursor);
+    write!(frame, "{CURSOR_FIELD}{cursor}\"}}").expect("a text takes all that is written to it");
 }
 
 #[cfg(test)]
@@ -317,6 +429,34 @@ mod tests {
                 "cursor": "0_1795512600500000000.0",
             })
         );
+        let mut frame = String::new();
+        push_line(&mut frame, &entry.to_line_without_cursor(), &entry.cursor);
+        assert_eq!(frame, entry.to_line());
+    }
+
+    #[test]
+    fn a_cursor_covers_what_lies_before_it_in_both_streams() {
+        let cursor = |text: &str| text.parse::<Cursor>().unwrap();
+        let (early, late) = (cursor("5.0_7.1"), cursor("5.1_7.1"));
+        assert!(late.covers(&early) && late.covers(&late) && !early.covers(&late));
+        let ahead_in_one = cursor("9.0_0");
+        assert!(!ahead_in_one.covers(&early) && !early.covers(&ahead_in_one));
+        assert_eq!(ahead_in_one.joined(early), cursor("9.0_7.1"));
+    }
+
+    #[test]
+    fn reading_begins_with_the_first_line_at_or_after_a_time() {
+        let pieces = [
+            (Stream::Stdout, format!("{T1} early\n")),
+            (Stream::Stderr, format!("{T2} now\n")),
+            (Stream::Stderr, format!("{T2} now too\n")),
+        ];
+        let since = Cursor::before(1_795_512_600_500_000_000);
+        let messages: Vec<_> = read_all(since, &pieces)
+            .into_iter()
+            .map(|entry| entry.message)
+            .collect();
+        assert_eq!(messages, ["now", "now too"]);
     }
 
     #[test]
@@ -373,6 +513,7 @@ mod tests {
         piece.extend([0xff, 0x00, b'\r', b'\n']);
         let entry = assembler.take(Stream::Stdout, &piece).unwrap();
         assert_eq!(entry.message, "\u{fffd}\u{0}");
+        assert!(entry.replaced);
         for nonsense in [&b""[..], b"x", b"no timestamp\n", &[0xff, b' ', b'\n']] {
             assert_eq!(assembler.take(Stream::Stdout, nonsense), None);
         }

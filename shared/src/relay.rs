@@ -1,46 +1,78 @@
-//! Relay: a lease's log, carried to one viewer's connection.
+//! Relay: a lease's log, carried to the connections of its viewers.
 //!
-//! A relay follows the engine's log from a cursor on and posts frames of one or more lines.
-//! The first line goes at once; lines that come close behind each other share a frame, so
-//! that a chatty container costs few posts. Nothing is read from the engine while a post is
-//! on its way: a slow viewer slows the reading, and memory is bounded.
+//! The engine is read once, by a [`follow`](Follows), however many watch; what it has read
+//! last is at hand for all viewers. Each viewer has a task of its own ([`relay`]), a cursor
+//! of its own and its own pace:
+//!
+//! - Where the follow still has what comes after the cursor, the viewer takes it from there.
+//!   Where it has not (a viewer that joins with a backlog, or one that could not keep up),
+//!   the viewer reads on from the engine by itself until it has caught up. The two overlap,
+//!   and the cursor makes sure that a line is passed on once.
+//! - The first line goes at once; lines that come close behind each other share a frame, so
+//!   that a chatty container costs few posts. No line is taken while a post is on its way: a
+//!   slow viewer slows its own reading and, when it is the fastest, the engine's stream.
+//! - A viewer that has not caught up for long is told how many lines it is behind, and may
+//!   skip them.
 
-use std::{future::Future, time::Duration};
+mod events;
+mod follow;
+mod start;
+
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::StreamExt;
-use serde::Serialize;
 use thiserror::Error;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
+
+pub use events::{Closing, Event};
+pub use follow::{Counts, Follows};
 
 use crate::{
-    host::{Host, HostError},
-    lease::{Lease, Reason, Receipt, State, StateName},
-    logs::{Assembler, Cursor, Entry, Level, Stream},
+    host::{HostError, Read},
+    logs::{self, Assembler, Cursor, Entry, Start},
     names::{ContainerName, LeaseId, Owner},
-    store::{Store, StoreError},
+    store::StoreError,
     time::Time,
 };
+use follow::{Ahead, Counted, End, Line, Reader, Taken};
 
 /// How many bytes of lines make a frame full.
 const FRAME_BYTES: usize = 24 * 1024;
 
-/// The least time between two frames that are not full.
+/// Lines that come so soon after a frame wait, until [`FRAME_PAUSE`] after it. Lines that
+/// are farther apart wait for nobody.
+const FRAME_CLOSE: Duration = Duration::from_millis(10);
+
+/// The least time between two frames while lines come close behind each other.
 const FRAME_PAUSE: Duration = Duration::from_millis(25);
 
-/// After so long without a line a heartbeat is posted: it keeps API Gateway from closing an
+/// After so long without a frame a heartbeat is posted: it keeps API Gateway from closing an
 /// idle connection after ten minutes, and finds viewers that have left without a word.
-const HEARTBEAT: Duration = Duration::from_secs(30);
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A viewer that has not caught up for so long is behind, and is told.
+const BEHIND_AFTER: Duration = Duration::from_secs(20);
+
+/// How often a viewer that is behind is told.
+const BEHIND_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long the viewer's connection may take to be there. API Gateway refuses posts to a
 /// connection until `$connect` has answered, in the same words as to one that is gone, and a
 /// relay is started before that.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a post that is on its way when the relay's time is over is waited for.
+const POST_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How often a connection that is not there yet is tried.
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
-
-/// How long an engine may be out of reach before the relay gives up.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The other end of viewers' connections: API Gateway's, or the one-machine server's.
 pub trait Connections: Send + Sync + 'static {
@@ -51,8 +83,13 @@ pub trait Connections: Send + Sync + 'static {
         frame: String,
     ) -> impl Future<Output = Result<(), PostError>> + Send;
 
-    /// Closes the connection. One that is gone already is success.
-    fn close(&self, connection: &str) -> impl Future<Output = Result<(), PostError>> + Send;
+    /// Closes the connection, with a code where the transport carries one; none is a normal
+    /// close. One that is gone already is success.
+    fn close(
+        &self,
+        connection: &str,
+        why: Option<Closing>,
+    ) -> impl Future<Output = Result<(), PostError>> + Send;
 }
 
 /// Why a frame was not sent.
@@ -70,8 +107,17 @@ pub struct Task {
     pub connection: String,
     pub owner: Owner,
     pub lease: LeaseId,
-    /// Go on after this.
-    pub cursor: Cursor,
+    pub start: Start,
+}
+
+/// What a viewer has asked for since it connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    pub paused: bool,
+    /// How often it has asked to skip what had not come yet.
+    pub skips: u32,
+    /// Whether it has left.
+    pub gone: bool,
 }
 
 /// How a relay came to its end.
@@ -86,39 +132,86 @@ pub enum Outcome {
 }
 
 /// Why a relay could not go on.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum RelayError {
     #[error("there is no such lease")]
     NoLease,
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(Arc<StoreError>),
     #[error(transparent)]
-    Host(#[from] HostError),
+    Host(Arc<HostError>),
     #[error("{0}")]
     Post(String),
 }
 
-/// Carries the log to the viewer until the lease ends, the viewer leaves, or it is
+impl From<StoreError> for RelayError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<HostError> for RelayError {
+    fn from(error: HostError) -> Self {
+        Self::Host(Arc::new(error))
+    }
+}
+
+impl RelayError {
+    /// What the viewer is told.
+    pub fn closing(&self) -> Closing {
+        match self {
+            Self::NoLease => Closing::NoLease,
+            Self::Store(_) | Self::Host(_) => Closing::Unavailable,
+            Self::Post(_) => Closing::Fault,
+        }
+    }
+}
+
+/// Carries the log to one viewer until the lease ends, the viewer leaves, or it is
 /// `stop_at`. Closing the connection is the caller's.
 pub async fn relay<C: Connections>(
-    store: &Store,
-    host: &Host,
+    follows: &Follows,
     connections: &C,
     task: &Task,
+    wishes: watch::Receiver<Wishes>,
     stop_at: Option<Time>,
 ) -> Result<Outcome, RelayError> {
+    let counts = follows.counts();
+    let _one = Counted::one(&counts.viewers);
+    let viewer = Viewer {
+        connections,
+        counts,
+        connection: &task.connection,
+        last_post: None,
+        beat_at: Instant::now() + HEARTBEAT,
+        not_there_until: Some(Instant::now() + CONNECT_PATIENCE),
+    };
+    let stop_at = stop_at.map_or_else(far_away, |at| Instant::now() + Time::now().until(at));
+    let name = ContainerName::of_lease(&task.lease);
+    let cursor = match start::resolve(follows.host(), &name, &task.start).await {
+        // A lease may have no container yet, and no more when it has ended.
+        Err(HostError::NotFound { .. }) => start::without_a_log(&task.start),
+        resolved => resolved?,
+    };
+    // What was skipped was skipped by a relay before this one.
+    let granted = Wishes {
+        skips: wishes.borrow().skips,
+        ..Wishes::default()
+    };
     let mut relay = Relay {
-        store,
-        host,
-        viewer: Viewer {
-            connections,
-            connection: &task.connection,
-            last_post: Instant::now(),
-            not_there_until: Some(Instant::now() + CONNECT_PATIENCE),
-        },
-        task,
-        cursor: task.cursor,
-        stop_at: stop_at.map(|at| Instant::now() + Time::now().until(at)),
+        follows,
+        name,
+        viewer,
+        reader: follows.join(&task.owner, task.lease, cursor).reader(),
+        cursor,
+        frame: Frame::after(cursor),
+        wishes,
+        granted,
+        skip: None,
+        stop_at,
+        lead: None,
+        last_caught_up: Instant::now(),
+        told_behind: None,
     };
     match relay.run().await {
         Err(Stop::Gone) => Ok(Outcome::ViewerGone),
@@ -129,12 +222,48 @@ pub async fn relay<C: Connections>(
 }
 
 struct Relay<'r, C> {
-    store: &'r Store,
-    host: &'r Host,
+    follows: &'r Follows,
+    name: ContainerName,
     viewer: Viewer<'r, C>,
-    task: &'r Task,
+    reader: Reader,
+    /// After what was posted last.
     cursor: Cursor,
-    stop_at: Option<Instant>,
+    frame: Frame,
+    wishes: watch::Receiver<Wishes>,
+    /// The wishes that were fulfilled.
+    granted: Wishes,
+    /// A skip that is being carried out.
+    skip: Option<Skip>,
+    stop_at: Instant,
+    lead: Option<Lead>,
+    last_caught_up: Instant,
+    /// When the viewer was last told that it is behind.
+    told_behind: Option<Instant>,
+}
+
+/// Lines that are left out.
+struct Skip {
+    /// The engine's stamp of the last of them.
+    until: i64,
+    /// After the last that was left out so far.
+    to: Cursor,
+    lines: u64,
+}
+
+/// How far the follow leads while a viewer reads by itself.
+struct Lead {
+    /// What comes after this counts.
+    from: Cursor,
+    /// The number, as the follow counts, of the line that the viewer takes next.
+    next: u64,
+}
+
+impl Lead {
+    fn count(&mut self, entry: &Entry) {
+        if self.from.pass(entry.stream, entry.position) {
+            self.next += 1;
+        }
+    }
 }
 
 /// Why a relay stops before its lease's end.
@@ -152,192 +281,403 @@ impl<E: Into<RelayError>> From<E> for Stop {
 
 impl<C: Connections> Relay<'_, C> {
     async fn run(&mut self) -> Result<(), Stop> {
-        let mut pause = Duration::from_millis(100);
-        let mut engine_away_since = None;
         loop {
-            let lease = self.store.get(&self.task.owner, &self.task.lease).await?;
-            let lease = lease.ok_or(RelayError::NoLease)?;
-            match &lease.state {
-                State::Ended(receipt) => {
-                    return self.viewer.post(ended_event(receipt)).await;
-                }
-                State::Provisioning => {}
-                State::Running | State::Ending(_) | State::Quarantined(_) => {
-                    let before = self.cursor;
-                    match self.follow(&lease).await {
-                        Ok(()) | Err(Stop::Error(RelayError::Host(HostError::NotFound { .. }))) => {
-                            engine_away_since = None;
-                        }
-                        Err(Stop::Error(RelayError::Host(error))) => {
-                            let since = *engine_away_since.get_or_insert_with(Instant::now);
-                            if since.elapsed() > ENGINE_PATIENCE {
-                                return Err(error.into());
-                            }
-                            tracing::debug!(lease = %lease.id, %error, "follows again");
-                        }
-                        Err(stop) => return Err(stop),
-                    }
-                    if self.cursor != before {
-                        pause = Duration::from_millis(100);
-                        engine_away_since = None;
+            self.wait_while_paused().await?;
+            match self.reader.take_place(&self.cursor) {
+                Ok(()) => {
+                    self.lead = None;
+                    if let Some(end) = self.take_from_follow().await? {
+                        return self.finish(end).await;
                     }
                 }
+                Err(ahead) => self.catch_up(ahead).await?,
             }
-            // The log ends a moment before the receipt is written; and a program that has
-            // ended by itself waits for the reaper's next run.
-            self.rest(pause).await?;
-            pause = (pause * 2).min(Duration::from_secs(2));
         }
     }
 
-    /// Follows the container's log until it ends.
-    async fn follow(&mut self, lease: &Lease) -> Result<(), Stop> {
-        let name = ContainerName::of_lease(&lease.id);
-        let mut pieces = self.host.follow(&name, self.cursor.since_second()).await?;
-        let mut assembler = Assembler::after(self.cursor);
-        let mut frame = String::new();
+    /// Passes on what the follow reads, until it ends; nothing is the answer when the viewer
+    /// has fallen behind or is paused.
+    async fn take_from_follow(&mut self) -> Result<Option<End>, Stop> {
         loop {
-            let flush_at = self.viewer.last_post + FRAME_PAUSE;
-            let beat_at = self.viewer.last_post + HEARTBEAT;
-            let stop_at = self.stop_at.unwrap_or_else(far_away);
+            // The head is looked at first: what comes after this look wakes us below.
+            let end = self.reader.head().end;
+            let (frame, skip) = (&mut self.frame, &mut self.skip);
+            let taken = self.reader.take(|line| frame.take(line, skip));
+            self.finish_skip().await?;
+            match taken {
+                Taken::FallenOut { next } => {
+                    self.flush().await?;
+                    self.remember_place(next);
+                    return Ok(None);
+                }
+                Taken::Enough => {
+                    self.flush().await?;
+                    self.say_how_far_behind().await?;
+                    continue;
+                }
+                Taken::All if end.is_some() => {
+                    self.flush().await?;
+                    return Ok(end);
+                }
+                Taken::All => self.caught_up().await?,
+            }
+            let flush_at = self.frame.flush_at(self.viewer.last_post);
             tokio::select! {
                 biased;
-                () = sleep_until(stop_at) => {
-                    self.flush(&mut frame, &assembler).await?;
+                () = sleep_until(self.stop_at) => {
+                    self.flush().await?;
                     return Err(Stop::TimeOver);
                 }
-                piece = pieces.next(), if frame.len() < FRAME_BYTES => match piece {
-                    Some(Ok(piece)) => {
-                        let stream = if piece.stderr { Stream::Stderr } else { Stream::Stdout };
-                        if let Some(entry) = assembler.take(stream, &piece.bytes) {
-                            push(&mut frame, &entry);
-                        }
+                () = changed(&mut self.wishes) => {
+                    self.flush().await?;
+                    if self.hear_wishes().await? {
+                        return Ok(None);
                     }
-                    Some(Err(error)) => {
-                        self.flush(&mut frame, &assembler).await?;
-                        return Err(error.into());
-                    }
-                    None => {
-                        for entry in assembler.finish() {
-                            push(&mut frame, &entry);
-                        }
-                        return self.flush(&mut frame, &assembler).await;
-                    }
-                },
-                () = sleep_until(flush_at), if !frame.is_empty() && frame.len() < FRAME_BYTES => {
-                    self.flush(&mut frame, &assembler).await?;
                 }
-                () = sleep_until(beat_at), if frame.is_empty() => {
-                    self.viewer.post(heartbeat_event()).await?;
-                }
-                () = std::future::ready(()), if frame.len() >= FRAME_BYTES => {
-                    self.flush(&mut frame, &assembler).await?;
+                () = sleep_until(flush_at), if !self.frame.is_empty() => self.flush().await?,
+                () = self.reader.farther() => {}
+                () = sleep_until(self.viewer.beat_at), if self.frame.is_empty() => {
+                    self.viewer.tell(&Event::Heartbeat).await?;
                 }
             }
+        }
+    }
+
+    /// Reads on from the engine until the viewer has what the follow has lost.
+    async fn catch_up(&mut self, ahead: Ahead) -> Result<(), Stop> {
+        self.lead.get_or_insert(Lead {
+            from: ahead.cursor,
+            next: ahead.lines,
+        });
+        let read = Read::Since(self.cursor.since_second());
+        let _one = Counted::one(&self.follows.counts().reads);
+        let mut pieces = match self.follows.host().read_log(&self.name, read).await {
+            Ok(pieces) => pieces,
+            Err(error) => return self.cannot_catch_up(error).await,
+        };
+        let mut assembler = Assembler::after(self.cursor);
+        loop {
+            let piece = tokio::select! {
+                biased;
+                () = sleep_until(self.stop_at) => {
+                    self.flush().await?;
+                    return Err(Stop::TimeOver);
+                }
+                () = changed(&mut self.wishes) => {
+                    self.flush().await?;
+                    if self.hear_wishes().await? {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                piece = pieces.next() => piece,
+            };
+            match piece {
+                Some(Ok(piece)) => {
+                    let stream = logs::stream_of(piece.stderr);
+                    let Some(entry) = assembler.take(stream, &piece.bytes) else {
+                        continue;
+                    };
+                    if let Some(lead) = &mut self.lead {
+                        lead.count(&entry);
+                    }
+                    if self.frame.take(&Line::from(&entry), &mut self.skip) {
+                        continue;
+                    }
+                    self.finish_skip().await?;
+                    self.flush().await?;
+                    self.say_how_far_behind().await?;
+                    if self.reader.take_place(&self.cursor).is_ok() {
+                        self.lead = None;
+                        return Ok(());
+                    }
+                }
+                Some(Err(error)) => {
+                    self.flush().await?;
+                    return self.cannot_catch_up(error).await;
+                }
+                None => {
+                    self.flush().await?;
+                    // All that the follow had read before lay in the log, and what of it
+                    // was not there any more will not come.
+                    self.cursor = self.frame.cursor.joined(ahead.cursor);
+                    self.frame = Frame::after(self.cursor);
+                    if let Some(lead) = &mut self.lead {
+                        lead.next = lead.next.max(ahead.lines);
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The engine does not give what the viewer lacks. When it never will, since the
+    /// container is gone, the viewer goes on with what the follow still has.
+    async fn cannot_catch_up(&mut self, error: HostError) -> Result<(), Stop> {
+        if !matches!(error, HostError::NotFound { .. }) {
+            return Err(error.into());
+        }
+        let oldest = self.reader.oldest();
+        let next = self.lead.take().map_or(oldest.lines, |lead| lead.next);
+        self.cursor = self.frame.cursor.joined(oldest.cursor);
+        self.frame = Frame::after(self.cursor);
+        let skipped = Event::Skipped {
+            lines: oldest.lines.saturating_sub(next),
+            cursor: self.cursor,
+        };
+        self.viewer.tell(&skipped).await
+    }
+
+    async fn finish(&mut self, end: End) -> Result<(), Stop> {
+        match end {
+            End::LeaseEnded(receipt) => self.viewer.tell(&Event::Ended(&receipt)).await,
+            End::Failed(error) => Err(Stop::Error(error)),
         }
     }
 
     /// Posts what has gathered. Only what was posted moves the cursor.
-    async fn flush(&mut self, frame: &mut String, assembler: &Assembler) -> Result<(), Stop> {
-        if !frame.is_empty() {
-            self.viewer.post(std::mem::take(frame)).await?;
-            self.cursor = assembler.cursor();
+    async fn flush(&mut self) -> Result<(), Stop> {
+        if self.frame.is_empty() {
+            return Ok(());
+        }
+        let (text, lines) = self.frame.empty();
+        tokio::select! {
+            posted = self.viewer.post(text, lines) => posted?,
+            () = left(&self.wishes) => return Err(Stop::Gone),
+            () = sleep_until(self.stop_at + POST_PATIENCE) => return Err(Stop::TimeOver),
+        }
+        self.cursor = self.frame.cursor;
+        Ok(())
+    }
+
+    /// Sits out a pause. The place at the follow is given up: nobody waits for this viewer.
+    async fn wait_while_paused(&mut self) -> Result<(), Stop> {
+        if !self.hear_wishes().await? {
+            return Ok(());
+        }
+        self.remember_place(self.reader.next());
+        self.reader.leave();
+        while self.granted.paused {
+            tokio::select! {
+                () = sleep_until(self.stop_at) => return Err(Stop::TimeOver),
+                () = sleep_until(self.viewer.beat_at) => {
+                    self.viewer.tell(&Event::Heartbeat).await?;
+                }
+                () = changed(&mut self.wishes) => {
+                    self.hear_wishes().await?;
+                }
+            }
+        }
+        self.last_caught_up = Instant::now();
+        Ok(())
+    }
+
+    /// Does what the viewer has asked for since it was heard last; says whether it wants to
+    /// be paused.
+    async fn hear_wishes(&mut self) -> Result<bool, Stop> {
+        let wishes = *self.wishes.borrow_and_update();
+        if wishes.gone {
+            return Err(Stop::Gone);
+        }
+        if wishes.paused != self.granted.paused {
+            let said = if wishes.paused {
+                Event::Paused
+            } else {
+                Event::Resumed
+            };
+            self.viewer.tell(&said).await?;
+        }
+        if wishes.skips > self.granted.skips {
+            let last = start::last_stamp(self.follows.host(), &self.name).await;
+            let until = match last {
+                // What has no log any more has nothing to skip.
+                Err(HostError::NotFound { .. }) => None,
+                last => last?,
+            };
+            let lines = self.skip.take().map_or(0, |skip| skip.lines);
+            self.skip = Some(Skip {
+                until: until.unwrap_or(0),
+                to: self.frame.cursor,
+                lines,
+            });
+        }
+        self.granted = wishes;
+        Ok(wishes.paused)
+    }
+
+    /// Says that a skip is done, once it is.
+    async fn finish_skip(&mut self) -> Result<(), Stop> {
+        let newest = self.frame.cursor.newest();
+        let is_done = |skip: &mut Skip| newest.is_some_and(|newest| newest >= skip.until);
+        let Some(skip) = self.skip.take_if(is_done) else {
+            return Ok(());
+        };
+        let skipped = Event::Skipped {
+            lines: skip.lines,
+            cursor: skip.to,
+        };
+        self.viewer.tell(&skipped).await?;
+        self.cursor = skip.to;
+        Ok(())
+    }
+
+    /// The viewer has all that there is.
+    async fn caught_up(&mut self) -> Result<(), Stop> {
+        self.last_caught_up = Instant::now();
+        if self.told_behind.take().is_some() {
+            self.viewer.tell(&Event::Behind { lines: 0 }).await?;
         }
         Ok(())
     }
 
-    async fn rest(&mut self, pause: Duration) -> Result<(), Stop> {
-        if self.viewer.last_post.elapsed() > HEARTBEAT {
-            self.viewer.post(heartbeat_event()).await?;
+    /// Tells a viewer that has not caught up for long how far behind it is, now and then.
+    async fn say_how_far_behind(&mut self) -> Result<(), Stop> {
+        let was_told = |at: Instant| at.elapsed() < BEHIND_AGAIN;
+        if self.last_caught_up.elapsed() < BEHIND_AFTER || self.told_behind.is_some_and(was_told) {
+            return Ok(());
         }
-        let stop_at = self.stop_at.unwrap_or_else(far_away);
-        tokio::select! {
-            () = sleep_until(stop_at) => Err(Stop::TimeOver),
-            () = sleep(pause) => Ok(()),
+        // From now on the follow reads on without this viewer, so that the number is right.
+        self.reader.let_it_run();
+        let next = self
+            .reader
+            .next()
+            .or(self.lead.as_ref().map(|lead| lead.next));
+        let lines = next.map_or(0, |next| self.reader.head().lines.saturating_sub(next));
+        self.told_behind = Some(Instant::now());
+        if lines > 0 {
+            self.viewer.tell(&Event::Behind { lines }).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the number of the line that comes next, for when there is no place that has it.
+    fn remember_place(&mut self, next: Option<u64>) {
+        self.lead = next.map(|next| Lead {
+            from: self.cursor,
+            next,
+        });
+    }
+}
+
+/// The lines that have gathered for the next post.
+struct Frame {
+    text: String,
+    lines: u64,
+    /// When the first of them was taken.
+    since: Instant,
+    /// After the last line that was taken or left out.
+    cursor: Cursor,
+}
+
+impl Frame {
+    fn after(cursor: Cursor) -> Self {
+        Self {
+            text: String::new(),
+            lines: 0,
+            since: Instant::now(),
+            cursor,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Takes a line, unless the viewer has it or skips it; says whether there is room for
+    /// more.
+    fn take(&mut self, line: &Line, skip: &mut Option<Skip>) -> bool {
+        if !self.cursor.pass(line.stream, line.position) {
+            return true;
+        }
+        if let Some(skip) = skip
+            .as_mut()
+            .filter(|skip| line.position.nanos <= skip.until)
+        {
+            skip.lines += 1;
+            skip.to = self.cursor;
+            return true;
+        }
+        if self.text.is_empty() {
+            self.since = Instant::now();
+        }
+        logs::push_line(&mut self.text, &line.text, &self.cursor);
+        self.lines += 1;
+        // The first line after a skip is told apart from what was left out.
+        self.text.len() < FRAME_BYTES && skip.is_none()
+    }
+
+    fn empty(&mut self) -> (String, u64) {
+        (
+            std::mem::take(&mut self.text),
+            std::mem::take(&mut self.lines),
+        )
+    }
+
+    /// When what has gathered is to be posted, after a frame that was posted at `last_post`.
+    fn flush_at(&self, last_post: Option<Instant>) -> Instant {
+        match last_post {
+            Some(at) if self.since.duration_since(at) < FRAME_CLOSE => at + FRAME_PAUSE,
+            _ => self.since,
         }
     }
 }
 
 struct Viewer<'r, C> {
     connections: &'r C,
+    counts: &'r Counts,
     connection: &'r str,
-    last_post: Instant,
+    last_post: Option<Instant>,
+    /// When a heartbeat is due if nothing else is posted.
+    beat_at: Instant,
     /// Until a first post has arrived: when to believe that the viewer is gone.
     not_there_until: Option<Instant>,
 }
 
 impl<C: Connections> Viewer<'_, C> {
-    async fn post(&mut self, frame: String) -> Result<(), Stop> {
+    async fn tell(&mut self, event: &Event<'_>) -> Result<(), Stop> {
+        self.post(event.to_frame(), 0).await
+    }
+
+    async fn post(&mut self, mut frame: String, lines: u64) -> Result<(), Stop> {
         loop {
-            match self.connections.post(self.connection, frame.clone()).await {
+            // A frame is only kept for another try as long as there may be one.
+            let again = self.not_there_until.map(|until| (until, frame.clone()));
+            match self.connections.post(self.connection, frame).await {
                 Ok(()) => {
-                    self.last_post = Instant::now();
+                    let now = Instant::now();
+                    self.last_post = Some(now);
+                    self.beat_at = now + HEARTBEAT;
                     self.not_there_until = None;
+                    self.counts.posts.fetch_add(1, Ordering::Relaxed);
+                    self.counts.lines.fetch_add(lines, Ordering::Relaxed);
                     return Ok(());
                 }
-                Err(PostError::Gone) => match self.not_there_until {
-                    Some(until) if Instant::now() < until => sleep(CONNECT_PAUSE).await,
-                    _ => return Err(Stop::Gone),
+                Err(PostError::Gone) => match again {
+                    Some((until, _)) if Instant::now() >= until => return Err(Stop::Gone),
+                    Some((_, kept)) => frame = kept,
+                    None => return Err(Stop::Gone),
                 },
                 Err(PostError::Failed(message)) => return Err(RelayError::Post(message).into()),
             }
+            sleep(CONNECT_PAUSE).await;
         }
     }
 }
 
-fn push(frame: &mut String, entry: &Entry) {
-    if !frame.is_empty() {
-        frame.push('\n');
+/// Waits for a wish. Where nobody is left who could have one it waits for ever.
+async fn changed(wishes: &mut watch::Receiver<Wishes>) {
+    if wishes.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
-    frame.push_str(&entry.to_line());
 }
 
-/// A line that is not the container's but ours. It has the fields that every line has.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EventLine<'e> {
-    event: &'static str,
-    timestamp: Time,
-    level: Level,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<Reason>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt: Option<&'e Receipt>,
-}
-
-fn ended_event(receipt: &Receipt) -> String {
-    let why = match receipt.reason {
-        Reason::Expired => "its time was over",
-        Reason::Deleted => "it was deleted",
-        Reason::Failed => "its program ended or could not be started",
-        Reason::Lost => "its container vanished",
-        Reason::Orphaned => "nobody had leased it",
-        Reason::Evicted => "the host needed the place",
-    };
-    event_line(&EventLine {
-        event: StateName::Ended.as_str(),
-        timestamp: receipt.removed_at,
-        level: Level::Info,
-        message: format!("The lease has ended: {why}."),
-        reason: Some(receipt.reason),
-        receipt: Some(receipt),
-    })
-}
-
-fn heartbeat_event() -> String {
-    event_line(&EventLine {
-        event: "heartbeat",
-        timestamp: Time::now(),
-        level: Level::Trace,
-        message: String::new(),
-        reason: None,
-        receipt: None,
-    })
-}
-
-fn event_line(line: &EventLine<'_>) -> String {
-    serde_json::to_string(line).expect("an event is made of texts and numbers")
+/// Waits until the viewer has left.
+async fn left(wishes: &watch::Receiver<Wishes>) {
+    // A clone, so that other wishes are still news to the receiver itself.
+    let mut wishes = wishes.clone();
+    if wishes.wait_for(|wishes| wishes.gone).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// An instant that does not come: tokio's own way to say never.

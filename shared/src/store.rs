@@ -5,6 +5,7 @@
 //! | a lease | `owner#OWNER` | `lease#ID` |
 //! | an owner's count of leases | `owner#OWNER` | `quota` |
 //! | a container seen without a lease | `reaper` | `sighting#CONTAINER` |
+//! | who watches a log, and the relay | see [`viewers`] | |
 //!
 //! A lease is read and written under its owner's key alone, so another owner's lease is not
 //! found. The local index `active` (`pk`, `activeSk`) holds the leases that have not ended,
@@ -22,6 +23,7 @@
 //! and no caller sees more of it than that the table cannot be used now.
 
 mod record;
+mod viewers;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -48,6 +50,8 @@ use crate::{
     time::Time,
 };
 use record::Item;
+
+pub use viewers::{RelayHold, Viewer, Wish};
 
 const ACTIVE_INDEX: &str = "active";
 const DUE_INDEX: &str = "due";

@@ -1,6 +1,8 @@
 //! The `logs` function: the WebSocket API's routes, and the relay as an asynchronous
 //! invocation of this same function.
 
+use std::{sync::Arc, time::Duration};
+
 use aws_sdk_apigatewaymanagement::{
     Client as Management, error::SdkError, operation::post_to_connection::PostToConnectionError,
     primitives::Blob,
@@ -8,11 +10,12 @@ use aws_sdk_apigatewaymanagement::{
 use aws_sdk_lambda::{Client as Lambda, types::InvocationType};
 use containerlease_functions::{
     app::{App, init_log},
-    logs::{self, Event, RelayStart, Relays, StartFailed},
+    logs::{self, Event},
     metrics,
+    relay::{self, RelayStart, Relays, StartFailed, Terms},
 };
 use containerlease_shared::{
-    relay::{Connections, PostError},
+    relay::{Closing, Connections, PostError},
     time::Time,
 };
 use lambda_http::{Body, Response};
@@ -54,10 +57,22 @@ async fn main() -> Result<(), Error> {
                     .map(Time::from_millis)
                     .ok();
                 let cut_off = [limit, cut_off].into_iter().flatten().min();
-                // A relay that failed has closed its connection, and the viewer's client
-                // connects again: Lambda must not try the same invocation once more.
-                let relayed = logs::relay(app, gateway, &relays, start, cut_off).await;
-                let failed = relayed.is_err();
+                let terms = Terms {
+                    relay: event.context.request_id,
+                    cut_off,
+                    look: LOOK,
+                    nudged: Arc::default(),
+                };
+                // A relay that failed has closed its connections, or is found dead by its
+                // viewers' clients: Lambda must not try the same invocation once more.
+                let relayed = relay::run(app, gateway, &relays, start, terms).await;
+                let failed = match relayed {
+                    Ok(lost) => lost > 0,
+                    Err(error) => {
+                        tracing::error!(%error, "a relay could not go on");
+                        true
+                    }
+                };
                 metrics::write(&[metrics::of_relay(failed, &settings.deployment, Time::now())]);
                 Ok(json!({"relayed": !failed}))
             }
@@ -66,7 +81,12 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
+/// How often a relay looks for viewers that came or left: a viewer that joins a log which
+/// others watch waits for so long at most.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// API Gateway's end of viewers' connections.
+#[derive(Clone)]
 struct Gateway(Management);
 
 impl Connections for Gateway {
@@ -87,7 +107,8 @@ impl Connections for Gateway {
         }
     }
 
-    async fn close(&self, connection: &str) -> Result<(), PostError> {
+    /// API Gateway closes with a code of its own.
+    async fn close(&self, connection: &str, _: Option<Closing>) -> Result<(), PostError> {
         let closed = self.0.delete_connection().connection_id(connection).send();
         match closed.await.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(()),

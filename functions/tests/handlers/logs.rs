@@ -3,16 +3,21 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use containerlease_functions::logs::{self, Event as LogsEvent, RelayStart, Relays, StartFailed};
+use containerlease_functions::{
+    app::App,
+    logs::{self, Event as LogsEvent},
+    relay::{RelayStart, Relays, StartFailed, Terms, run},
+};
 use containerlease_shared::{
-    logs::Cursor,
+    logs::{Cursor, Start, Tail},
     names::Owner,
-    relay::{self, Connections, Outcome, PostError, Task},
+    relay::{self, Closing, Connections, Outcome, PostError, Task, Wishes},
+    store::{StoreError, Viewer as Watching},
     time::Time,
 };
 use containerlease_testkit::{
@@ -20,6 +25,7 @@ use containerlease_testkit::{
     events::{Answer, Event, saved, saved_for},
 };
 use serde_json::Value;
+use tokio::sync::{Notify, watch};
 
 use crate::{SECOND, alpine_with, inspect, lease, wait_for};
 
@@ -29,6 +35,8 @@ struct Viewer {
     frames: Arc<Mutex<Vec<String>>>,
     gone: Arc<AtomicBool>,
     closed: Arc<AtomicBool>,
+    /// While it is locked, posts wait.
+    reads: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Connections for Viewer {
@@ -36,11 +44,12 @@ impl Connections for Viewer {
         if self.gone.load(Ordering::SeqCst) {
             return Err(PostError::Gone);
         }
+        drop(self.reads.lock().await);
         self.frames.lock().expect("no post panics").push(frame);
         Ok(())
     }
 
-    async fn close(&self, _: &str) -> Result<(), PostError> {
+    async fn close(&self, _: &str, _: Option<Closing>) -> Result<(), PostError> {
         self.closed.store(true, Ordering::SeqCst);
         Ok(())
     }
@@ -54,6 +63,12 @@ impl Viewer {
         lines
             .map(|line| serde_json::from_str(line).expect("every line is an object"))
             .collect()
+    }
+
+    /// Our own lines of one kind.
+    fn events(&self, event: &str) -> Vec<Value> {
+        let lines = self.lines().into_iter();
+        lines.filter(|line| line["event"] == event).collect()
     }
 
     /// The container's own lines of one stream.
@@ -113,13 +128,61 @@ fn assert_complete(viewer: &Viewer) {
     }
 }
 
-fn start(id: &str, cursor: Cursor) -> RelayStart {
-    RelayStart {
-        connection_id: "connection".to_owned(),
+const CONNECTION: &str = "connection";
+
+/// Writes a viewer down, as `$connect` does, and says what its relay is started with.
+async fn watching(bench: &Bench, id: &str, start: Start) -> RelayStart {
+    let lease_id = id.parse().expect("it is a lease's id");
+    let owner = Owner::local();
+    let viewer = Watching {
+        connection: CONNECTION.to_owned(),
+        start,
+        paused: false,
+        skips: 0,
+        served_by: None,
+    };
+    let end = Time::now().plus(60 * SECOND);
+    let store = &bench.app.store;
+    let added = store.add_viewer(&owner, &lease_id, end, &viewer).await;
+    added.expect("the table can be written");
+    RelayStart { owner, lease_id }
+}
+
+/// Runs a relay as an invocation of its own would.
+async fn serve(
+    app: &App,
+    viewer: &Viewer,
+    relays: &Noted,
+    start: RelayStart,
+    cut_off: Option<Time>,
+) -> Result<usize, StoreError> {
+    let terms = Terms {
+        relay: uuid::Uuid::now_v7().to_string(),
+        cut_off,
+        look: Duration::from_millis(200),
+        nudged: Arc::<Notify>::default(),
+    };
+    run(app, viewer, relays, start, terms).await
+}
+
+fn task(id: &str, start: Start) -> Task {
+    Task {
+        connection: CONNECTION.to_owned(),
         owner: Owner::local(),
-        lease_id: id.parse().expect("it is a lease's id"),
-        cursor,
+        lease: id.parse().expect("it is a lease's id"),
+        start,
     }
+}
+
+/// Relays to one viewer that wishes nothing.
+async fn relay_to(
+    bench: &Bench,
+    viewer: &Viewer,
+    task: &Task,
+    stop_at: Option<Time>,
+) -> Result<Outcome, relay::RelayError> {
+    let (_wishes, heard) = watch::channel(Wishes::default());
+    relay::relay(&bench.app.follows, viewer, task, heard, stop_at).await
 }
 
 #[tokio::test]
@@ -128,25 +191,19 @@ async fn every_line_comes_once_across_restarts_of_the_relay() {
     let id = numbered(&bench).await;
     let viewer = Viewer::default();
     for round in 0..10 {
-        let task = Task {
-            connection: "connection".to_owned(),
-            owner: Owner::local(),
-            lease: id.parse().unwrap(),
-            cursor: viewer.cursor(),
-        };
-        let app = &bench.app;
+        let task = task(&id, Start::After(viewer.cursor()));
         let time = Duration::from_millis(250 + 20 * round);
         if round % 2 == 0 {
             // It stops in order and says where to go on.
             let stop_at = Some(Time::now().plus(time));
-            let relayed = relay::relay(&app.store, &app.host, &viewer, &task, stop_at).await;
+            let relayed = relay_to(&bench, &viewer, &task, stop_at).await;
             let Ok(Outcome::TimeOver(cursor)) = relayed else {
                 panic!("{relayed:?}")
             };
             assert_eq!(cursor, viewer.cursor());
         } else {
             // It dies, and a client connects again after the last line that it has.
-            let relay = relay::relay(&app.store, &app.host, &viewer, &task, None);
+            let relay = relay_to(&bench, &viewer, &task, None);
             assert!(tokio::time::timeout(time, relay).await.is_err());
         }
     }
@@ -154,14 +211,8 @@ async fn every_line_comes_once_across_restarts_of_the_relay() {
         viewer.messages("stdout").len() < 600,
         "all restarts came too late"
     );
-    let noted = Noted::default();
-    let last = logs::relay(
-        &bench.app,
-        &viewer,
-        &noted,
-        start(&id, viewer.cursor()),
-        None,
-    );
+    let task = task(&id, Start::After(viewer.cursor()));
+    let last = relay_to(&bench, &viewer, &task, None);
     tokio::select! {
         ended = last => panic!("{ended:?}"),
         () = wait_for("all lines are there", async || {
@@ -177,13 +228,8 @@ async fn an_engine_that_drops_the_log_is_followed_again_without_a_gap() {
     let id = numbered(&bench).await;
     let viewer = Viewer::default();
     let noted = Noted::default();
-    let relay = logs::relay(
-        &bench.app,
-        &viewer,
-        &noted,
-        start(&id, Cursor::default()),
-        None,
-    );
+    let start = watching(&bench, &id, Start::with_all()).await;
+    let relay = serve(&bench.app, &viewer, &noted, start, None);
     let faults = async {
         // The first look at the log is cut off, then one is answered with an error.
         tokio::time::sleep(SECOND).await;
@@ -192,7 +238,7 @@ async fn an_engine_that_drops_the_log_is_followed_again_without_a_gap() {
         })
         .await;
     };
-    let looks = std::sync::atomic::AtomicUsize::new(0);
+    let looks = AtomicUsize::new(0);
     bench.engine_proxy().on_each(move |seen| {
         if !seen.is("GET", "/logs") {
             return Fault::None;
@@ -216,13 +262,8 @@ async fn the_end_of_a_lease_is_told_and_the_connection_closed() {
     let id = lease(&bench).await;
     let viewer = Viewer::default();
     let noted = Noted::default();
-    let relay = logs::relay(
-        &bench.app,
-        &viewer,
-        &noted,
-        start(&id, Cursor::default()),
-        None,
-    );
+    let start = watching(&bench, &id, Start::with_all()).await;
+    let relay = serve(&bench.app, &viewer, &noted, start, None);
     let deleted = async {
         wait_for("the first line is there", async || {
             !viewer.lines().is_empty()
@@ -233,7 +274,7 @@ async fn the_end_of_a_lease_is_told_and_the_connection_closed() {
     let limit = Duration::from_secs(10);
     let relay = tokio::time::timeout(limit, relay);
     let (relayed, deleted) = tokio::join!(relay, deleted);
-    relayed.unwrap().unwrap();
+    assert_eq!(relayed.unwrap().unwrap(), 0);
     assert_eq!(deleted.status, 200, "{deleted:?}");
     let lines = viewer.lines();
     assert_eq!(
@@ -257,10 +298,10 @@ async fn the_log_of_a_lease_that_has_ended_is_its_end() {
     Event::about("delete", &id).delete(&bench.app).await;
     let viewer = Viewer::default();
     let noted = Noted::default();
-    let begin = start(&id, Cursor::default());
-    let relay = logs::relay(&bench.app, &viewer, &noted, begin, None);
+    let start = watching(&bench, &id, Start::with_all()).await;
+    let relay = serve(&bench.app, &viewer, &noted, start, None);
     let relayed = tokio::time::timeout(5 * SECOND, relay).await;
-    relayed.unwrap().unwrap();
+    assert_eq!(relayed.unwrap().unwrap(), 0);
     let lines = viewer.lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["event"], "ended");
@@ -273,13 +314,8 @@ async fn a_viewer_who_has_left_stops_the_relay() {
     let id = numbered(&bench).await;
     let viewer = Viewer::default();
     let noted = Noted::default();
-    let relay = logs::relay(
-        &bench.app,
-        &viewer,
-        &noted,
-        start(&id, Cursor::default()),
-        None,
-    );
+    let start = watching(&bench, &id, Start::with_all()).await;
+    let relay = serve(&bench.app, &viewer, &noted, start, None);
     let leaves = async {
         wait_for("the first line is there", async || {
             !viewer.lines().is_empty()
@@ -289,7 +325,7 @@ async fn a_viewer_who_has_left_stops_the_relay() {
     };
     let relay = tokio::time::timeout(5 * SECOND, relay);
     let (relayed, ()) = tokio::join!(relay, leaves);
-    relayed.unwrap().unwrap();
+    assert_eq!(relayed.unwrap().unwrap(), 0);
     assert_eq!(noted.all(), []);
     assert_eq!(inspect(&bench, &id).await["State"]["Running"], true);
 }
@@ -302,12 +338,16 @@ async fn a_relay_whose_time_is_over_starts_its_successor_where_it_stopped() {
     let noted = Noted::default();
     // Five seconds before it is cut off it hands over.
     let cut_off = Some(Time::now().plus(6 * SECOND));
-    let first = start(&id, Cursor::default());
-    let relayed = logs::relay(&bench.app, &viewer, &noted, first, cut_off).await;
-    relayed.unwrap();
+    let start = watching(&bench, &id, Start::with_all()).await;
+    let relayed = serve(&bench.app, &viewer, &noted, start.clone(), cut_off).await;
+    assert_eq!(relayed.unwrap(), 0);
     let starts = noted.all();
-    assert_eq!(starts, [start(&id, viewer.cursor())]);
+    assert_eq!(starts, [start]);
     assert!(!viewer.closed.load(Ordering::SeqCst));
+    let (viewers, hold) = bench.app.store.viewers(&starts[0].lease_id).await.unwrap();
+    assert_eq!(hold, None, "the successor need not wait");
+    assert_eq!(viewers[0].start, Start::After(viewer.cursor()));
+    assert_eq!(viewers[0].served_by, None);
     // The successor is started with just what an invocation's payload can hold.
     let payload = serde_json::to_value(&starts[0]).unwrap();
     let LogsEvent::Relay(read) = serde_json::from_value(payload).unwrap() else {
@@ -348,13 +388,16 @@ async fn a_connection_starts_a_relay_for_its_owner_after_its_cursor() {
     assert_eq!(Answer::of(&opened).status, 200);
     let starts = noted.all();
     assert_eq!(starts.len(), 1);
-    assert_eq!(starts[0].connection_id, "CHm3acPwliACFYg=");
     assert_eq!(
         starts[0].owner.as_str(),
         "3f2a8c1e-7b4d-4e5f-9a6b-1c2d3e4f5a6b"
     );
     assert_eq!(starts[0].lease_id.to_string(), answer.id());
-    assert_eq!(starts[0].cursor.to_string(), "1795512600123456789.0_0");
+    let (viewers, _) = bench.app.store.viewers(&starts[0].lease_id).await.unwrap();
+    assert_eq!(viewers.len(), 1);
+    assert_eq!(viewers[0].connection, "CHm3acPwliACFYg=");
+    let after = "1795512600123456789.0_0".parse().unwrap();
+    assert_eq!(viewers[0].start, Start::After(after));
     assert!(
         viewer.lines().is_empty(),
         "nothing may be posted before it is open"
@@ -382,4 +425,226 @@ async fn a_message_is_answered_and_a_disconnect_accepted() {
     let answer = logs::handle(&bench.app, &viewer, &noted, &event).await;
     assert_eq!(Answer::of(&answer).status, 200);
     assert_eq!(noted.all(), []);
+}
+
+#[tokio::test]
+async fn a_view_begins_with_the_last_lines_or_at_a_time() {
+    let bench = Bench::new().await;
+    let command = "i=0; while [ $i -lt 50 ]; do echo $i; i=$((i+1)); done; sleep 60";
+    let command = serde_json::json!({"command": ["sh", "-c", command]});
+    let id = alpine_with(command).provision(&bench.app).await.id();
+    let all = Viewer::default();
+    let seen = async |viewer: &Viewer, start: Start, lines: usize| {
+        let task = task(&id, start);
+        tokio::select! {
+            ended = relay_to(&bench, viewer, &task, None) => panic!("{ended:?}"),
+            () = wait_for("the lines are there", async || {
+                viewer.messages("stdout").len() >= lines
+            }) => {}
+        }
+        viewer.messages("stdout")
+    };
+    let numbers = |from: usize| (from..50).map(|i| i.to_string()).collect::<Vec<_>>();
+    assert_eq!(seen(&all, Start::with_all(), 50).await, numbers(0));
+    let tail = |lines| Start::With {
+        tail: Tail::Lines(lines),
+        since: None,
+    };
+    for lines in [1, 10, 50, 10_000] {
+        let viewer = Viewer::default();
+        let last = lines.min(50);
+        let seen = seen(&viewer, tail(lines), last as usize).await;
+        assert_eq!(seen, numbers(50 - last as usize), "tail={lines}");
+    }
+    let since = Start::With {
+        tail: Tail::All,
+        since: Some(Time::now()),
+    };
+    for start in [tail(0), since] {
+        let viewer = Viewer::default();
+        let task = task(&id, start);
+        let relay = relay_to(&bench, &viewer, &task, None);
+        assert!(tokio::time::timeout(SECOND, relay).await.is_err());
+        assert_eq!(viewer.messages("stdout"), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn many_viewers_share_one_follow_and_each_has_its_own_backlog() {
+    let bench = Bench::new().await;
+    let id = numbered(&bench).await;
+    let (first, late) = (Viewer::default(), Viewer::default());
+    let whole = task(&id, Start::with_all());
+    let counts = bench.app.follows.counts();
+    let most = AtomicUsize::new(0);
+    let late_ones = async {
+        wait_for("the first line is there", async || {
+            first.messages("stdout").len() > 100
+        })
+        .await;
+        relay_to(&bench, &late, &whole, None).await
+    };
+    tokio::select! {
+        ended = relay_to(&bench, &first, &whole, None) => panic!("{ended:?}"),
+        ended = late_ones => panic!("{ended:?}"),
+        () = wait_for("all lines are there", async || {
+            let reads = usize::try_from(counts.reads.load(Ordering::Relaxed)).unwrap_or(0);
+            most.fetch_max(reads, Ordering::Relaxed);
+            [&first, &late].iter().all(|viewer| viewer.messages("stderr").len() >= 600)
+        }) => {}
+    }
+    assert_complete(&first);
+    assert_complete(&late);
+    let most = most.load(Ordering::Relaxed);
+    assert!(most <= 2, "{most} logs were read at once for one container");
+    wait_for("nothing is read any more", async || {
+        counts.reads.load(Ordering::Relaxed) == 0 && counts.viewers.load(Ordering::Relaxed) == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_pauses_misses_nothing() {
+    let bench = Bench::new().await;
+    let id = numbered(&bench).await;
+    let viewer = Viewer::default();
+    let whole = task(&id, Start::with_all());
+    let (wishes, heard) = watch::channel(Wishes::default());
+    let relay = relay::relay(&bench.app.follows, &viewer, &whole, heard, None);
+    let pauses = async {
+        let lines = || viewer.messages("stdout").len();
+        wait_for("the first lines are there", async || lines() > 50).await;
+        wishes.send_modify(|wishes| wishes.paused = true);
+        wait_for("it is paused", async || !viewer.events("paused").is_empty()).await;
+        let at = lines();
+        tokio::time::sleep(2 * SECOND).await;
+        assert_eq!(lines(), at, "lines came in spite of the pause");
+        wishes.send_modify(|wishes| wishes.paused = false);
+        wait_for("all lines are there", async || {
+            lines() >= 600 && viewer.messages("stderr").len() >= 600
+        })
+        .await;
+    };
+    tokio::select! {
+        ended = relay => panic!("{ended:?}"),
+        () = pauses => {}
+    }
+    assert_eq!(viewer.events("resumed").len(), 1);
+    assert_complete(&viewer);
+}
+
+#[tokio::test]
+async fn a_viewer_may_skip_what_it_has_not_read() {
+    let bench = Bench::new().await;
+    let command = "i=0; while [ $i -lt 20000 ]; do echo \"$i 0123456789012345678901234567890123456789\"; \
+                   i=$((i+1)); done; touch /tmp/done; sleep 5; echo after; sleep 60";
+    let command = serde_json::json!({"command": ["sh", "-c", command]});
+    let id = alpine_with(command).provision(&bench.app).await.id();
+    let viewer = Viewer::default();
+    let whole = task(&id, Start::with_all());
+    let (wishes, heard) = watch::channel(Wishes::default());
+    let relay = relay::relay(&bench.app.follows, &viewer, &whole, heard, None);
+    let skips = async {
+        wait_for("the first lines are there", async || {
+            !viewer.messages("stdout").is_empty()
+        })
+        .await;
+        // It reads nothing until all is written, and then wants none of it.
+        let stuck = viewer.reads.lock().await;
+        tokio::time::sleep(3 * SECOND).await;
+        wishes.send_modify(|wishes| wishes.skips = 1);
+        drop(stuck);
+        wait_for("the last line is there", async || {
+            viewer
+                .messages("stdout")
+                .last()
+                .is_some_and(|line| line == "after")
+        })
+        .await;
+    };
+    tokio::select! {
+        ended = relay => panic!("{ended:?}"),
+        () = skips => {}
+    }
+    let skipped = viewer.events("skipped");
+    assert_eq!(skipped.len(), 1, "{skipped:?}");
+    let skipped = usize::try_from(skipped[0]["lines"].as_u64().unwrap()).unwrap();
+    assert!(skipped > 0, "nothing was skipped");
+    // Whatever was not skipped came, and was counted.
+    assert_eq!(viewer.messages("stdout").len() + skipped, 20_001);
+}
+
+#[tokio::test]
+async fn the_viewers_of_a_relay_that_died_are_told_to_connect_again() {
+    let bench = Bench::new().await;
+    let id = numbered(&bench).await;
+    let noted = Noted::default();
+    let orphaned = Viewer::default();
+    let start = watching(&bench, &id, Start::with_all()).await;
+    let dies = serve(&bench.app, &orphaned, &noted, start.clone(), None);
+    assert!(tokio::time::timeout(SECOND, dies).await.is_err());
+    assert!(!orphaned.lines().is_empty());
+    assert!(!orphaned.closed.load(Ordering::SeqCst));
+
+    // A ping finds that the hold of its relay is over, and starts another one.
+    bench.table.age(Duration::from_secs(11)).await;
+    let mut ping = saved("logs-message");
+    ping["requestContext"]["connectionId"] = Value::from(CONNECTION);
+    ping["body"] = Value::from("ping");
+    let ping = serde_json::from_value(ping).unwrap();
+    logs::handle(&bench.app, &orphaned, &noted, &ping).await;
+    assert_eq!(noted.all(), std::slice::from_ref(&start));
+
+    let served = serve(&bench.app, &orphaned, &noted, start, None);
+    assert_eq!(served.await.unwrap(), 0);
+    let last = orphaned.lines().pop().unwrap();
+    assert_eq!(
+        (&last["event"], &last["code"]),
+        (&Value::from("closing"), &Value::from(1012))
+    );
+    assert!(orphaned.closed.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_relay_that_finds_another_one_leaves_the_viewers_to_it() {
+    let bench = Bench::new().await;
+    let id = numbered(&bench).await;
+    let noted = Noted::default();
+    let viewer = Viewer::default();
+    let start = watching(&bench, &id, Start::with_all()).await;
+    let first = serve(&bench.app, &viewer, &noted, start.clone(), None);
+    let other = bench.another_process();
+    let second = async {
+        wait_for("the first one serves", async || !viewer.lines().is_empty()).await;
+        serve(&other, &viewer, &noted, start.clone(), None).await
+    };
+    tokio::select! {
+        ended = first => panic!("{ended:?}"),
+        ended = second => assert_eq!(ended.unwrap(), 0),
+    }
+    assert!(!viewer.closed.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_disconnect_ends_the_relay_of_a_silent_log() {
+    let bench = Bench::new().await;
+    let id = lease(&bench).await;
+    let noted = Noted::default();
+    let viewer = Viewer::default();
+    let start = watching(&bench, &id, Start::with_all()).await;
+    let relay = serve(&bench.app, &viewer, &noted, start, None);
+    let leaves = async {
+        wait_for("the first line is there", async || {
+            !viewer.lines().is_empty()
+        })
+        .await;
+        let mut event = saved("logs-disconnect");
+        event["requestContext"]["connectionId"] = Value::from(CONNECTION);
+        let event = serde_json::from_value(event).unwrap();
+        logs::handle(&bench.app, &viewer, &noted, &event).await;
+    };
+    let relay = tokio::time::timeout(3 * SECOND, relay);
+    let (relayed, ()) = tokio::join!(relay, leaves);
+    assert_eq!(relayed.unwrap().unwrap(), 0);
+    assert_eq!(bench.app.follows.counts().viewers.load(Ordering::SeqCst), 0);
 }

@@ -5,11 +5,15 @@ use std::{sync::Arc, time::Duration};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use containerlease_functions::{
     answer::problem_response,
-    logs::{self, RelayStart, Relays, StartFailed},
+    logs,
     problem::Problem,
+    relay::{RelayStart, Relays, StartFailed},
 };
 use containerlease_shared::{
-    catalogue::Catalogue, lease::StateName, names::Owner, relay::PostError,
+    catalogue::Catalogue,
+    lease::StateName,
+    names::Owner,
+    relay::{Closing, PostError},
 };
 use containerlease_testkit::{
     Bench, Fault, Plan,
@@ -25,6 +29,7 @@ const PROBLEMS: &[(&str, u16, bool)] = &[
     ("lease-not-found", 404, false),
     ("invalid-lease-id", 400, false),
     ("invalid-cursor", 400, false),
+    ("invalid-log-view", 400, false),
     ("body-too-large", 413, false),
     ("route-not-found", 404, false),
     ("method-not-allowed", 405, false),
@@ -321,6 +326,20 @@ async fn a_cursor_that_is_none() {
 }
 
 #[tokio::test]
+async fn a_view_of_a_log_that_cannot_be() {
+    let bench = Plan::default().without_engine().build().await;
+    for (parameter, value) in [("tail", "-1"), ("tail", "10001"), ("since", "yesterday")] {
+        let mut event = saved("logs-connect");
+        event["queryStringParameters"][parameter] = json!(value);
+        assert_refused(&connect(&bench, event, true).await, "invalid-log-view");
+    }
+    let mut event = saved("logs-connect");
+    event["queryStringParameters"]["cursor"] = json!("5.0_0");
+    event["queryStringParameters"]["tail"] = json!("10");
+    assert_refused(&connect(&bench, event, true).await, "invalid-log-view");
+}
+
+#[tokio::test]
 async fn a_path_or_a_method_that_is_none() {
     let bench = Plan::default().without_engine().build().await;
     for path in ["/", "/api", "/api/containersx", "/favicon.ico", "/metrics"] {
@@ -537,7 +556,7 @@ pub(crate) async fn connect(bench: &Bench, event: Value, relays_start: bool) -> 
         async fn post(&self, _: &str, _: String) -> Result<(), PostError> {
             Err(PostError::Gone)
         }
-        async fn close(&self, _: &str) -> Result<(), PostError> {
+        async fn close(&self, _: &str, _: Option<Closing>) -> Result<(), PostError> {
             Ok(())
         }
     }

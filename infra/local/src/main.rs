@@ -109,7 +109,7 @@ async fn serve() -> Result<(), ServeError> {
 
     let sockets = Sockets::start(app.clone(), settings.relay_time);
     let gateway = Arc::new(Gateway::new(app.clone(), sockets.clone(), address));
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::new(Arc::clone(&app.follows)));
     let router = gateway::router(gateway, Arc::clone(&metrics), &local.dashboard);
 
     let ending = CancellationToken::new();

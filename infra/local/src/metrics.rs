@@ -1,14 +1,22 @@
-//! `GET /metrics`: what the reaper has done since the server started, in the text format of
-//! Prometheus. It is the same report of a run that CloudWatch gets on AWS.
+//! `GET /metrics`: what the reaper has done since the server started, and what the relays
+//! carry, in the text format of Prometheus. A run's report is the same that CloudWatch gets
+//! on AWS.
 
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
 
 use axum::{
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use containerlease_shared::{cleanup::Report, time::Time};
+use containerlease_shared::{
+    cleanup::Report,
+    relay::{Counts, Follows},
+    time::Time,
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -36,6 +44,11 @@ pub(crate) struct Metrics {
     last_run: Gauge<f64, AtomicU64>,
     certificate_expiry: Gauge<i64, AtomicI64>,
     overshoot: Histogram,
+    follows: Arc<Follows>,
+    log_follows: Gauge,
+    log_viewers: Gauge,
+    log_posts: Counter,
+    log_lines: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -49,7 +62,7 @@ struct EndedAs {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(follows: Arc<Follows>) -> Self {
         let mut registry = Registry::with_prefix("containerlease");
         let runs = Family::default();
         let ended = Family::default();
@@ -58,6 +71,8 @@ impl Metrics {
         let (quarantined, engine_unseen) = (Gauge::default(), Gauge::default());
         let (last_run, certificate_expiry) = (Gauge::default(), Gauge::default());
         let overshoot = Histogram::new(OVERSHOOT_BUCKETS);
+        let (log_follows, log_viewers) = (Gauge::default(), Gauge::default());
+        let (log_posts, log_lines) = (Counter::default(), Counter::default());
         registry.register("cleanup_runs", "Runs of the reaper", runs.clone());
         registry.register("leases_ended", "Leases that it ended", ended.clone());
         registry.register(
@@ -103,6 +118,22 @@ impl Metrics {
             Unit::Seconds,
             overshoot.clone(),
         );
+        registry.register(
+            "log_follows",
+            "Logs that are being read at the engine now",
+            log_follows.clone(),
+        );
+        registry.register(
+            "log_viewers",
+            "Viewers that are being served now",
+            log_viewers.clone(),
+        );
+        registry.register(
+            "log_posts",
+            "Frames that were posted to viewers",
+            log_posts.clone(),
+        );
+        registry.register("log_lines", "Lines in these frames", log_lines.clone());
         Self {
             registry,
             runs,
@@ -115,6 +146,27 @@ impl Metrics {
             last_run,
             certificate_expiry,
             overshoot,
+            follows,
+            log_follows,
+            log_viewers,
+            log_posts,
+            log_lines,
+        }
+    }
+
+    /// Takes over what the relays have counted.
+    fn look_at_logs(&self) {
+        let Counts {
+            reads,
+            viewers,
+            posts,
+            lines,
+        } = self.follows.counts();
+        self.log_follows.set(reads.load(Ordering::Relaxed));
+        self.log_viewers.set(viewers.load(Ordering::Relaxed));
+        for (counter, count) in [(&self.log_posts, posts), (&self.log_lines, lines)] {
+            let count = count.load(Ordering::Relaxed);
+            counter.inner().store(count, Ordering::Relaxed);
         }
     }
 
@@ -157,7 +209,8 @@ fn seconds(millis: i64) -> f64 {
 }
 
 /// Answers `GET /metrics`.
-pub(crate) async fn show(State(metrics): State<std::sync::Arc<Metrics>>) -> Response {
+pub(crate) async fn show(State(metrics): State<Arc<Metrics>>) -> Response {
+    metrics.look_at_logs();
     let mut text = String::new();
     match encode(&mut text, &metrics.registry) {
         Ok(()) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),

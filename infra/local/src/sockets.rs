@@ -5,23 +5,28 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use containerlease_functions::{
     app::App,
-    logs::{self, RelayStart, Relays, StartFailed},
+    logs,
+    relay::{self, RelayStart, Relays, StartFailed, Terms},
 };
 use containerlease_shared::{
-    relay::{Connections, PostError},
+    names::LeaseId,
+    relay::{Closing, Connections, PostError},
     time::Time,
 };
 use http::{HeaderMap, StatusCode};
 use lambda_http::{Body, Response};
 use serde_json::{Map, Value};
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::AbortHandle,
+};
 
 use crate::event::{headers, socket_event};
 
@@ -32,19 +37,32 @@ const FRAMES_WAITING: usize = 16;
 /// How often a viewer's computer is asked whether it is still there.
 const PING: Duration = Duration::from_secs(30);
 
+/// How often a relay looks for viewers that came or left. It is told of each; this is for
+/// what was written before the server was started anew.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// The name of every relay here: a log has one at a time, and one of a server that was
+/// killed is not waited for.
+const RELAY: &str = "local";
+
 /// All connections of this server.
 #[derive(Clone)]
 pub(crate) struct Sockets {
     app: App,
-    open: Arc<Mutex<HashMap<String, Open>>>,
+    /// The connections' other ends.
+    open: Arc<Mutex<HashMap<String, mpsc::Sender<Frame>>>>,
+    running: Arc<Mutex<HashMap<LeaseId, Running>>>,
     /// Relays to start. They are started by a task of their own, and not by who asks, since
     /// a relay asks for its successor.
     starts: mpsc::UnboundedSender<RelayStart>,
 }
 
-struct Open {
-    frames: mpsc::Sender<Frame>,
-    relay: Option<AbortHandle>,
+/// The relay of a log.
+struct Running {
+    nudged: Arc<Notify>,
+    /// Whether it was asked for while it ran: it may have been about to end.
+    asked_again: bool,
+    task: AbortHandle,
 }
 
 enum Frame {
@@ -66,12 +84,13 @@ impl Sockets {
         let sockets = Self {
             app,
             open: Arc::default(),
+            running: Arc::default(),
             starts,
         };
         let relaying = sockets.clone();
         tokio::spawn(async move {
             while let Some(start) = asked.recv().await {
-                relaying.spawn_relay(start, relay_time);
+                relaying.start_relay(start, relay_time);
             }
         });
         sockets
@@ -85,11 +104,7 @@ impl Sockets {
     ) -> Result<Connection, Response<Body>> {
         let id = uuid::Uuid::now_v7().to_string();
         let (sender, frames) = mpsc::channel(FRAMES_WAITING);
-        let open = Open {
-            frames: sender,
-            relay: None,
-        };
-        self.with_open(|all| all.insert(id.clone(), open));
+        lock(&self.open).insert(id.clone(), sender);
         let connection = Connection {
             id,
             sockets: self.clone(),
@@ -108,14 +123,13 @@ impl Sockets {
 
     /// Closes all connections, because the server stops.
     pub(crate) fn close_all(&self) {
-        let all = self.with_open(std::mem::take);
-        for open in all.into_values() {
-            if let Some(relay) = open.relay {
-                relay.abort();
-            }
+        for relay in lock(&self.running).values() {
+            relay.task.abort();
+        }
+        for frames in std::mem::take(&mut *lock(&self.open)).into_values() {
             // A viewer who has frames waiting sees the connection end without a reason.
             let frame = Frame::Close(close_frame(close_code::AWAY, "the server stops"));
-            drop(open.frames.try_send(frame));
+            drop(frames.try_send(frame));
         }
     }
 
@@ -126,31 +140,54 @@ impl Sockets {
         }
     }
 
-    fn spawn_relay(&self, start: RelayStart, relay_time: Option<Duration>) {
-        let sockets = self.clone();
-        let connection = start.connection_id.clone();
-        // The map is locked first, so that a relay that ends at once finds itself there.
-        self.with_open(|all| {
-            let Some(open) = all.get_mut(&connection) else {
-                return;
-            };
-            let task = tokio::spawn(async move {
-                let cut_off = relay_time.map(|time| Time::now().plus(time));
-                // What went wrong is in the log, and the viewer's client connects again.
-                drop(logs::relay(&sockets.app, &sockets, &sockets, start, cut_off).await);
-            });
-            open.relay = Some(task.abort_handle());
-        });
+    /// Starts the relay of a log, or tells the one that runs that there is a new viewer.
+    fn start_relay(&self, start: RelayStart, relay_time: Option<Duration>) {
+        let mut all = lock(&self.running);
+        let present = all.get_mut(&start.lease_id);
+        if let Some(running) = present.filter(|running| !running.task.is_finished()) {
+            running.asked_again = true;
+            running.nudged.notify_one();
+            return;
+        }
+        let nudged = Arc::<Notify>::default();
+        let lease = start.lease_id;
+        let relaying = self.clone().relay(start, relay_time, Arc::clone(&nudged));
+        // The map is locked, so a relay that ends at once finds itself there.
+        let task = tokio::spawn(relaying).abort_handle();
+        let running = Running {
+            nudged,
+            asked_again: false,
+            task,
+        };
+        all.insert(lease, running);
     }
 
-    fn with_open<T>(&self, work: impl FnOnce(&mut HashMap<String, Open>) -> T) -> T {
-        // The map is whole after every change, so a panic elsewhere has not broken it.
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut open)
+    /// Relays a log until nobody asks for it any more.
+    async fn relay(self, start: RelayStart, relay_time: Option<Duration>, nudged: Arc<Notify>) {
+        loop {
+            let terms = Terms {
+                relay: RELAY.to_owned(),
+                cut_off: relay_time.map(|time| Time::now().plus(time)),
+                look: LOOK,
+                nudged: Arc::clone(&nudged),
+            };
+            let ended = relay::run(&self.app, &self, &self, start.clone(), terms).await;
+            if let Err(error) = ended {
+                tracing::warn!(lease = %start.lease_id, %error, "a relay could not go on");
+            }
+            let mut all = lock(&self.running);
+            match all.get_mut(&start.lease_id) {
+                Some(running) if running.asked_again => running.asked_again = false,
+                _ => {
+                    all.remove(&start.lease_id);
+                    return;
+                }
+            }
+        }
     }
 
     async fn send(&self, connection: &str, frame: Frame) -> Result<(), PostError> {
-        let frames = self.with_open(|all| all.get(connection).map(|open| open.frames.clone()));
+        let frames = lock(&self.open).get(connection).cloned();
         let frames = frames.ok_or(PostError::Gone)?;
         frames.send(frame).await.map_err(|_| PostError::Gone)
     }
@@ -161,8 +198,11 @@ impl Connections for Sockets {
         self.send(connection, Frame::Text(frame)).await
     }
 
-    async fn close(&self, connection: &str) -> Result<(), PostError> {
-        let frame = Frame::Close(close_frame(close_code::NORMAL, ""));
+    async fn close(&self, connection: &str, why: Option<Closing>) -> Result<(), PostError> {
+        let frame = Frame::Close(match why {
+            None => close_frame(close_code::NORMAL, ""),
+            Some(why) => close_frame(why.code(), why.sentence()),
+        });
         match self.send(connection, frame).await {
             Ok(()) | Err(PostError::Gone) => Ok(()),
             Err(error) => Err(error),
@@ -175,6 +215,12 @@ impl Relays for Sockets {
         self.starts
             .send(start)
             .map_err(|_| StartFailed("the server stops".to_owned()))
+    }
+
+    fn nudge(&self, lease: &LeaseId) {
+        if let Some(running) = lock(&self.running).get(lease) {
+            running.nudged.notify_one();
+        }
     }
 }
 
@@ -221,13 +267,15 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// However a connection ends, and whether or not it was ever open: its relay ends too.
+    /// However a connection ends, and whether or not it was ever open: posts to it fail now.
     fn drop(&mut self) {
-        let open = self.sockets.with_open(|all| all.remove(&self.id));
-        if let Some(relay) = open.and_then(|open| open.relay) {
-            relay.abort();
-        }
+        lock(&self.sockets.open).remove(&self.id);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The maps are whole after every change, so a panic elsewhere has not broken them.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn close_frame(code: u16, reason: &'static str) -> CloseFrame {

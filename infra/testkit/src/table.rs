@@ -91,7 +91,7 @@ impl Table {
     }
 
     /// Makes every lease `by` older, as if that time had passed: it falls due earlier, was
-    /// made earlier and ends earlier. Leases last a minute at least and claims two, and no
+    /// made earlier and ends earlier. So do the holds of relays. Leases last a minute at least and claims two, and no
     /// test can wait for that.
     pub async fn age(&self, by: Duration) {
         let client = self.client();
@@ -99,7 +99,13 @@ impl Table {
         let items = scanned.expect("the table can be scanned").items;
         for mut item in items.unwrap_or_default() {
             let before = item.clone();
-            for name in ["createdAt", "expiresAt", "hardDeadline", "dueAt"] {
+            for name in [
+                "createdAt",
+                "expiresAt",
+                "hardDeadline",
+                "dueAt",
+                "heldUntil",
+            ] {
                 if let Some(AttributeValue::N(millis)) = item.get_mut(name) {
                     let time = Time::from_millis(millis.parse().expect("times are numbers"));
                     *millis = time.minus(by).as_millis().to_string();

@@ -229,7 +229,7 @@ pub(super) fn sighting(item: &HashMap<String, AttributeValue>) -> Option<Sightin
     })
 }
 
-fn key(pk: String, sk: String) -> HashMap<String, AttributeValue> {
+pub(super) fn key(pk: String, sk: String) -> HashMap<String, AttributeValue> {
     HashMap::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
 }
 

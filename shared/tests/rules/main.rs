@@ -1,9 +1,11 @@
 //! The pure rules, held against what must be true of every lease at every time, whatever the
 //! numbers, and shown as text for the cases that a reader wants to see.
 //!
+//! - [`logs`]: entries and cursors, whatever is sent.
 //! - [`plan`]: what a run of the reaper sets out to do.
 //! - [`time`]: the rules of a lease's time, at their boundaries above all.
 
+mod logs;
 mod plan;
 mod time;
 

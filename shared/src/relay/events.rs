@@ -1,0 +1,173 @@
+//! The lines of a stream that are not the container's but ours. They have the fields that
+//! every line has, and `event`.
+
+use serde::Serialize;
+
+use crate::{
+    lease::{Reason, Receipt, StateName},
+    logs::{Cursor, Level},
+    time::Time,
+};
+
+/// Something that a viewer is told.
+#[derive(Clone, Debug)]
+pub enum Event<'e> {
+    /// Nothing was said for a while.
+    Heartbeat,
+    /// The view is so many lines behind; with 0 it is not any more.
+    Behind {
+        lines: u64,
+    },
+    /// So many lines were left out, and the view goes on after the cursor.
+    Skipped {
+        lines: u64,
+        cursor: Cursor,
+    },
+    Paused,
+    Resumed,
+    Pong,
+    /// A message is not known.
+    UnknownMessage,
+    /// The lease has ended and all its lines have come.
+    Ended(&'e Receipt),
+    /// The connection closes now.
+    Closing(Closing),
+}
+
+/// Why a connection is closed before its lease has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// What carried the log was lost, and it is not known what was sent last.
+    RelayLost,
+    /// There is no such lease any more.
+    NoLease,
+    /// A fault of ours.
+    Fault,
+    /// The engine or the table cannot be reached.
+    Unavailable,
+}
+
+impl Closing {
+    /// The WebSocket close code.
+    pub fn code(self) -> u16 {
+        match self {
+            Self::RelayLost => 1012,
+            Self::NoLease => 4404,
+            Self::Fault => 4500,
+            Self::Unavailable => 4503,
+        }
+    }
+
+    /// A sentence for people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::RelayLost => {
+                "What carried this log was lost. Connect again with the last line's cursor."
+            }
+            Self::NoLease => "There is no such lease any more.",
+            Self::Fault => "Something went wrong here. Connect again with the last line's cursor.",
+            Self::Unavailable => {
+                "The log cannot be read now. Connect again in a moment with the last line's cursor."
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'e> {
+    event: &'static str,
+    timestamp: Time,
+    level: Level,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<Cursor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<&'e Receipt>,
+}
+
+impl Event<'_> {
+    /// The event as a frame of its own.
+    pub fn to_frame(&self) -> String {
+        let mut line = Line {
+            event: "heartbeat",
+            timestamp: Time::now(),
+            level: Level::Info,
+            message: String::new(),
+            lines: None,
+            cursor: None,
+            code: None,
+            reason: None,
+            receipt: None,
+        };
+        match self {
+            Self::Heartbeat => line.level = Level::Trace,
+            Self::Behind { lines } => {
+                line.event = "behind";
+                line.lines = Some(*lines);
+                if *lines == 0 {
+                    "The view has caught up.".clone_into(&mut line.message);
+                } else {
+                    line.level = Level::Warn;
+                    line.message = format!("The view is {lines} lines behind.");
+                }
+            }
+            Self::Skipped { lines, cursor } => {
+                line.event = "skipped";
+                line.level = Level::Warn;
+                line.message = format!("{lines} lines were left out.");
+                line.lines = Some(*lines);
+                line.cursor = Some(*cursor);
+            }
+            Self::Paused => {
+                line.event = "paused";
+                "The view is paused.".clone_into(&mut line.message);
+            }
+            Self::Resumed => {
+                line.event = "resumed";
+                "The view goes on.".clone_into(&mut line.message);
+            }
+            Self::Pong => {
+                line.event = "pong";
+                line.level = Level::Trace;
+            }
+            Self::UnknownMessage => {
+                line.event = "error";
+                line.level = Level::Warn;
+                "This connection takes the messages ping, pause, resume and skip."
+                    .clone_into(&mut line.message);
+            }
+            Self::Ended(receipt) => {
+                line.event = StateName::Ended.as_str();
+                line.timestamp = receipt.removed_at;
+                line.message = format!("The lease has ended: {}.", why(receipt.reason));
+                line.reason = Some(receipt.reason);
+                line.receipt = Some(receipt);
+            }
+            Self::Closing(closing) => {
+                line.event = "closing";
+                line.level = Level::Warn;
+                closing.sentence().clone_into(&mut line.message);
+                line.code = Some(closing.code());
+            }
+        }
+        serde_json::to_string(&line).expect("an event is made of texts and numbers")
+    }
+}
+
+fn why(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Expired => "its time was over",
+        Reason::Deleted => "it was deleted",
+        Reason::Failed => "its program ended or could not be started",
+        Reason::Lost => "its container vanished",
+        Reason::Orphaned => "nobody had leased it",
+        Reason::Evicted => "the host needed the place",
+    }
+}

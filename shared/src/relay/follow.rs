@@ -1,0 +1,530 @@
+//! The follow: a container's log, read from the engine once, for all of its viewers.
+//!
+//! What was read last is held in a [`Ring`], bounded in bytes, from which every viewer takes
+//! lines at its own pace. The fastest viewer sets the pace of the reading: while it has not
+//! taken the ring's oldest line, nothing more is read, and the engine's stream waits. A
+//! slower one falls out of the ring; it reads on from the engine by itself, and is back in
+//! the ring once it has what the ring has lost.
+//!
+//! A viewer may also ask that the reading does not wait ([`Reader::let_it_run`]), so that it
+//! is known how far behind it is.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use tokio::{
+    sync::{Notify, watch},
+    task::AbortHandle,
+    time::{Instant, sleep},
+};
+
+use super::RelayError;
+use crate::{
+    host::{Host, HostError, Read},
+    lease::{Receipt, State},
+    logs::{self, Assembler, Cursor, Entry, Position, Stream},
+    names::{ContainerName, LeaseId, Owner},
+    store::Store,
+};
+
+/// How many bytes of lines a ring holds.
+const RING_BYTES: usize = 1024 * 1024;
+
+/// How many pieces of the log are taken at once from what the engine has sent already. One
+/// has 16 KiB at most.
+const PIECES_AT_ONCE: usize = 64;
+
+/// How long an engine may be out of reach before a follow gives up.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// All logs that this process follows, each once.
+#[derive(Debug)]
+pub struct Follows {
+    store: Arc<Store>,
+    host: Arc<Host>,
+    running: Mutex<HashMap<LeaseId, Weak<Follow>>>,
+    counts: Arc<Counts>,
+}
+
+/// How much is followed, and what has come of it.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Logs that are being read at the engine now.
+    pub reads: AtomicI64,
+    /// Viewers that are being served now.
+    pub viewers: AtomicI64,
+    /// Frames that were posted to viewers so far.
+    pub posts: AtomicU64,
+    /// Lines in these frames.
+    pub lines: AtomicU64,
+}
+
+/// One more of what is counted, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Counted<'c>(&'c AtomicI64);
+
+impl<'c> Counted<'c> {
+    pub(super) fn one(count: &'c AtomicI64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Follows {
+    /// No follows yet.
+    pub fn new(store: Arc<Store>, host: Arc<Host>) -> Self {
+        Self {
+            store,
+            host,
+            running: Mutex::default(),
+            counts: Arc::default(),
+        }
+    }
+
+    /// How much is followed now.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The follow of a lease's log: the one that runs, or a new one that begins at `cursor`.
+    pub(super) fn join(&self, owner: &Owner, lease: LeaseId, cursor: Cursor) -> Arc<Follow> {
+        let mut running = lock(&self.running);
+        running.retain(|_, follow| follow.strong_count() > 0);
+        let present = running.get(&lease).and_then(Weak::upgrade);
+        if let Some(follow) = present.filter(|follow| !follow.has_ended()) {
+            return follow;
+        }
+        let shared = Arc::new(Shared {
+            state: Mutex::new(FollowState {
+                ring: Ring::empty_at(cursor),
+                places: HashMap::new(),
+                hurried_by: HashSet::new(),
+                next_reader: 0,
+            }),
+            head: watch::Sender::new(Head::default()),
+            taken: Notify::new(),
+        });
+        let reading = Reading {
+            store: Arc::clone(&self.store),
+            host: Arc::clone(&self.host),
+            counts: Arc::clone(&self.counts),
+            owner: owner.clone(),
+            lease,
+            shared: Arc::clone(&shared),
+        };
+        let task = tokio::spawn(reading.run()).abort_handle();
+        let follow = Arc::new(Follow { shared, task });
+        running.insert(lease, Arc::downgrade(&follow));
+        follow
+    }
+}
+
+/// A follow that runs for as long as somebody holds it.
+#[derive(Debug)]
+pub(super) struct Follow {
+    shared: Arc<Shared>,
+    task: AbortHandle,
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What the reading and the viewers share.
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<FollowState>,
+    /// Tells viewers that there is more.
+    head: watch::Sender<Head>,
+    /// Tells the reading that there is room.
+    taken: Notify,
+}
+
+#[derive(Debug)]
+struct FollowState {
+    ring: Ring,
+    /// The viewers that take from the ring, each with the number of the line that it takes
+    /// next.
+    places: HashMap<u64, u64>,
+    /// The viewers for whose sake the reading does not wait.
+    hurried_by: HashSet<u64>,
+    next_reader: u64,
+}
+
+/// How far a follow is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Head {
+    /// How many lines it has read.
+    pub(super) lines: u64,
+    /// Why there will be no more.
+    pub(super) end: Option<End>,
+}
+
+/// Why a follow has come to its end.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    LeaseEnded(Arc<Receipt>),
+    Failed(RelayError),
+}
+
+/// The lines that were read last.
+#[derive(Debug)]
+struct Ring {
+    lines: VecDeque<Line>,
+    bytes: usize,
+    /// The sequence number of the first line.
+    first: u64,
+    /// The place before the first line.
+    before: Cursor,
+    /// The place after the last line.
+    after: Cursor,
+}
+
+/// A line without the cursor, which is each viewer's own.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) stream: Stream,
+    pub(super) position: Position,
+    pub(super) text: Box<str>,
+}
+
+impl From<&Entry> for Line {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            stream: entry.stream,
+            position: entry.position,
+            text: entry.to_line_without_cursor().into_boxed_str(),
+        }
+    }
+}
+
+impl Ring {
+    fn empty_at(cursor: Cursor) -> Self {
+        Self {
+            lines: VecDeque::new(),
+            bytes: 0,
+            first: 0,
+            before: cursor,
+            after: cursor,
+        }
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.lines.len() as u64
+    }
+
+    fn push(&mut self, line: Line) {
+        self.after.pass(line.stream, line.position);
+        self.bytes += line.text.len();
+        self.lines.push_back(line);
+    }
+
+    fn forget_first(&mut self) {
+        if let Some(line) = self.lines.pop_front() {
+            self.bytes -= line.text.len();
+            self.first += 1;
+            self.before.pass(line.stream, line.position);
+        }
+    }
+}
+
+impl FollowState {
+    /// Forgets lines until there is room; or says that there is none, since not even the
+    /// fastest viewer has taken them.
+    fn make_room(&mut self) -> bool {
+        while self.ring.bytes >= RING_BYTES {
+            let fastest = self.places.values().max();
+            if self.hurried_by.is_empty() && fastest.is_none_or(|next| *next <= self.ring.first) {
+                return false;
+            }
+            self.ring.forget_first();
+        }
+        true
+    }
+}
+
+impl Follow {
+    fn has_ended(&self) -> bool {
+        self.shared.head.borrow().end.is_some()
+    }
+
+    /// A viewer of this follow, which takes nothing yet.
+    pub(super) fn reader(self: &Arc<Self>) -> Reader {
+        let mut state = lock(&self.shared.state);
+        let key = state.next_reader;
+        state.next_reader += 1;
+        drop(state);
+        Reader {
+            key,
+            head: self.shared.head.subscribe(),
+            follow: Arc::clone(self),
+        }
+    }
+}
+
+/// A viewer's hold on a follow.
+#[derive(Debug)]
+pub(super) struct Reader {
+    key: u64,
+    head: watch::Receiver<Head>,
+    follow: Arc<Follow>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Where the follow stood when a viewer found no place in its ring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead {
+    pub(super) cursor: Cursor,
+    pub(super) lines: u64,
+}
+
+/// How taking lines went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// All that there was.
+    All,
+    /// As much as the taker wanted; there is more.
+    Enough,
+    /// The ring has lost the line of this number, which is next.
+    FallenOut { next: Option<u64> },
+}
+
+impl Reader {
+    /// Takes a place in the ring behind `cursor`; or says where the follow is, when the ring
+    /// has lost what comes next.
+    pub(super) fn take_place(&self, cursor: &Cursor) -> Result<(), Ahead> {
+        let mut state = lock(&self.follow.shared.state);
+        if !cursor.covers(&state.ring.before) {
+            return Err(Ahead {
+                cursor: state.ring.after,
+                lines: state.ring.end(),
+            });
+        }
+        // Lines before the cursor are passed over when they are taken.
+        let next = state.ring.first;
+        state.places.insert(self.key, next);
+        state.hurried_by.remove(&self.key);
+        Ok(())
+    }
+
+    /// Gives up the place in the ring.
+    pub(super) fn leave(&self) {
+        let mut state = lock(&self.follow.shared.state);
+        state.places.remove(&self.key);
+        state.hurried_by.remove(&self.key);
+        drop(state);
+        self.follow.shared.taken.notify_one();
+    }
+
+    /// Lets the reading go on as fast as the container writes, until this viewer takes a
+    /// place again or leaves.
+    pub(super) fn let_it_run(&self) {
+        lock(&self.follow.shared.state).hurried_by.insert(self.key);
+        self.follow.shared.taken.notify_one();
+    }
+
+    /// Gives lines to `taker` until it wants no more.
+    pub(super) fn take(&self, mut taker: impl FnMut(&Line) -> bool) -> Taken {
+        let mut state = lock(&self.follow.shared.state);
+        let FollowState { ring, places, .. } = &mut *state;
+        let Some(next) = places.get_mut(&self.key) else {
+            return Taken::FallenOut { next: None };
+        };
+        let Some(has) = next.checked_sub(ring.first) else {
+            let next = places.remove(&self.key);
+            return Taken::FallenOut { next };
+        };
+        let mut taken = Taken::All;
+        let has = usize::try_from(has).expect("the ring holds what was taken from it");
+        for line in ring.lines.range(has..) {
+            *next += 1;
+            if !taker(line) {
+                taken = Taken::Enough;
+                break;
+            }
+        }
+        drop(state);
+        self.follow.shared.taken.notify_one();
+        taken
+    }
+
+    /// The number of the line that this viewer takes next, counted by the follow.
+    pub(super) fn next(&self) -> Option<u64> {
+        let state = lock(&self.follow.shared.state);
+        state.places.get(&self.key).copied()
+    }
+
+    /// The place before the ring's first line, for a viewer to whom the engine cannot give
+    /// what comes before it any more; and that line's number.
+    pub(super) fn oldest(&self) -> Ahead {
+        let state = lock(&self.follow.shared.state);
+        Ahead {
+            cursor: state.ring.before,
+            lines: state.ring.first,
+        }
+    }
+
+    /// How far the follow is now.
+    pub(super) fn head(&self) -> Head {
+        self.head.borrow().clone()
+    }
+
+    /// Waits until the follow is farther than when it was asked last.
+    pub(super) async fn farther(&mut self) {
+        // The other end is held by the follow, which this holds.
+        drop(self.head.changed().await);
+    }
+}
+
+/// The task that reads.
+struct Reading {
+    store: Arc<Store>,
+    host: Arc<Host>,
+    counts: Arc<Counts>,
+    owner: Owner,
+    lease: LeaseId,
+    shared: Arc<Shared>,
+}
+
+impl Reading {
+    async fn run(self) {
+        let end = match self.to_the_end().await {
+            Ok(receipt) => End::LeaseEnded(Arc::new(receipt)),
+            Err(error) => End::Failed(error),
+        };
+        self.shared.head.send_modify(|head| head.end = Some(end));
+    }
+
+    /// Reads until the lease has ended.
+    async fn to_the_end(&self) -> Result<Receipt, RelayError> {
+        let mut pause = Duration::from_millis(100);
+        let mut engine_away_since = None;
+        loop {
+            let lease = self.store.get(&self.owner, &self.lease).await?;
+            match lease.ok_or(RelayError::NoLease)?.state {
+                State::Ended(receipt) => return Ok(receipt),
+                State::Provisioning => {}
+                State::Running | State::Ending(_) | State::Quarantined(_) => {
+                    let before = self.after();
+                    match self.follow(before).await {
+                        Ok(()) | Err(HostError::NotFound { .. }) => engine_away_since = None,
+                        Err(error) => {
+                            if self.after() != before {
+                                engine_away_since = None;
+                            }
+                            let since = *engine_away_since.get_or_insert_with(Instant::now);
+                            if since.elapsed() > ENGINE_PATIENCE {
+                                return Err(error.into());
+                            }
+                            tracing::debug!(lease = %self.lease, %error, "follows again");
+                        }
+                    }
+                    if self.after() != before {
+                        pause = Duration::from_millis(100);
+                    }
+                }
+            }
+            // The log ends a moment before the receipt is written; and a program that has
+            // ended by itself waits for the reaper's next run.
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// Follows the container's log until it ends.
+    async fn follow(&self, after: Cursor) -> Result<(), HostError> {
+        let name = ContainerName::of_lease(&self.lease);
+        let read = Read::Follow {
+            since: after.since_second(),
+        };
+        let pieces = self.host.read_log(&name, read).await?;
+        let _one = Counted::one(&self.counts.reads);
+        let mut pieces = pieces.ready_chunks(PIECES_AT_ONCE);
+        let mut assembler = Assembler::after(after);
+        while let Some(chunk) = pieces.next().await {
+            let mut lines = Vec::with_capacity(chunk.len());
+            let mut failure = None;
+            for piece in chunk {
+                match piece {
+                    Ok(piece) => {
+                        let stream = logs::stream_of(piece.stderr);
+                        lines.extend(
+                            assembler
+                                .take(stream, &piece.bytes)
+                                .as_ref()
+                                .map(Line::from),
+                        );
+                    }
+                    Err(error) => {
+                        failure = Some(error);
+                        break;
+                    }
+                }
+            }
+            self.push(lines).await;
+            if let Some(error) = failure {
+                return Err(error);
+            }
+        }
+        let unfinished = assembler.finish();
+        self.push(unfinished.map(|entry| Line::from(&entry)).collect())
+            .await;
+        Ok(())
+    }
+
+    /// Puts lines into the ring, as far as there is room at a time.
+    async fn push(&self, lines: Vec<Line>) {
+        let mut lines = lines.into_iter().peekable();
+        while lines.peek().is_some() {
+            let before = self.shared.head.borrow().lines;
+            let after = {
+                let mut state = lock(&self.shared.state);
+                while lines.peek().is_some() && state.make_room() {
+                    state
+                        .ring
+                        .push(lines.next().expect("it was there a moment ago"));
+                }
+                state.ring.end()
+            };
+            if after > before {
+                self.shared.head.send_modify(|head| head.lines = after);
+            }
+            if lines.peek().is_some() {
+                self.shared.taken.notified().await;
+            }
+        }
+    }
+
+    fn after(&self) -> Cursor {
+        lock(&self.shared.state).ring.after
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind these locks is whole after every change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,122 @@
+//! Where a view begins.
+
+use std::{collections::VecDeque, time::Duration};
+
+use futures_util::StreamExt;
+
+use crate::{
+    host::{Host, HostError, Read},
+    logs::{self, Assembler, Cursor, Start, Tail},
+    names::ContainerName,
+    time::Time,
+};
+
+/// How long the engine may take to say where the last lines of a log begin.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Where a view begins whose log is not there yet.
+pub(super) fn without_a_log(start: &Start) -> Cursor {
+    match start {
+        Start::After(cursor) => *cursor,
+        Start::With { since, .. } => since.map_or_else(Cursor::default, before),
+    }
+}
+
+/// The cursor after which a view begins.
+pub(super) async fn resolve(
+    host: &Host,
+    name: &ContainerName,
+    start: &Start,
+) -> Result<Cursor, HostError> {
+    let without = without_a_log(start);
+    let Start::With {
+        tail: Tail::Lines(lines),
+        ..
+    } = start
+    else {
+        return Ok(without);
+    };
+    let resolved = before_last_lines(host, name, *lines as usize);
+    let resolved = limited("looking for the last lines of a log", resolved).await?;
+    Ok(resolved.map_or(without, |cursor| cursor.joined(without)))
+}
+
+/// When the engine stamped the last line of a log, in nanoseconds after the epoch; none
+/// where there is no line.
+pub(super) async fn last_stamp(
+    host: &Host,
+    name: &ContainerName,
+) -> Result<Option<i64>, HostError> {
+    let last = async { Ok(last_pieces(host, name, 1).await?.map(|(stamp, _)| stamp)) };
+    limited("looking for the last line of a log", last).await
+}
+
+/// The place before so many last lines; none where the log has no line.
+///
+/// The engine counts pieces of long lines as lines, and its lines have no number. So a
+/// first look finds a time before which the last lines cannot begin, and a second one reads
+/// from there on and counts.
+async fn before_last_lines(
+    host: &Host,
+    name: &ContainerName,
+    lines: usize,
+) -> Result<Option<Cursor>, HostError> {
+    let mut pieces = lines.max(1);
+    loop {
+        let Some((stamp, found)) = last_pieces(host, name, pieces).await? else {
+            return Ok(None);
+        };
+        let since = logs::second_before_disorder(stamp);
+        let mut assembler = Assembler::after(Cursor::before_second(since));
+        let mut starts = VecDeque::new();
+        let mut log = host.read_log(name, Read::Since(since)).await?;
+        while let Some(piece) = log.next().await {
+            let piece = piece?;
+            let before = assembler.cursor();
+            if assembler
+                .take(logs::stream_of(piece.stderr), &piece.bytes)
+                .is_some()
+            {
+                starts.push_back(before);
+                if starts.len() > lines {
+                    starts.pop_front();
+                }
+            }
+        }
+        if starts.len() == lines || found < pieces {
+            let start = starts.front().copied();
+            return Ok(Some(start.unwrap_or_else(|| assembler.cursor())));
+        }
+        pieces *= 2;
+    }
+}
+
+/// The stamp of the first of so many last pieces of a log, and how many there are.
+async fn last_pieces(
+    host: &Host,
+    name: &ContainerName,
+    pieces: usize,
+) -> Result<Option<(i64, usize)>, HostError> {
+    let tail = u32::try_from(pieces).unwrap_or(u32::MAX);
+    let mut log = host.read_log(name, Read::Tail(tail)).await?;
+    let mut first = None;
+    let mut found = 0;
+    while let Some(piece) = log.next().await {
+        let piece = piece?;
+        first = first.or_else(|| logs::stamp_of(&piece.bytes).map(|(nanos, _)| nanos));
+        found += 1;
+    }
+    Ok(first.map(|first| (first, found)))
+}
+
+async fn limited<T>(
+    attempted: &'static str,
+    work: impl Future<Output = Result<T, HostError>>,
+) -> Result<T, HostError> {
+    let limited = tokio::time::timeout(LIMIT, work).await;
+    limited.unwrap_or(Err(HostError::TimedOut { attempted }))
+}
+
+fn before(time: Time) -> Cursor {
+    Cursor::before(time.as_millis().saturating_mul(1_000_000))
+}
