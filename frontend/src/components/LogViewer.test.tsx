@@ -56,7 +56,7 @@ describe("LogViewer", () => {
   it("shows lines with their time, level and stream", async () => {
     renderLog();
     const socket = await openSocket();
-    socket.send(line(1), line(2, { level: "error", stream: "stderr" }));
+    socket.deliver(line(1), line(2, { level: "error", stream: "stderr" }));
     await waitFor(() => expect(shownLines()).toEqual(["line 1", "line 2"]));
     const row = screen.getByText("line 2").closest(".log-line");
     expect(row?.getAttribute("data-level")).toBe("error");
@@ -68,13 +68,13 @@ describe("LogViewer", () => {
     stubServer({ [GET_LEASE]: answer(aLease()) });
     renderLog();
     const first = await openSocket();
-    expect(first.url.searchParams.get("cursor")).toBeNull();
-    first.send(line(1), line(2));
+    expect([...first.url.searchParams]).toEqual([["tail", "5000"]]);
+    first.deliver(line(1), line(2));
     first.drop();
     expect(await screen.findByText("Reconnecting")).toBeDefined();
     const second = await openSocket(2);
-    expect(second.url.searchParams.get("cursor")).toBe("c2");
-    second.send(line(2), line(3));
+    expect([...second.url.searchParams]).toEqual([["cursor", "c2"]]);
+    second.deliver(line(2), line(3));
     await waitFor(() => expect(shownLines()).toEqual(["line 1", "line 2", "line 3"]));
     expect(screen.getByText("Live")).toBeDefined();
   });
@@ -82,8 +82,8 @@ describe("LogViewer", () => {
   it("ends with the lease and does not connect again", async () => {
     renderLog();
     const socket = await openSocket();
-    socket.send(line(1));
-    socket.send({ event: "ended", reason: "expired", receipt: aReceipt(), message: "ended" });
+    socket.deliver(line(1));
+    socket.deliver({ event: "ended", reason: "expired", receipt: aReceipt(), message: "ended" });
     socket.drop();
     expect(await screen.findByText("Ended: expired")).toBeDefined();
     expect(screen.getByText("Lease expired, removed 0.3 s after its end.")).toBeDefined();
@@ -127,10 +127,10 @@ describe("LogViewer", () => {
   it("holds still while paused and catches up after", async () => {
     renderLog();
     const socket = await openSocket();
-    socket.send(line(1));
+    socket.deliver(line(1));
     await screen.findByText("line 1");
     await userEvent.click(screen.getByRole("button", { name: "Pause" }));
-    socket.send(line(2), line(3));
+    socket.deliver(line(2), line(3));
     expect(await screen.findByText(/2 waiting/)).toBeDefined();
     expect(shownLines()).toEqual(["line 1"]);
     await userEvent.click(screen.getByRole("button", { name: "Resume" }));
@@ -140,7 +140,7 @@ describe("LogViewer", () => {
   it("filters, and says how much it hides", async () => {
     renderLog();
     const socket = await openSocket();
-    socket.send(line(1), line(2, { message: "A slow Query" }));
+    socket.deliver(line(1), line(2, { message: "A slow Query" }));
     await screen.findByText("line 1");
     await userEvent.type(screen.getByRole("searchbox"), "query");
     await waitFor(() => expect(shownLines()).toEqual(["A slow Query"]));
@@ -153,18 +153,114 @@ describe("LogViewer", () => {
   it("clears the view but keeps its place in the log", async () => {
     renderLog();
     const socket = await openSocket();
-    socket.send(line(1));
+    socket.deliver(line(1));
     await screen.findByText("line 1");
     await userEvent.click(screen.getByRole("button", { name: "Clear" }));
     expect(shownLines()).toEqual([]);
-    socket.send(line(1), line(2));
+    socket.deliver(line(1), line(2));
     await waitFor(() => expect(shownLines()).toEqual(["line 2"]));
+  });
+
+  it("says how far it is behind, and skips to now on request", async () => {
+    renderLog();
+    const socket = await openSocket();
+    socket.deliver(line(1), { event: "behind", lines: 40_000 });
+    expect(await screen.findByText("40,000 lines behind")).toBeDefined();
+    await userEvent.click(screen.getByRole("button", { name: "Skip to now" }));
+    expect(socket.sent).toEqual(["skip"]);
+    expect(screen.queryByText(/lines behind/)).toBeNull();
+    expect(document.activeElement).toBe(screen.getByRole("log"));
+
+    socket.deliver({ event: "skipped", lines: 39_990, cursor: "c39991" }, line(39_992));
+    await waitFor(() => expect(shownLines()).toEqual(["line 1", "line 39992"]));
+    const gap = screen.getByText("39,990 lines were skipped");
+    expect(gap.previousElementSibling?.textContent).toContain("line 1");
+    expect(screen.getByText("2 lines")).toBeDefined();
+  });
+
+  it("is quiet about being behind once it is not, and while it is paused", async () => {
+    renderLog();
+    const socket = await openSocket();
+    socket.deliver({ event: "behind", lines: 1 });
+    expect(screen.getByText("1 line behind")).toBeDefined();
+    await userEvent.click(screen.getByRole("button", { name: "Pause" }));
+    expect(screen.queryByText("1 line behind")).toBeNull();
+    await userEvent.click(screen.getByRole("button", { name: "Resume" }));
+    expect(screen.getByText("1 line behind")).toBeDefined();
+    socket.deliver({ event: "behind", lines: 0 });
+    expect(screen.queryByRole("button", { name: "Skip to now" })).toBeNull();
+  });
+
+  it("keeps the mark of a skip among lines that match a filter", async () => {
+    renderLog();
+    const socket = await openSocket();
+    socket.deliver(line(1), { event: "skipped", lines: 7, cursor: "c8" }, line(9));
+    await screen.findByText("line 9");
+    await userEvent.type(screen.getByRole("searchbox"), "line 9");
+    await waitFor(() => expect(shownLines()).toEqual(["line 9"]));
+    expect(screen.getByText("7 lines were skipped")).toBeDefined();
+    expect(screen.getByText("1 of 2 lines")).toBeDefined();
+    await userEvent.type(screen.getByRole("searchbox"), "9");
+    expect(await screen.findByText("2 lines hidden by the filter.")).toBeDefined();
+    expect(screen.queryByText("7 lines were skipped")).toBeNull();
+  });
+
+  it("marks lines that are not quite what the container wrote", async () => {
+    renderLog();
+    const socket = await openSocket();
+    socket.deliver(
+      line(1),
+      line(2, { truncated: true }),
+      line(3, { replaced: true, message: "\u{fffd}" }),
+    );
+    await waitFor(() => expect(shownLines()).toHaveLength(3));
+    const marks = [...document.querySelectorAll<HTMLElement>(".log-mark")];
+    expect(marks.map(({ title }) => title)).toEqual([
+      expect.stringContaining("longer than 64 KiB"),
+      expect.stringContaining("no UTF-8"),
+    ]);
+    for (const mark of marks) {
+      expect(mark.querySelector(".visually-hidden")?.textContent).toBe(mark.title);
+    }
+  });
+
+  it("hands a long pause to the server", async () => {
+    renderLog();
+    const socket = await openSocket();
+    await userEvent.click(screen.getByRole("button", { name: "Pause" }));
+    socket.deliver(...Array.from({ length: 2_001 }, (_, index) => line(index)));
+    expect(await screen.findByText(/over 2,000 waiting/)).toBeDefined();
+    expect(socket.sent).toEqual(["pause"]);
+    await userEvent.click(screen.getByRole("button", { name: "Resume" }));
+    expect(socket.sent).toEqual(["pause", "resume"]);
+    expect(await screen.findByText("2,001 lines")).toBeDefined();
+  });
+
+  it("shows what the server said of its end while it waits", async () => {
+    stubServer({ [GET_LEASE]: answer(aLease()) });
+    renderLog();
+    const socket = await openSocket();
+    socket.deliver(line(1), { event: "closing", code: 1001, message: "The server stops." });
+    socket.drop(1001);
+    expect(await screen.findByText("The server stops.")).toBeDefined();
+    const second = await openSocket(2);
+    expect(second.url.searchParams.get("cursor")).toBe("c1");
+  });
+
+  it("is not available any more where the lease is gone", async () => {
+    renderLog();
+    const socket = await openSocket();
+    socket.deliver({ event: "closing", code: 4404, message: "There is no such lease any more." });
+    socket.drop();
+    expect(await screen.findByText("Not available")).toBeDefined();
+    expect(screen.getByText("There is no such lease any more.")).toBeDefined();
+    expect(FakeWebSocket.opened).toHaveLength(1);
   });
 
   it("draws a bounded part of a burst and says what it dropped", async () => {
     renderLog();
     const socket = await openSocket();
-    socket.send(...Array.from({ length: 5_200 }, (_, index) => line(index)));
+    socket.deliver(...Array.from({ length: 5_200 }, (_, index) => line(index)));
     expect(await screen.findByText("5,000 lines")).toBeDefined();
     expect(screen.getByText("200 older lines dropped from view")).toBeDefined();
     expect(shownLines().at(-1)).toBe("line 5199");

@@ -1,12 +1,18 @@
 import { memo, useDeferredValue, useMemo, useRef, useState } from "react";
 import { useContainer } from "../hooks/useContainers";
 import { useFollowingScroll } from "../hooks/useFollowingScroll";
-import { type LogStatus, type Logs, useLogs } from "../hooks/useLogs";
+import { HELD_LIMIT, type LogStatus, type Logs, useLogs } from "../hooks/useLogs";
 import { useTimer } from "../hooks/useTimer";
 import { canFollowLog, leaseLabel } from "../lease/rules";
 import { clockTimeWithMs, counted } from "../lease/time";
 import { reasonLabel, removalPhrase } from "../lease/words";
-import type { LogLine } from "../services/logService";
+import {
+  LINES_KEPT,
+  type LogGap,
+  type LogLine,
+  type LogRow,
+  linesAmong,
+} from "../services/logService";
 import type { Container } from "../types/container";
 import { CloseIcon, DownIcon } from "./icons";
 
@@ -137,14 +143,19 @@ function LogStatusPill({
     <p className="log-status" data-phase={paused ? "paused" : status.phase} role="status">
       <span className="log-status-dot" aria-hidden="true" />
       {paused ? (
-        <span>
-          Paused{held > 0 && <span aria-hidden="true"> · {held.toLocaleString("en")} waiting</span>}
-        </span>
+        <span>Paused{held > 0 && <span aria-hidden="true"> · {heldWords(held)}</span>}</span>
       ) : null}
       {!paused && status.phase === "waiting" ? <Reconnecting at={status.retryAtMs} /> : null}
       {!paused && status.phase !== "waiting" ? statusWord(status) : null}
     </p>
   );
+}
+
+/** Beyond the limit the server holds lines back, and nobody here knows how many. */
+function heldWords(held: number): string {
+  return held > HELD_LIMIT
+    ? `over ${HELD_LIMIT.toLocaleString("en")} waiting`
+    : `${held.toLocaleString("en")} waiting`;
 }
 
 function statusWord(status: Exclude<ShownStatus, { phase: "waiting" }>): string {
@@ -184,19 +195,24 @@ interface LogLinesProps {
 }
 
 function LogLines({ logs, status, filter, wrap, label }: LogLinesProps) {
-  const { lines, dropped } = logs.snapshot;
+  const { rows, dropped } = logs.snapshot;
   const wanted = useDeferredValue(filter.trim().toLowerCase());
-  const matching = useMemo(
-    () =>
-      wanted === "" ? lines : lines.filter(({ message }) => message.toLowerCase().includes(wanted)),
-    [lines, wanted],
-  );
+  const matching = useMemo(() => filtered(rows, wanted), [rows, wanted]);
+  const lineCount = useMemo(() => linesAmong(rows), [rows]);
+  const matchCount = useMemo(() => linesAmong(matching), [matching]);
   const box = useRef<HTMLDivElement>(null);
   const { shown, following, unseen, jumpToLatest, onScroll } = useFollowingScroll(
     box,
     matching,
     wrap,
   );
+
+  const skipToNow = () => {
+    logs.skip();
+    jumpToLatest();
+    // The button goes, and the focus must not fall to the page's top.
+    box.current?.focus({ preventScroll: true });
+  };
 
   return (
     <div className="log-frame">
@@ -214,15 +230,20 @@ function LogLines({ logs, status, filter, wrap, label }: LogLinesProps) {
         {dropped > 0 && shown.length === matching.length && (
           <p className="log-note">{counted(dropped, "older line")} dropped from view</p>
         )}
-        {shown.map((line) => (
-          <LogRow key={line.seq} line={line} wanted={wanted} />
-        ))}
+        {shown.map((row) =>
+          row.kind === "line" ? (
+            <LineRow key={row.seq} line={row} wanted={wanted} />
+          ) : (
+            <GapRow key={row.seq} gap={row} />
+          ),
+        )}
         {matching.length === 0 && (
-          <LogPlaceholder status={status} hidden={lines.length} filter={filter.trim()} />
+          <LogPlaceholder status={status} hidden={lineCount} filter={filter.trim()} />
         )}
         {matching.length > 0 && <LogEnd status={status} />}
       </div>
       {/* biome-ignore-end lint/a11y/noNoninteractiveTabindex: see above */}
+      <BehindNotice lines={logs.paused ? 0 : logs.behind} onSkip={skipToNow} />
       {!following && (
         <button type="button" className="button log-jump" onClick={jumpToLatest}>
           <DownIcon /> Jump to latest{unseen > 0 && ` (${unseen.toLocaleString("en")} new)`}
@@ -231,8 +252,8 @@ function LogLines({ logs, status, filter, wrap, label }: LogLinesProps) {
       <p className="log-foot">
         <span>
           {wanted === ""
-            ? counted(lines.length, "line")
-            : `${matching.length.toLocaleString("en")} of ${counted(lines.length, "line")}`}
+            ? counted(lineCount, "line")
+            : `${matchCount.toLocaleString("en")} of ${counted(lineCount, "line")}`}
         </span>
         {dropped > 0 && <span>{counted(dropped, "older line")} dropped from view</span>}
         {status.phase === "waiting" && <span>{status.why}</span>}
@@ -241,7 +262,46 @@ function LogLines({ logs, status, filter, wrap, label }: LogLinesProps) {
   );
 }
 
-const LogRow = memo(function LogRow({ line, wanted }: { line: LogLine; wanted: string }) {
+/** Among the lines that match, gaps stay: a line that is missing there may match as well. */
+function filtered(rows: readonly LogRow[], wanted: string): readonly LogRow[] {
+  if (wanted === "") return rows;
+  const matching = rows.filter(
+    (row) => row.kind === "gap" || row.message.toLowerCase().includes(wanted),
+  );
+  return linesAmong(matching) === 0 ? [] : matching;
+}
+
+/**
+ * Lies over the first lines in view, so that it moves nothing when it comes and goes. Ears
+ * hear once that the view is behind, and not each number.
+ */
+function BehindNotice({ lines, onSkip }: { lines: number; onSkip: () => void }) {
+  const isBehind = lines > 0;
+  return (
+    <div className="log-behind" data-shown={isBehind}>
+      <p role="status">
+        {isBehind && (
+          <>
+            <span className="visually-hidden">The view is behind the container.</span>
+            <span aria-hidden="true">{counted(lines, "line")} behind</span>
+          </>
+        )}
+      </p>
+      {isBehind && (
+        <button
+          type="button"
+          className="button"
+          title="Leave out what has not come yet and go on with what is written from now on"
+          onClick={onSkip}
+        >
+          Skip to now
+        </button>
+      )}
+    </div>
+  );
+}
+
+const LineRow = memo(function LineRow({ line, wanted }: { line: LogLine; wanted: string }) {
   return (
     <div className="log-line" data-seq={line.seq} data-level={line.level}>
       <time className="log-time" dateTime={line.timestamp} title={line.timestamp}>
@@ -252,11 +312,42 @@ const LogRow = memo(function LogRow({ line, wanted }: { line: LogLine; wanted: s
       </span>
       <span className="log-level">{line.level}</span>
       <span className="log-message">
+        {line.truncated && <LineMark {...MARKS.truncated} />}
+        {line.replaced && <LineMark {...MARKS.replaced} />}
         {wanted === "" ? line.message : <Marked text={line.message} wanted={wanted} />}
       </span>
     </div>
   );
 });
+
+const MARKS = {
+  truncated: {
+    word: "cut",
+    meaning: "The line was longer than 64 KiB: its beginning is shown, the rest is not kept.",
+  },
+  replaced: {
+    word: "not UTF-8",
+    meaning: "Bytes of the line that were no UTF-8 text are shown as \u{fffd}.",
+  },
+};
+
+/** A word before a line that is not quite what the container has written. */
+function LineMark({ word, meaning }: { word: string; meaning: string }) {
+  return (
+    <span className="log-mark" title={meaning}>
+      <span aria-hidden="true">{word}</span>
+      <span className="visually-hidden">{meaning}</span>
+    </span>
+  );
+}
+
+function GapRow({ gap }: { gap: LogGap }) {
+  return (
+    <p className="log-note log-gap" data-seq={gap.seq}>
+      {gap.message}
+    </p>
+  );
+}
 
 function Marked({ text, wanted }: { text: string; wanted: string }) {
   const at = text.toLowerCase().indexOf(wanted);
@@ -299,7 +390,7 @@ function placeholderWords(status: ShownStatus, hidden: number, filter: string): 
     case "connecting":
       return [
         "Opening the log…",
-        "The lines so far come first, then new ones as they are written.",
+        `The last ${LINES_KEPT.toLocaleString("en")} lines come first, then new ones as they are written.`,
       ];
     case "starting":
       return ["Not started yet", status.detail];

@@ -1,14 +1,14 @@
 import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
-import type { LogLine } from "../services/logService";
+import type { LogRow } from "../services/logService";
 
-/** So many lines are drawn while following, and so many more each time one scrolls up. */
+/** So many rows are drawn while following, and so many more each time one scrolls up. */
 const WINDOW = 250;
 const NEAR_EDGE_PX = 24;
 const NEAR_TOP_PX = 600;
 
 export interface FollowingScroll {
-  /** The part of the lines that is drawn. */
-  shown: readonly LogLine[];
+  /** The part of the rows that is drawn. */
+  shown: readonly LogRow[];
   following: boolean;
   /** How many lines came in since the view was scrolled up. */
   unseen: number;
@@ -18,24 +18,24 @@ export interface FollowingScroll {
 
 /**
  * Keeps the end of a growing list in view, until the reader scrolls up; then it keeps
- * what the reader looks at in place. Rows carry their line's `seq` as `data-seq`, and the
+ * what the reader looks at in place. Rows carry their `seq` as `data-seq`, and the
  * box is the positioned parent that they are measured against.
  */
 export function useFollowingScroll(
   box: RefObject<HTMLElement | null>,
-  lines: readonly LogLine[],
+  rows: readonly LogRow[],
   wrap: boolean,
 ): FollowingScroll {
   const [following, setFollowing] = useState(true);
-  // While scrolled up, drawing begins at this line and no longer moves with the end.
+  // While scrolled up, drawing begins at this row and no longer moves with the end.
   const [fromSeq, setFromSeq] = useState(0);
   const [leftAtSeq, setLeftAtSeq] = useState(0);
   const lastTop = useRef(0);
   const anchor = useRef<{ seq: string; offset: number } | null>(null);
 
-  const lastSeq = lines.at(-1)?.seq ?? -1;
-  const start = following ? Math.max(0, lines.length - WINDOW) : indexOfSeq(lines, fromSeq);
-  const shown = start === 0 ? lines : lines.slice(start);
+  const lastSeq = rows.at(-1)?.seq ?? -1;
+  const start = following ? Math.max(0, rows.length - WINDOW) : indexOfSeq(rows, fromSeq);
+  const shown = start === 0 ? rows : rows.slice(start);
 
   const onScroll = useCallback(() => {
     const element = box.current;
@@ -50,13 +50,13 @@ export function useFollowingScroll(
     anchor.current = firstVisibleRow(element);
     if (following && isUpward) {
       setFollowing(false);
-      setFromSeq(lines[start]?.seq ?? 0);
+      setFromSeq(rows[start]?.seq ?? 0);
       setLeftAtSeq(lastSeq);
     }
     if (!following && scrollTop < NEAR_TOP_PX && start > 0) {
-      setFromSeq(lines[Math.max(0, start - WINDOW)]?.seq ?? 0);
+      setFromSeq(rows[Math.max(0, start - WINDOW)]?.seq ?? 0);
     }
-  }, [box, following, lastSeq, lines, start]);
+  }, [box, following, lastSeq, rows, start]);
 
   // Every draw may have moved the end.
   useLayoutEffect(() => {
@@ -95,8 +95,8 @@ export function useFollowingScroll(
 }
 
 /** Seqs rise, but a filter leaves gaps and old lines go, so it is the first one not before. */
-function indexOfSeq(lines: readonly LogLine[], seq: number): number {
-  const index = lines.findIndex((line) => line.seq >= seq);
+function indexOfSeq(rows: readonly LogRow[], seq: number): number {
+  const index = rows.findIndex((row) => row.seq >= seq);
   return index === -1 ? 0 : index;
 }
 

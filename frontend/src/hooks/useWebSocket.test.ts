@@ -1,15 +1,27 @@
 import { act, renderHook } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeWebSocket } from "../test/FakeWebSocket";
-import { type SocketHandlers, useWebSocket } from "./useWebSocket";
+import { SILENCE_MS, type SocketHandlers, useWebSocket } from "./useWebSocket";
 
 function handlers(changes: Partial<SocketHandlers> = {}): SocketHandlers {
   return {
     url: () => "ws://localhost/ws/logs/a",
+    onOpen: () => {},
     onText: () => {},
     afterClose: async () => "retry",
     ...changes,
   };
+}
+
+/** The clock goes on and no timer runs, as while the machine sleeps. */
+function sleep(ms: number): void {
+  vi.setSystemTime(Date.now() + ms);
+}
+
+async function comeBack(target: EventTarget, event: string): Promise<void> {
+  await act(async () => {
+    target.dispatchEvent(new Event(event));
+  });
 }
 
 const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
@@ -57,7 +69,7 @@ describe("useWebSocket", () => {
     FakeWebSocket.latest().drop();
     await pass(500);
     FakeWebSocket.latest().accept();
-    FakeWebSocket.latest().send({ event: "heartbeat" });
+    FakeWebSocket.latest().deliver({ event: "heartbeat" });
     FakeWebSocket.latest().drop();
     await pass(500);
     expect(FakeWebSocket.opened).toHaveLength(3);
@@ -87,8 +99,119 @@ describe("useWebSocket", () => {
       window.dispatchEvent(new Event("online"));
     });
     expect(FakeWebSocket.opened).toHaveLength(3);
-    await pass(60_000);
+    await pass(15_000);
     expect(FakeWebSocket.opened).toHaveLength(3);
+  });
+
+  it("replaces a connection at once that has fallen silent, and then waits", async () => {
+    const afterClose = vi.fn(async () => "retry" as const);
+    renderHook(() => useWebSocket(true, handlers({ afterClose })));
+    await pass(0);
+    const first = FakeWebSocket.latest();
+    first.accept();
+    first.deliver({ event: "heartbeat" });
+    await pass(SILENCE_MS - 1);
+    expect(first.readyState).toBe(FakeWebSocket.OPEN);
+    await pass(1);
+    expect(first.readyState).toBe(FakeWebSocket.CLOSED);
+    expect(afterClose).toHaveBeenLastCalledWith({ opened: true, silent: true, code: null });
+    expect(FakeWebSocket.opened).toHaveLength(2);
+
+    FakeWebSocket.latest().accept();
+    await pass(SILENCE_MS);
+    expect(FakeWebSocket.opened).toHaveLength(2);
+    await pass(1_000);
+    expect(FakeWebSocket.opened).toHaveLength(3);
+  });
+
+  it("takes every frame for a sign of life", async () => {
+    renderHook(() => useWebSocket(true, handlers()));
+    await pass(0);
+    FakeWebSocket.latest().accept();
+    for (let beat = 0; beat < 12; beat += 1) {
+      await pass(10_000);
+      FakeWebSocket.latest().deliver({ event: "heartbeat" });
+    }
+    expect(FakeWebSocket.opened).toHaveLength(1);
+  });
+
+  it("keeps the connection to a server that says something only every 30 s", async () => {
+    renderHook(() => useWebSocket(true, handlers()));
+    await pass(0);
+    FakeWebSocket.latest().accept();
+    for (let beat = 0; beat < 4; beat += 1) {
+      await pass(30_500);
+      FakeWebSocket.latest().deliver({ event: "heartbeat" });
+    }
+    expect(FakeWebSocket.opened).toHaveLength(1);
+  });
+
+  it("gives up an attempt that nobody answers", async () => {
+    const afterClose = vi.fn(async () => "retry" as const);
+    renderHook(() => useWebSocket(true, handlers({ afterClose })));
+    await pass(SILENCE_MS);
+    expect(afterClose).toHaveBeenLastCalledWith({ opened: false, silent: true, code: null });
+    expect(FakeWebSocket.opened).toHaveLength(2);
+  });
+
+  it.each([
+    ["the page is seen again", () => document, "visibilitychange"],
+    ["the network is back", () => window, "online"],
+  ] as const)("looks for a silence that no timer saw when %s", async (_, target, event) => {
+    renderHook(() => useWebSocket(true, handlers()));
+    await pass(0);
+    FakeWebSocket.latest().accept();
+    FakeWebSocket.latest().deliver({ event: "heartbeat" });
+    sleep(SILENCE_MS - 1);
+    await comeBack(target(), event);
+    expect(FakeWebSocket.opened).toHaveLength(1);
+    sleep(1);
+    await comeBack(target(), event);
+    expect(FakeWebSocket.opened).toHaveLength(2);
+  });
+
+  it("looks for nothing when the page goes out of sight", async () => {
+    vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+    renderHook(() => useWebSocket(true, handlers()));
+    await pass(0);
+    FakeWebSocket.latest().accept();
+    sleep(SILENCE_MS);
+    await comeBack(document, "visibilitychange");
+    expect(FakeWebSocket.opened).toHaveLength(1);
+  });
+
+  it("waits longer each time where what was received proves nothing", async () => {
+    const afterClose = async () => "retry-slower" as const;
+    renderHook(() => useWebSocket(true, handlers({ afterClose })));
+    await pass(0);
+    for (const [attempt, delay] of [500, 1_000, 2_000].entries()) {
+      FakeWebSocket.latest().accept();
+      FakeWebSocket.latest().deliver({ event: "heartbeat" });
+      FakeWebSocket.latest().drop(4503);
+      await pass(delay - 1);
+      expect(FakeWebSocket.opened).toHaveLength(attempt + 1);
+      await pass(1);
+      expect(FakeWebSocket.opened).toHaveLength(attempt + 2);
+    }
+  });
+
+  it("greets each connection, sends on the open one and hands on how it closed", async () => {
+    const afterClose = vi.fn(async () => "retry" as const);
+    const onOpen = vi.fn();
+    const { result } = renderHook(() => useWebSocket(true, handlers({ afterClose, onOpen })));
+    act(() => result.current.send("too early"));
+    await pass(0);
+    const first = FakeWebSocket.latest();
+    act(() => result.current.send("too early"));
+    first.accept();
+    act(() => result.current.send("ping"));
+    first.drop(1012);
+    act(() => result.current.send("too late"));
+    expect(first.sent).toEqual(["ping"]);
+    expect(afterClose).toHaveBeenLastCalledWith({ opened: true, silent: false, code: 1012 });
+    await pass(500);
+    FakeWebSocket.latest().accept();
+    expect(onOpen).toHaveBeenCalledTimes(2);
   });
 
   it("closes a socket that is still opening only once it is open", async () => {

@@ -12,22 +12,50 @@ export type SocketStatus =
 export interface SocketHandlers {
   /** Asked at every attempt, so that each one goes on where the last one broke off. */
   url: () => string;
+  /** The moment to say what each connection must be told anew. */
+  onOpen: () => void;
   onText: (text: string) => void;
-  /** Decides after a close; `opened` is false where the upgrade was refused. */
-  afterClose: (close: { opened: boolean }) => Promise<"retry" | "stop">;
+  /** Decides after each connection. */
+  afterClose: (close: SocketClose) => Promise<AfterClose>;
 }
+
+export interface SocketClose {
+  /** False where the upgrade was refused. */
+  opened: boolean;
+  /** True where it was given up because nothing came any more. */
+  silent: boolean;
+  /** The code that the other end gave, or a browser's own for a lost connection. */
+  code: number | null;
+}
+
+/** `retry-slower` holds a connection for failed, whatever was received on it. */
+export type AfterClose = "retry" | "retry-slower" | "stop";
+
+/**
+ * After so long without a frame a connection is given up. The log says something every 10 s
+ * and calls 30 s an interruption; the 2 s are for a frame that is on its way, because
+ * servers of before say something only every 30 s.
+ */
+export const SILENCE_MS = 32_000;
 
 /** Keeps one WebSocket open while `enabled`, connecting again by itself when it breaks. */
 export function useWebSocket(
   enabled: boolean,
   handlers: SocketHandlers,
-): { status: SocketStatus; retryNow: () => void } {
+): {
+  status: SocketStatus;
+  /** Sends a text, or nothing while the socket is not open. */
+  send: (text: string) => void;
+  retryNow: () => void;
+} {
   const [status, setStatus] = useState<SocketStatus>({ phase: "idle" });
+  const current = useRef<WebSocket | null>(null);
   const retry = useRef<() => void>(() => {});
 
   const urlNow = useEffectEvent(() => handlers.url());
+  const greet = useEffectEvent(() => handlers.onOpen());
   const receive = useEffectEvent((text: string) => handlers.onText(text));
-  const decide = useEffectEvent((close: { opened: boolean }) => handlers.afterClose(close));
+  const decide = useEffectEvent((close: SocketClose) => handlers.afterClose(close));
 
   useEffect(() => {
     if (!enabled) {
@@ -36,61 +64,114 @@ export function useWebSocket(
     }
     let isOver = false;
     let failedAttempts = 0;
-    let socket: WebSocket | null = null;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let failedBefore = 0;
+    let heardAtMs = 0;
+    let retryTimer: ReturnType<typeof setTimeout> | undefined;
+    let silenceTimer: ReturnType<typeof setTimeout> | undefined;
 
     const connect = () => {
-      timer = undefined;
+      retryTimer = undefined;
+      failedBefore = failedAttempts;
       let opened = false;
       setStatus({ phase: "connecting" });
-      socket = new WebSocket(urlNow());
+      const socket = new WebSocket(urlNow());
+      current.current = socket;
+      // An attempt that nobody answers is a silence too.
+      heard();
       socket.onopen = () => {
         opened = true;
+        heard();
         setStatus({ phase: "open" });
+        greet();
       };
       socket.onmessage = ({ data }) => {
+        heard();
         if (typeof data !== "string") return;
         // Only something received proves the connection good: a server that accepts and
         // drops at once is still met with growing patience.
         failedAttempts = 0;
         receive(data);
       };
-      socket.onclose = async () => {
-        const decision = await decide({ opened });
-        if (isOver) return;
-        if (decision === "stop") {
-          setStatus({ phase: "stopped" });
-          return;
-        }
-        const delay = reconnectDelayMs(failedAttempts, Math.random());
-        failedAttempts += 1;
-        setStatus({ phase: "waiting", retryAtMs: Date.now() + delay });
-        timer = setTimeout(connect, delay);
-      };
+      socket.onclose = ({ code }) => goOn({ opened, silent: false, code });
+    };
+
+    const heard = () => {
+      heardAtMs = Date.now();
+      clearTimeout(silenceTimer);
+      silenceTimer = setTimeout(giveUp, SILENCE_MS);
+    };
+
+    const giveUp = () => {
+      const socket = current.current;
+      if (socket === null) return;
+      const opened = socket.readyState !== WebSocket.CONNECTING;
+      // A close that the dead other end has to confirm may take minutes to be reported.
+      closeQuietly(socket);
+      goOn({ opened, silent: true, code: null });
+    };
+
+    const goOn = async (close: SocketClose) => {
+      current.current = null;
+      clearTimeout(silenceTimer);
+      setStatus({ phase: "connecting" });
+      const decision = await decide(close);
+      if (isOver) return;
+      if (decision === "stop") {
+        setStatus({ phase: "stopped" });
+        return;
+      }
+      if (decision === "retry-slower") failedAttempts = Math.max(failedAttempts, failedBefore);
+      // What fell silent broke long ago, so the first time no more time is lost.
+      const isAtOnce = close.silent && failedAttempts === 0;
+      const delay = reconnectDelayMs(failedAttempts, Math.random());
+      failedAttempts += 1;
+      if (isAtOnce) {
+        connect();
+        return;
+      }
+      setStatus({ phase: "waiting", retryAtMs: Date.now() + delay });
+      retryTimer = setTimeout(connect, delay);
     };
 
     const retryNow = () => {
-      if (timer === undefined) return;
-      clearTimeout(timer);
+      if (retryTimer === undefined) return;
+      clearTimeout(retryTimer);
       connect();
     };
     retry.current = retryNow;
-    window.addEventListener("online", retryNow);
+
+    // No timer runs while the machine sleeps, and in a page that nobody sees they run late.
+    const wake = () => {
+      retryNow();
+      if (Date.now() - heardAtMs >= SILENCE_MS) giveUp();
+    };
+    const wakeWhenSeen = () => {
+      if (document.visibilityState === "visible") wake();
+    };
+    window.addEventListener("online", wake);
+    document.addEventListener("visibilitychange", wakeWhenSeen);
 
     // The first attempt waits for the end of this task: an effect that is undone at once,
     // as when leases are clicked through, then never opens a socket.
-    timer = setTimeout(connect, 0);
+    retryTimer = setTimeout(connect, 0);
 
     return () => {
       isOver = true;
-      clearTimeout(timer);
-      window.removeEventListener("online", retryNow);
-      if (socket !== null) closeQuietly(socket);
+      clearTimeout(retryTimer);
+      clearTimeout(silenceTimer);
+      window.removeEventListener("online", wake);
+      document.removeEventListener("visibilitychange", wakeWhenSeen);
+      if (current.current !== null) closeQuietly(current.current);
+      current.current = null;
     };
   }, [enabled]);
 
+  const send = useCallback((text: string) => {
+    const socket = current.current;
+    if (socket?.readyState === WebSocket.OPEN) socket.send(text);
+  }, []);
   const retryNow = useCallback(() => retry.current(), []);
-  return { status, retryNow };
+  return { status, send, retryNow };
 }
 
 /** Browsers report an error when a socket is closed before it has opened, so that waits. */

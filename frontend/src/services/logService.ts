@@ -1,32 +1,68 @@
+import { counted } from "../lease/time";
 import type { LogEnded, LogEntry, LogLevel } from "../types/api";
 import type { EndReason, Receipt } from "../types/container";
 
-/** A line in the view. `seq` counts the lines as they came in and is the line's key. */
+/** A row of the view. `seq` counts the rows as they came in and is the row's key. */
+export type LogRow = LogLine | LogGap;
+
 export interface LogLine extends LogEntry {
+  kind: "line";
   seq: number;
 }
 
-export type LogEvent = { kind: "line"; entry: LogEntry } | { kind: "ended"; ended: LogEnded };
+/** Where lines were left out, because the reader wanted to go on with what is new. */
+export interface LogGap {
+  kind: "gap";
+  seq: number;
+  message: string;
+}
 
-/** What the view shows: the latest lines, and how many older ones had to go for them. */
+/** What the page acts on, of all that the server says. */
+export type LogEvent =
+  | { kind: "line"; entry: LogEntry }
+  /** How many lines the container has written that have not come yet. */
+  | { kind: "behind"; lines: number }
+  | { kind: "skipped"; lines: number; cursor: string | null }
+  | { kind: "closing"; closing: Closing }
+  | { kind: "ended"; ended: LogEnded };
+
+/** Why the server closes a connection; `code` is one of `CLOSE_CODES` or of later versions. */
+export interface Closing {
+  code: number | null;
+  message: string;
+}
+
+/** What the view shows: the latest rows, and how many older lines had to go for them. */
 export interface LogSnapshot {
-  lines: readonly LogLine[];
+  rows: readonly LogRow[];
   dropped: number;
 }
 
+/** The close codes that the page treats differently from an interruption. */
+export const CLOSE_CODES = { noLease: 4404, serverFault: 4500, outOfReach: 4503 } as const;
+
 export const LINES_KEPT = 5_000;
 
-/** The address of a lease's live log; with a cursor it goes on after that line. */
+/**
+ * The address of a lease's live log. With a cursor it goes on after that line; without one
+ * it begins with as many of the last lines as the view keeps.
+ */
 export function logSocketUrl(id: string, cursor: string | null, pageUrl: string): string {
   const url = new URL(`/ws/logs/${encodeURIComponent(id)}`, pageUrl);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  if (cursor !== null) url.searchParams.set("cursor", cursor);
+  if (cursor === null) url.searchParams.set("tail", String(LINES_KEPT));
+  else url.searchParams.set("cursor", cursor);
   return url.href;
 }
 
+/** `1,234 lines were skipped`. */
+export function skippedWords(lines: number): string {
+  return `${counted(lines, "line")} ${lines === 1 ? "was" : "were"} skipped`;
+}
+
 /**
- * Reads one text frame: one or more JSON objects, one a line. Whatever is neither a log
- * line nor the end of the log (heartbeats, events of a later version) is passed over.
+ * Reads one text frame: one or more JSON objects, one a line. Whatever asks nothing of the
+ * page (heartbeats, answers, events of a later version) is passed over.
  */
 export function parseFrame(frame: string): LogEvent[] {
   return frame.split("\n").flatMap((text) => {
@@ -45,19 +81,44 @@ function parseEvent(text: string): LogEvent | null {
   }
   if (typeof value !== "object" || value === null) return null;
   const fields = value as Record<string, unknown>;
-  if (fields.event === "ended") {
-    return {
-      kind: "ended",
-      ended: {
-        timestamp: textOr(fields.timestamp, ""),
-        message: textOr(fields.message, ""),
-        reason: (fields.reason ?? null) as EndReason | null,
-        receipt: (fields.receipt ?? null) as Receipt | null,
-      },
-    };
+  return "event" in fields ? parseOwnEvent(fields) : parseLine(fields);
+}
+
+function parseOwnEvent(fields: Record<string, unknown>): LogEvent | null {
+  switch (fields.event) {
+    case "behind":
+      return { kind: "behind", lines: countOrZero(fields.lines) };
+    case "skipped":
+      return {
+        kind: "skipped",
+        lines: countOrZero(fields.lines),
+        cursor: cursorOrNull(fields.cursor),
+      };
+    case "closing":
+      return {
+        kind: "closing",
+        closing: {
+          code: typeof fields.code === "number" ? fields.code : null,
+          message: textOr(fields.message, ""),
+        },
+      };
+    case "ended":
+      return {
+        kind: "ended",
+        ended: {
+          timestamp: textOr(fields.timestamp, ""),
+          message: textOr(fields.message, ""),
+          reason: (fields.reason ?? null) as EndReason | null,
+          receipt: (fields.receipt ?? null) as Receipt | null,
+        },
+      };
+    default:
+      return null;
   }
-  if ("event" in fields) return null;
-  const { timestamp, message, cursor } = fields;
+}
+
+function parseLine(fields: Record<string, unknown>): LogEvent | null {
+  const { timestamp, message } = fields;
   if (typeof timestamp !== "string" || typeof message !== "string") return null;
   return {
     kind: "line",
@@ -66,9 +127,19 @@ function parseEvent(text: string): LogEvent | null {
       message: withoutEscapes(message),
       level: isLevel(fields.level) ? fields.level : "info",
       stream: fields.stream === "stderr" ? "stderr" : "stdout",
-      cursor: typeof cursor === "string" ? cursor : null,
+      cursor: cursorOrNull(fields.cursor),
+      truncated: fields.truncated === true,
+      replaced: fields.replaced === true,
     },
   };
+}
+
+function cursorOrNull(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function countOrZero(value: unknown): number {
+  return typeof value === "number" && value > 0 ? Math.round(value) : 0;
 }
 
 function textOr(value: unknown, otherwise: string): string {
@@ -95,14 +166,15 @@ export function withoutEscapes(message: string): string {
 
 /**
  * The lines of one log. It takes each cursor once, however often a reconnect brings the
- * line again, and holds a bounded number of lines and of cursors.
+ * line again, and holds a bounded number of rows and of cursors.
  */
 export class LogBuffer {
   readonly #limit: number;
   #cursors = new Set<string>();
   #olderCursors = new Set<string>();
-  #lines: LogLine[] = [];
+  #rows: LogRow[] = [];
   #nextSeq = 0;
+  #received = 0;
   #dropped = 0;
   #lastCursor: string | null = null;
 
@@ -117,7 +189,7 @@ export class LogBuffer {
 
   /** How many lines have ever been taken in. */
   get received(): number {
-    return this.#nextSeq;
+    return this.#received;
   }
 
   /** Takes a line in, or passes over one that is already there. */
@@ -127,29 +199,40 @@ export class LogBuffer {
       this.#remember(entry.cursor);
       this.#lastCursor = entry.cursor;
     }
-    this.#lines.push({ ...entry, seq: this.#nextSeq });
-    this.#nextSeq += 1;
-    // Cutting only now and then keeps a burst from moving the whole array for every line.
-    if (this.#lines.length > this.#limit * 2) this.#cut();
+    this.#received += 1;
+    this.#add({ kind: "line", ...entry, seq: this.#nextSeq });
     return true;
+  }
+
+  /** Marks where lines were left out. A reconnect goes on after `cursor`, behind them. */
+  skip(lines: number, cursor: string | null): void {
+    if (cursor !== null) this.#lastCursor = cursor;
+    if (lines > 0) this.#add({ kind: "gap", message: skippedWords(lines), seq: this.#nextSeq });
   }
 
   /** Empties the view. The place in the log is kept: cleared lines do not come back. */
   clear(): void {
-    this.#lines = [];
+    this.#rows = [];
     this.#dropped = 0;
   }
 
   snapshot(): LogSnapshot {
     this.#cut();
-    return { lines: this.#lines.slice(), dropped: this.#dropped };
+    return { rows: this.#rows.slice(), dropped: this.#dropped };
+  }
+
+  #add(row: LogRow): void {
+    this.#rows.push(row);
+    this.#nextSeq += 1;
+    // Cutting only now and then keeps a burst from moving the whole array for every line.
+    if (this.#rows.length > this.#limit * 2) this.#cut();
   }
 
   #cut(): void {
-    const excess = this.#lines.length - this.#limit;
+    const excess = this.#rows.length - this.#limit;
     if (excess <= 0) return;
-    this.#lines = this.#lines.slice(excess);
-    this.#dropped += excess;
+    this.#dropped += linesAmong(this.#rows.slice(0, excess));
+    this.#rows = this.#rows.slice(excess);
   }
 
   /** Two sets take turns, so that forgetting the oldest cursors costs nothing per line. */
@@ -160,6 +243,13 @@ export class LogBuffer {
     }
     this.#cursors.add(cursor);
   }
+}
+
+/** How many of the rows are lines of the container. */
+export function linesAmong(rows: readonly LogRow[]): number {
+  let lines = 0;
+  for (const { kind } of rows) if (kind === "line") lines += 1;
+  return lines;
 }
 
 /**

@@ -20,10 +20,12 @@ export class FakeWebSocket {
   }
 
   readonly url: URL;
+  /** What the page has sent. */
+  readonly sent: string[] = [];
   readyState = FakeWebSocket.CONNECTING;
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
-  onclose: (() => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
 
   constructor(url: string) {
     this.url = new URL(url);
@@ -41,15 +43,20 @@ export class FakeWebSocket {
     });
   }
 
-  send(...values: unknown[]): void {
+  send(text: string): void {
+    this.sent.push(text);
+  }
+
+  /** Lets one frame of these objects come in. */
+  deliver(...values: unknown[]): void {
     act(() => this.onmessage?.({ data: values.map((value) => JSON.stringify(value)).join("\n") }));
   }
 
-  /** What a lost connection and a refused upgrade look like from here. */
-  drop(): void {
+  /** Without a code it is what a lost connection and a refused upgrade look like from here. */
+  drop(code = 1006): void {
     act(() => {
       this.readyState = FakeWebSocket.CLOSED;
-      this.onclose?.();
+      this.onclose?.({ code });
     });
   }
 }

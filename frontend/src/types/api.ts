@@ -79,6 +79,10 @@ export interface LogEntry {
   message: string;
   stream: LogStream;
   cursor: string | null;
+  /** The line was longer than is kept. */
+  truncated: boolean;
+  /** Bytes that were no UTF-8 stand as U+FFFD. */
+  replaced: boolean;
 }
 
 /** The last thing a log says before the server closes it for good. */
