@@ -49,16 +49,20 @@ sam-test: ## Build the functions with sam, and try each in its container
 	@infra/sam/local.sh test
 
 # Its arguments are those of infra/bench, such as BENCH='burst --leases 100'.
-bench: bench-binary ## Measure the reaper under load on a real engine; writes docs/benchmarks
+bench: bench-binary ## Measure the reaper and the logs on a real engine; writes docs/benchmarks
 	@$(BENCH_BINARY) $(or $(BENCH),all)
 
-soak: bench-binary ## 10,000 races, and 10,000 leases with faults and kills; writes docs/benchmarks
+soak: bench-binary ## Races, fuzzing, a log across cuts and kills, 10,000 leases; writes docs/benchmarks
 	@CONTAINERLEASE_RACES=10000 CONTAINERLEASE_ENGINE_RACES=300 \
 	  cargo test --quiet --package containerlease-functions --test reaper races -- --nocapture
+	@CONTAINERLEASE_FUZZ=5000 \
+	  cargo test --quiet --package containerlease-shared --test rules logs
+	@$(BENCH_BINARY) log-continuity
 	@$(BENCH_BINARY) soak $(SOAK)
 
 BENCH_BINARY := $(or $(CARGO_TARGET_DIR),target)/release/containerlease-bench
 
 bench-binary:
 	@eval "$$(infra/docker-host/engine.sh ensure)" && infra/images/prepare.sh alpine
-	@cargo build --quiet --release --package containerlease-local --package containerlease-bench
+	@cargo build --quiet --release --package containerlease-local \
+	  --package containerlease-bench --package containerlease-cli

@@ -87,6 +87,8 @@ def on(statement):
     resource = str(statement["Resource"])
     keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
     keys = keys.get("dynamodb:LeadingKeys")
+    if isinstance(keys, list):
+        keys = "` and `".join(keys)
     index = re.search(r"/index/(\w+)", resource)
     for part, words in [
         ("Secret", "the secret with the certificate"),

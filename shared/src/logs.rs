@@ -43,7 +43,7 @@ pub struct Entry {
     /// Whether the line was longer than is kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
-    /// Whether bytes were no UTF-8 and stand as U+FFFD.
+    /// Whether it holds U+FFFD, which stands for bytes that are no UTF-8.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub replaced: bool,
     /// Where to go on after this line.
@@ -290,21 +290,15 @@ impl Assembler {
         if !self.after.pass(stream, position) {
             return None;
         }
-        let (message, replaced) = match String::from_utf8(line.text) {
-            Ok(text) => (text, false),
-            Err(error) => {
-                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                // A cut in the middle of a character is no fault of the line.
-                (text, !is_cut_short(&error, line.truncated))
-            }
-        };
+        let message = text_of(line.text, line.truncated);
         Some(Entry {
             timestamp: timestamp(line.nanos),
             level: Level::of(&message),
+            // The engine keeps text, and has replaced such bytes before we see them.
+            replaced: message.contains(char::REPLACEMENT_CHARACTER),
             message,
             stream,
             truncated: line.truncated,
-            replaced,
             cursor: self.after,
             position,
         })
@@ -338,9 +332,16 @@ pub(crate) fn second_before_disorder(nanos: i64) -> i64 {
     before.div_euclid(NANOS_PER_SECOND).max(0)
 }
 
-/// Whether a text is UTF-8 up to the character that the limit of a line has cut in two.
-fn is_cut_short(error: &std::string::FromUtf8Error, truncated: bool) -> bool {
-    truncated && error.utf8_error().error_len().is_none()
+/// A line's bytes as text.
+fn text_of(mut bytes: Vec<u8>, truncated: bool) -> String {
+    let cut_in_two = match std::str::from_utf8(&bytes) {
+        Err(error) if truncated && error.error_len().is_none() => Some(error.valid_up_to()),
+        _ => None,
+    };
+    // A character that our limit has cut in two is no fault of the line.
+    bytes.truncate(cut_in_two.unwrap_or(bytes.len()));
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn timestamp(nanos: i64) -> String {

@@ -35,6 +35,12 @@
 //! | `CONTAINERLEASE_GUARD_GRACE_SECONDS` | `20` | how long past its hard deadline a container is left to the reaper, which writes the receipt |
 //! | `CONTAINERLEASE_GUARD_LOOK_SECONDS` | `10` | how often it looks for new containers, at the least |
 //! | `CONTAINERLEASE_MAX_MINUTES` | none | a container of ours whose deadline cannot be read is ended at this age; none: it is left alone, with a warning |
+//!
+//! The command line reads this one:
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `CONTAINERLEASE_URL` | `http://127.0.0.1:8080` | the server that it asks, where `--server` names none |
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -111,6 +117,13 @@ pub struct GuardSettings {
     pub look_every: Duration,
     /// At which age a container is ended whose deadline cannot be read; none: at none.
     pub longest_lease: Option<Duration>,
+}
+
+/// What only the command line reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLineSettings {
+    /// The address of the server, as it was written.
+    pub url: String,
 }
 
 /// A setting that cannot be used.
@@ -230,6 +243,20 @@ impl GuardSettings {
                 )),
             },
         })
+    }
+}
+
+impl CommandLineSettings {
+    /// Reads the process's environment.
+    pub fn from_env() -> Self {
+        Self::parse(environment)
+    }
+
+    /// Reads the settings from `lookup`, which gives a variable's value.
+    pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            url: Reader(lookup).text("CONTAINERLEASE_URL", "http://127.0.0.1:8080"),
+        }
     }
 }
 
@@ -396,6 +423,8 @@ mod tests {
         let local = LocalSettings::parse(lookup(&[])).unwrap();
         assert_eq!(local.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(local.tick, Duration::from_secs(60));
+        let url = CommandLineSettings::parse(lookup(&[])).url;
+        assert_eq!(url, format!("http://{}", local.listen));
     }
 
     #[test]

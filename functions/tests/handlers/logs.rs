@@ -648,3 +648,97 @@ async fn a_disconnect_ends_the_relay_of_a_silent_log() {
     assert_eq!(relayed.unwrap().unwrap(), 0);
     assert_eq!(bench.app.follows.counts().viewers.load(Ordering::SeqCst), 0);
 }
+
+async fn leased(bench: &Bench, script: &str) -> String {
+    let command = serde_json::json!({"command": ["sh", "-c", script]});
+    let answer = alpine_with(command).provision(&bench.app).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.id()
+}
+
+#[tokio::test]
+async fn lines_of_every_kind_come_as_they_were_written() {
+    let bench = Bench::new().await;
+    let script = "head -c 40000 /dev/zero | tr '\\0' a; echo; head -c 100000 /dev/zero | tr '\\0' b; \
+                  echo; printf 'bytes \\377 that are no text\\n'; echo; printf 'dos\\r\\n'; \
+                  echo on stderr >&2; sleep 0.2; printf 'a last line without an end'; sleep 60";
+    let id = leased(&bench, script).await;
+    let viewer = Viewer::default();
+    let whole = task(&id, Start::with_all());
+    let relay = relay_to(&bench, &viewer, &whole, None);
+    let deleted = async {
+        wait_for("the lines are there", async || {
+            viewer.messages("stdout").len() >= 5
+        })
+        .await;
+        tokio::time::sleep(SECOND).await;
+        let unfinished = viewer.messages("stdout").len();
+        assert_eq!(unfinished, 5, "a line came before its end");
+        Event::about("delete", &id).delete(&bench.app).await;
+    };
+    let (relayed, ()) = tokio::join!(tokio::time::timeout(15 * SECOND, relay), deleted);
+    assert!(
+        matches!(relayed, Ok(Ok(Outcome::LeaseEnded))),
+        "{relayed:?}"
+    );
+    let lines = viewer.lines();
+    let out: Vec<_> = lines
+        .iter()
+        .filter(|line| line["stream"] == "stdout")
+        .collect();
+    let text = |line: usize| out[line]["message"].as_str().unwrap_or_default();
+    assert_eq!(text(0), "a".repeat(40_000));
+    assert_eq!(out[0]["truncated"], Value::Null);
+    assert_eq!(text(1), "b".repeat(64 * 1024));
+    assert_eq!(out[1]["truncated"], true);
+    assert_eq!(text(2), "bytes \u{fffd} that are no text");
+    assert_eq!(out[2]["replaced"], true);
+    assert_eq!((text(3), text(4)), ("", "dos"));
+    assert_eq!(text(5), "a last line without an end");
+    assert_eq!(viewer.messages("stderr"), ["on stderr"]);
+    let stamps = out
+        .iter()
+        .map(|line| line["timestamp"].as_str().unwrap_or_default());
+    assert!(
+        stamps
+            .clone()
+            .all(|stamp| stamp.len() == "2026-11-24T09:30:00.123456789Z".len())
+    );
+    assert!(stamps.is_sorted(), "full stamps sort as texts");
+}
+
+#[tokio::test]
+async fn a_log_that_is_rotated_while_it_is_followed_is_whole() {
+    // 26 MB in 13 s: two files of 10 MB and a half.
+    const LINES: usize = 6_500;
+    let bench = Bench::new().await;
+    let script = "pad=$(head -c 4000 /dev/zero | tr '\\0' x); i=0; while [ $i -lt 6500 ]; do \
+                  echo $i $pad; i=$((i+1)); [ $((i % 50)) = 0 ] && sleep 0.1; done; sleep 60";
+    let id = leased(&bench, script).await;
+    let viewer = Viewer::default();
+    let whole = task(&id, Start::with_all());
+    let number = |line: &String| line.split(' ').next().and_then(|i| i.parse::<usize>().ok());
+    let lines = async || {
+        // As long as one waits here at most, about half of the lines are written.
+        for lines in [LINES / 2, LINES] {
+            wait_for("the lines are there", async || {
+                viewer.messages("stdout").last().and_then(number) >= Some(lines - 1)
+            })
+            .await;
+        }
+    };
+    tokio::select! {
+        ended = relay_to(&bench, &viewer, &whole, None) => panic!("{ended:?}"),
+        () = lines() => {}
+    }
+    let numbers: Vec<_> = viewer
+        .messages("stdout")
+        .iter()
+        .filter_map(number)
+        .collect();
+    let first_wrong = numbers
+        .iter()
+        .zip(0..)
+        .find(|(got, expected)| *got != expected);
+    assert_eq!((numbers.len(), first_wrong), (LINES, None));
+}
