@@ -1,6 +1,7 @@
 //! A log's entries and cursors, made of whatever an engine, a container or a caller may send.
 //!
-//! `CONTAINERLEASE_FUZZ` is how many cases each property is tried with.
+//! `CONTAINERLEASE_FUZZ` is how many cases each property is tried with. `corpus` holds what
+//! the cases begin with: streams as an engine sent them, and texts near to cursors.
 
 use std::time::Duration;
 
@@ -16,6 +17,10 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixListener,
 };
+
+const CURSORS: &str = include_str!("corpus/cursors.txt");
+const MIXED: &[u8] = include_bytes!("corpus/mixed.frames");
+const LONG_LINE: &[u8] = include_bytes!("corpus/long-line.frames");
 
 /// API Gateway's limit of a message, in bytes.
 const MESSAGE_LIMIT: usize = 128 * 1024;
@@ -165,12 +170,56 @@ proptest! {
     }
 
     #[test]
-    fn what_looks_like_a_cursor_is_one_or_none(text in "[0-9._+-]{0,50}") {
+    fn what_looks_like_a_cursor_is_one_or_none(text in like_a_cursor()) {
         if let Ok(cursor) = text.parse::<Cursor>() {
             prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
             prop_assert!(cursor.since_second() >= 0);
         }
     }
+}
+
+fn like_a_cursor() -> impl Strategy<Value = String> {
+    let known: Vec<_> = CURSORS.lines().map(str::to_owned).collect();
+    let known = prop::sample::select(known);
+    let changed = (known.clone(), any::<usize>(), "[0-9._+-]{0,2}").prop_map(|(text, at, with)| {
+        let (before, after) = text.split_at(at % (text.len() + 1));
+        format!("{before}{with}{}", after.get(1..).unwrap_or_default())
+    });
+    prop_oneof![known, changed, "[0-9._+-]{0,50}"]
+}
+
+#[test]
+fn what_an_engine_has_sent_is_read_as_it_was_written() {
+    let read = |frames: &[u8]| {
+        let mut rest = frames;
+        let mut pieces = Vec::new();
+        while let [kind, _, _, _, a, b, c, d, body @ ..] = rest {
+            let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+            let stream = [Stream::Stdout, Stream::Stderr][usize::from(*kind == 2)];
+            let bytes = body[..length].to_vec();
+            pieces.push(Piece { stream, bytes });
+            rest = &body[length..];
+        }
+        let entries = read(Cursor::default(), &pieces);
+        let of = |stream| {
+            let entries = entries.iter().filter(move |entry| entry.stream == stream);
+            entries
+                .map(|entry| entry.message.clone())
+                .collect::<Vec<_>>()
+        };
+        (of(Stream::Stdout), of(Stream::Stderr))
+    };
+    let (out, err) = read(MIXED);
+    let red = "\u{1b}[31mred\u{1b}[0m";
+    let json = r#"{"level":"warn","msg":"json"}"#;
+    let odd = ["plain", "bytes \u{fffd}\u{fffd}", "dos", "", red, json];
+    let numbered = |word: &str| (0..8).map(|i| format!("{word} {i}")).collect::<Vec<_>>();
+    assert_eq!(out[..6], odd);
+    assert_eq!(out[6..14], numbered("out"));
+    assert_eq!(out[14..], ["no end"]);
+    assert_eq!(err[0], "on stderr");
+    assert_eq!(err[1..], numbered("err"));
+    assert_eq!(read(LONG_LINE).0, ["a".repeat(17_000), "after".to_owned()]);
 }
 
 fn second_of(piece: &Piece) -> i64 {
@@ -193,6 +242,19 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
             frame
         },
     )
+}
+
+/// What an engine has sent, with some bytes changed, and cut off somewhere.
+fn changed(frames: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
+    let changes = vec((0..frames.len(), any::<u8>()), 0..4);
+    (changes, 0..=frames.len()).prop_map(|(changes, length)| {
+        let mut frames = frames.to_vec();
+        for (at, value) in changes {
+            frames[at] = value;
+        }
+        frames.truncate(length);
+        frames
+    })
 }
 
 #[tokio::test]
@@ -225,6 +287,8 @@ async fn an_engine_that_sends_anything_breaks_nothing() {
     let anything = prop_oneof![
         vec(any_frame(), 0..8).prop_map(|frames| frames.concat()),
         vec(any::<u8>(), 0..400),
+        changed(MIXED),
+        changed(LONG_LINE),
     ];
     let config = cases(200);
     let mut runner = proptest::test_runner::TestRunner::new(config.clone());
