@@ -322,6 +322,11 @@ impl<C: Connections> Relay<'_, C> {
                 Taken::All => self.caught_up().await?,
             }
             let flush_at = self.frame.flush_at(self.viewer.last_post);
+            // A timer, even one that is over, would hold the line up by a millisecond.
+            if !self.frame.is_empty() && flush_at <= Instant::now() {
+                self.flush().await?;
+                continue;
+            }
             tokio::select! {
                 biased;
                 () = sleep_until(self.stop_at) => {
@@ -337,7 +342,8 @@ impl<C: Connections> Relay<'_, C> {
                 () = sleep_until(flush_at), if !self.frame.is_empty() => self.flush().await?,
                 () = self.reader.farther() => {}
                 () = sleep_until(self.viewer.beat_at), if self.frame.is_empty() => {
-                    self.viewer.tell(&Event::Heartbeat).await?;
+                    let cursor = self.cursor;
+                    self.viewer.tell(&Event::Heartbeat { cursor }).await?;
                 }
             }
         }
@@ -461,7 +467,8 @@ impl<C: Connections> Relay<'_, C> {
             tokio::select! {
                 () = sleep_until(self.stop_at) => return Err(Stop::TimeOver),
                 () = sleep_until(self.viewer.beat_at) => {
-                    self.viewer.tell(&Event::Heartbeat).await?;
+                    let cursor = self.cursor;
+                    self.viewer.tell(&Event::Heartbeat { cursor }).await?;
                 }
                 () = changed(&mut self.wishes) => {
                     self.hear_wishes().await?;

@@ -11,21 +11,33 @@
 //! - [`burst`]: leases that end at one instant, against the engine's own throughput.
 //! - [`one_bad`]: one container that cannot be removed, and what it costs the others.
 //! - [`soak`]: many leases with faults, several reapers and kills, and what is left of them.
+//! - [`continuity`]: a log that is followed while all that carries it is cut and killed.
+//! - [`log_speed`]: how fast a container's log comes, against `docker logs`.
+//! - [`log_viewers`]: many viewers of logs, what they cost, and what stays of them.
+//! - [`log_writers`] and [`log_readers`]: containers that write numbered lines, and the two
+//!   ways in which they are read.
 //! - [`server`]: the one-machine server's process, and its API.
 //! - [`engine`]: the engine behind the product's back: its events, and calls of our own.
 //! - [`leases`]: making leases, and giving them the ends that a measurement wants.
 //! - [`figures`] has percentiles.
 //! - [`result`]: what a measurement leaves in a folder, and the page that shows it all.
 //! - [`picture`]: curves and bars as SVG.
+//! - [`process`]: what a process costs.
 //! - [`machine`]: what it ran on.
 
 pub mod burst;
+pub mod continuity;
 pub mod engine;
 pub mod figures;
 pub mod leases;
+pub mod log_readers;
+pub mod log_speed;
+pub mod log_viewers;
+pub mod log_writers;
 pub mod machine;
 pub mod one_bad;
 pub mod picture;
+pub mod process;
 pub mod result;
 pub mod server;
 pub mod soak;
@@ -42,7 +54,7 @@ pub type Fallible<T> = Result<T, Problem>;
 /// What all measurements are told.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many leases.
+    /// How many leases; of the log's speed, how many lines; of its viewers, how many of them.
     pub leases: usize,
     /// How often each contestant of the burst has its turn.
     pub rounds: usize,

@@ -2,21 +2,28 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use containerlease_bench::{Fallible, Options, burst, engine::Engine, one_bad, say, soak, spread};
+use containerlease_bench::{
+    Fallible, Options, burst, continuity, engine::Engine, log_speed, log_viewers, one_bad, say,
+    soak, spread,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "\
 usage: containerlease-bench WHAT [OPTION VALUE]…
 
-  spread      leases that end one after another, and the same by the bare tick
-  burst       leases that end at one instant, against the engine's own throughput
-  one-bad     one container that cannot be removed, and what it costs the others
-  soak        many leases with faults, kills and several reapers
-  all         spread, burst and one-bad
-  clean       removes what measurements that were killed have left on the engine
+  spread          leases that end one after another, and the same by the bare tick
+  burst           leases that end at one instant, against the engine's own throughput
+  one-bad         one container that cannot be removed, and what it costs the others
+  soak            many leases with faults, kills and several reapers
+  log-continuity  a log that is followed while all that carries it is cut and killed
+  log-speed       a container's log over the WebSocket, against docker logs
+  log-viewers     many viewers of one container, and of one each
+  all             all of these but soak and log-continuity
+  clean           removes what measurements that were killed have left on the engine
 
-  --leases N      how many leases (200; one-bad 100; soak 10000)
-  --rounds N      how often each contestant of the burst has its turn (3)
+  --leases N      how many leases (200; one-bad 100; soak 10000); of log-speed how many
+                  lines (500000), of log-viewers how many viewers (100)
+  --rounds N      how often each contestant of burst and log-speed has its turn (3)
   --tick N        how often the reaper runs, in seconds (60)
   --window N      over which time the ends of a spread lie, in seconds (120)
   --server PATH   the server's binary (beside this one)
@@ -85,7 +92,14 @@ impl Call {
             "spread" => Ok(self.run("spread").await? & self.run("bare-tick").await?),
             "all" => {
                 let mut holds = true;
-                for what in ["spread", "bare-tick", "burst", "one-bad"] {
+                for what in [
+                    "spread",
+                    "bare-tick",
+                    "burst",
+                    "one-bad",
+                    "log-speed",
+                    "log-viewers",
+                ] {
                     holds &= self.run(what).await?;
                 }
                 Ok(holds)
@@ -97,6 +111,9 @@ impl Call {
     /// Makes one measurement, and removes all that is its own, also when it is interrupted.
     async fn run(&self, what: &str) -> Fallible<bool> {
         let default = match what {
+            "log-continuity" => 1,
+            "log-speed" => log_speed::LINES,
+            "log-viewers" => log_viewers::VIEWERS,
             "one-bad" => 100,
             "soak" => 10_000,
             "spread" | "bare-tick" | "burst" => 200,
@@ -106,7 +123,12 @@ impl Call {
             leases: self.leases.unwrap_or(default),
             ..self.options.clone()
         };
-        say(format_args!("{what}: {} leases", options.leases));
+        let of = match what {
+            "log-speed" => "lines",
+            "log-viewers" => "viewers",
+            _ => "leases",
+        };
+        say(format_args!("{what}: {} {of}", options.leases));
         let engine = &Engine::new(what).await?;
         let (mut interrupt, mut terminate) = (
             signal(SignalKind::interrupt())?,
@@ -118,6 +140,9 @@ impl Call {
                 "bare-tick" => spread::measure(options, engine, false).await,
                 "burst" => burst::measure(options, engine).await,
                 "one-bad" => one_bad::measure(options, engine).await,
+                "log-continuity" => continuity::measure(options, engine).await,
+                "log-speed" => log_speed::measure(options, engine).await,
+                "log-viewers" => log_viewers::measure(options, engine).await,
                 _ => soak::measure(options, engine).await,
             }
         };

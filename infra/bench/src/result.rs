@@ -9,17 +9,26 @@ use serde_json::Value;
 use crate::{Fallible, machine, say};
 
 /// All measurements in the order in which the page shows them.
-const NAMES: [&str; 5] = ["spread", "bare-tick", "burst", "one-bad", "soak"];
+const NAMES: [&str; 8] = [
+    "spread",
+    "bare-tick",
+    "burst",
+    "one-bad",
+    "soak",
+    "log-continuity",
+    "log-speed",
+    "log-viewers",
+];
 
 /// The head of the page.
 const HEAD: &str = "\
 # Benchmarks
 
-What the reaper does under load, on a real Docker engine. `make bench` measures all of it anew \
-and `make soak` the last; both write this page, and beside it the data of each measurement as \
+What the reaper and the logs do under load, on a real Docker engine. `make bench` and `make \
+soak` measure all of it anew; both write this page, and beside it the data of each measurement as \
 JSON and its picture as SVG.
 
-The reaper is the product's: the one-machine server in a process of its own, with its embedded \
+What is measured is the product: the one-machine server in a process of its own, with its embedded \
 table on disk and its own schedule. Leases are made over its API; where a measurement wants \
 ends to the millisecond, they are moved in the table by the write that a renewal makes. When a \
 container is gone is read from the engine's event stream (`destroy`), not from our receipts.

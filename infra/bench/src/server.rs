@@ -12,7 +12,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::{Fallible, Options, engine::Engine};
+use crate::{Fallible, Options, engine::Engine, process::Process};
 
 /// How long a server may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -29,6 +29,7 @@ pub struct Plan {
     socket: PathBuf,
     tick: Duration,
     look_ahead: Duration,
+    relay_time: Option<Duration>,
     address: SocketAddr,
     table: SocketAddr,
 }
@@ -65,6 +66,7 @@ impl Plan {
             socket: engine.socket().to_owned(),
             tick: options.tick,
             look_ahead: Duration::from_secs(65),
+            relay_time: None,
             address: free_address()?,
             table: free_address()?,
         })
@@ -75,10 +77,21 @@ impl Plan {
         Self { look_ahead, ..self }
     }
 
+    /// One of the server's relays runs for so long.
+    pub fn relay_time(self, relay_time: Duration) -> Self {
+        let relay_time = Some(relay_time);
+        Self { relay_time, ..self }
+    }
+
     /// The server reaches its engine at this socket.
     pub fn through(self, socket: &Path) -> Self {
         let socket = socket.to_owned();
         Self { socket, ..self }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where its table is.
@@ -123,6 +136,10 @@ impl Plan {
                 "CONTAINERLEASE_LOOK_AHEAD_SECONDS",
                 self.look_ahead.as_secs().to_string(),
             )
+            .envs(self.relay_time.map(|time| {
+                let seconds = time.as_secs().to_string();
+                ("CONTAINERLEASE_RELAY_SECONDS", seconds)
+            }))
             .env("DOCKER_HOST", format!("unix://{}", self.socket.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -160,6 +177,12 @@ impl Server {
         &self.api
     }
 
+    /// Its process.
+    pub fn process(&self) -> Fallible<Process> {
+        let pid = self.child.id().ok_or("the server has ended")?;
+        Ok(Process::of(pid))
+    }
+
     /// Kills it as the kernel does when memory is short.
     pub async fn kill(mut self) -> Fallible<()> {
         Ok(self.child.kill().await?)
@@ -176,7 +199,12 @@ impl Api {
     /// Leases a container.
     pub async fn provision(&self, image: &str, minutes: u64) -> Fallible<LeaseId> {
         let body = json!({"imageType": image, "durationMinutes": minutes});
-        let request = self.client.post(self.url("/api/provision")).json(&body);
+        self.provision_as(&body).await
+    }
+
+    /// Leases what this body asks for.
+    pub async fn provision_as(&self, body: &Value) -> Fallible<LeaseId> {
+        let request = self.client.post(self.url("/api/provision")).json(body);
         let (status, answer) = answer(request).await?;
         match answer["id"].as_str() {
             Some(id) if status == StatusCode::CREATED => Ok(id.parse()?),
@@ -206,6 +234,22 @@ impl Api {
         let url = self.url(&format!("/api/containers/{id}/renew"));
         let request = self.client.post(url).json(&json!({"durationMinutes": 1}));
         Ok(answer(request).await?.0.is_success())
+    }
+
+    /// The address of a lease's log, with the query of a viewer.
+    pub fn logs(&self, id: &LeaseId, query: &str) -> String {
+        format!("ws://{}/ws/logs/{id}?{query}", self.address)
+    }
+
+    /// What the server counts under this name.
+    pub async fn metric(&self, name: &str) -> Fallible<f64> {
+        let request = self.client.get(self.url("/metrics")).timeout(ANSWER_LIMIT);
+        let text = request.send().await?.error_for_status()?.text().await?;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let value = value.ok_or_else(|| format!("the server does not count {name}"))?;
+        Ok(value.parse()?)
     }
 
     async fn answers(&self) -> bool {

@@ -12,8 +12,10 @@ use crate::{
 /// Something that a viewer is told.
 #[derive(Clone, Debug)]
 pub enum Event<'e> {
-    /// Nothing was said for a while.
-    Heartbeat,
+    /// Nothing was said for a while; the view goes on after the cursor.
+    Heartbeat {
+        cursor: Cursor,
+    },
     /// The view is so many lines behind; with 0 it is not any more.
     Behind {
         lines: u64,
@@ -107,7 +109,10 @@ impl Event<'_> {
             receipt: None,
         };
         match self {
-            Self::Heartbeat => line.level = Level::Trace,
+            Self::Heartbeat { cursor } => {
+                line.level = Level::Trace;
+                line.cursor = Some(*cursor);
+            }
             Self::Behind { lines } => {
                 line.event = "behind";
                 line.lines = Some(*lines);

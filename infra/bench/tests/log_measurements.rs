@@ -1,0 +1,96 @@
+//! The measurements of logs in small: whether every line comes once, and whether anything
+//! stays. How fast they come is not asked of a machine that runs tests.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use containerlease_bench::{Options, engine::Engine, log_speed, log_viewers, result::Outcome};
+use containerlease_shared::settings::EngineAddress;
+use containerlease_testkit::Place;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_as_whole_as_dockers() {
+    let small = Small::new(2_000).await;
+    let measured = log_speed::measure(&small.options, &small.engine).await;
+    measured.expect("it can be measured");
+    let outcome = small.outcome("log-speed");
+    let whole = outcome.goals.last().expect("there are promises");
+    assert!(whole.promise.starts_with("every line comes once"));
+    assert!(whole.holds, "{}", whole.measured);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_share_a_log_and_leave_nothing_behind() {
+    let small = Small::new(5).await;
+    let measured = log_viewers::measure(&small.options, &small.engine).await;
+    measured.expect("it can be measured");
+    for goal in small.outcome("log-viewers").goals {
+        assert!(goal.holds, "{}: {}", goal.promise, goal.measured);
+    }
+}
+
+/// A small measurement with a deployment of its own.
+struct Small {
+    engine: Engine,
+    options: Options,
+    folder: PathBuf,
+    _place: Place,
+}
+
+impl Small {
+    async fn new(leases: usize) -> Self {
+        let place = Place::new().await;
+        let EngineAddress::Unix(socket) = place.engine() else {
+            unreachable!("the testkit refuses it")
+        };
+        let deployment = place.deployment().as_str();
+        let engine = Engine::of(place.docker().clone(), socket.clone(), deployment);
+        let folder = std::env::temp_dir().join(deployment);
+        let options = Options {
+            leases,
+            rounds: 1,
+            tick: Duration::from_secs(5),
+            window: Duration::ZERO,
+            server: built("containerlease-local"),
+            out: folder.join("out"),
+        };
+        Self {
+            engine,
+            options,
+            folder,
+            _place: place,
+        }
+    }
+
+    fn outcome(&self, name: &str) -> Outcome {
+        let file = self.options.out.join(format!("{name}.json"));
+        let text = fs::read_to_string(file).expect("it was written");
+        serde_json::from_str(&text).expect("it is an outcome")
+    }
+}
+
+impl Drop for Small {
+    /// The folders of the deployment and of those beside it go with the test.
+    fn drop(&mut self) {
+        let ours = self.folder.file_name().unwrap_or_default();
+        let ours = ours.to_string_lossy();
+        for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten() {
+            let Ok(entry) = entry else { continue };
+            if entry.file_name().to_string_lossy().starts_with(&*ours) {
+                drop(fs::remove_dir_all(entry.path()));
+            }
+        }
+    }
+}
+
+/// A program of the workspace, which is built for its own tests.
+fn built(name: &str) -> PathBuf {
+    let this = std::env::current_exe().expect("this program has a path");
+    let folder = this.parent().and_then(Path::parent);
+    folder
+        .expect("tests lie in a folder of their own")
+        .join(name)
+}

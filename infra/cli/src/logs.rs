@@ -1,0 +1,298 @@
+//! `containerlease logs`: a lease's log, as the container writes it.
+//!
+//! # Layout
+//!
+//! - [`connection`]: one connection, read frame by frame.
+//! - [`decode`]: a frame's objects; pure.
+//! - [`view`]: where a view begins, what it has shown, where it goes on; pure.
+//! - [`backoff`]: when to connect again.
+//! - [`output`]: lines and sentences, on standard output and standard error.
+
+pub mod backoff;
+pub mod connection;
+pub mod decode;
+pub mod output;
+pub mod view;
+
+use std::{io::Write, time::Duration};
+
+use clap::Args;
+use containerlease_shared::{
+    logs::{NotAStart, Start},
+    names::LeaseId,
+    time::Time,
+};
+use tokio::time::{Instant, sleep};
+use tokio_tungstenite::Connector;
+
+use crate::{
+    failure::{Failure, uncapitalised},
+    server::Server,
+};
+use backoff::Backoff;
+use connection::{Connection, Received};
+use decode::{Malformed, Object};
+use output::{Form, Output};
+use view::View;
+
+/// After so long without a frame a connection counts as lost. Heartbeats come every 10 s.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// A connection that has lived for so long was a good one.
+const GOOD: Duration = Duration::from_secs(1);
+
+/// Without `--follow`, all is there once no line has come for so long.
+///
+/// This is for now: the protocol does not say where the backlog ends. Logs by request, without
+/// a connection, will.
+const ALL_THERE: Duration = Duration::from_secs(1);
+
+/// Show a lease's log
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Lines go to the stream that the container wrote them to; what this program says goes to
+standard error. With --follow it connects again by itself, shows no line twice and leaves
+none out, until the lease ends.
+
+Exit codes: 0 the lease has ended, or all is shown; 1 a failure; 2 a wrong call; 3 no such
+lease; 130 Ctrl-C.")]
+pub struct Arguments {
+    /// The lease
+    #[arg(value_name = "ID")]
+    lease: LeaseId,
+    /// Go on with what is written from now on, until the lease ends
+    #[arg(short, long)]
+    follow: bool,
+    /// Begin with so many of the last lines, up to 10000, or with all
+    #[arg(long, value_name = "N|all")]
+    tail: Option<String>,
+    /// Leave out what is older: a time in RFC 3339, or how long ago, such as 90s, 15m, 2h, 1d
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Go on after the line that had this cursor; --json shows cursors
+    #[arg(long)]
+    cursor: Option<String>,
+    /// Show when each line was written
+    #[arg(short, long)]
+    timestamps: bool,
+    /// Show each line as JSON, with all that is known of it, on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    /// Where the view begins. How long ago is counted from this machine's time, as docker
+    /// does, so that a view that connects again begins where it began.
+    fn start(&self) -> Result<Start, NotAStart> {
+        Start::parse(
+            self.cursor.as_deref(),
+            self.tail.as_deref(),
+            self.since.as_deref(),
+            Time::now(),
+        )
+    }
+
+    fn form(&self) -> Form {
+        match (self.json, self.timestamps) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Timestamps,
+            (false, false) => Form::Plain,
+        }
+    }
+}
+
+/// Shows a lease's log on `stdout` and `stderr`, until it ends or, where it is not followed,
+/// until all is shown.
+pub async fn run<O: Write, E: Write>(
+    server: &Server,
+    arguments: &Arguments,
+    stdout: O,
+    stderr: E,
+) -> Result<(), Failure> {
+    let mut shown = Shown {
+        view: View::new(arguments.start()?),
+        follow: arguments.follow,
+        output: Output::new(stdout, stderr, arguments.form()),
+    };
+    let log = Log {
+        server,
+        connector: server.connector()?,
+        lease: arguments.lease,
+    };
+    let mut backoff = Backoff::default();
+    // Who has a wrong address or a wrong id wants to know it, and not to wait: only what was
+    // there once is waited for.
+    let mut connection = log.connect(&shown.view).await?;
+    loop {
+        let lost = match shown.read(&mut connection).await? {
+            End::LeaseEnded(sentence) => {
+                shown.output.tell(&sentence);
+                return Ok(());
+            }
+            End::AllThere => return Ok(()),
+            End::Lost(lost) if arguments.follow => lost,
+            End::Lost(_) => return Err(Failure::CutOff),
+        };
+        connection = log.connect_again(&mut shown, &mut backoff, &lost).await?;
+    }
+}
+
+/// The log of a lease on a server.
+struct Log<'l> {
+    server: &'l Server,
+    connector: Connector,
+    lease: LeaseId,
+}
+
+impl Log<'_> {
+    async fn connect(&self, view: &View) -> Result<Connection, Failure> {
+        let url = self.server.log_url(&self.lease, &view.query());
+        Connection::open(self.server, &self.connector, &url).await
+    }
+
+    /// Connects again, as often as it takes.
+    async fn connect_again<O: Write, E: Write>(
+        &self,
+        shown: &mut Shown<O, E>,
+        backoff: &mut Backoff,
+        lost: &Lost,
+    ) -> Result<Connection, Failure> {
+        if lost.had_lines || lost.was_good() {
+            *backoff = Backoff::default();
+        }
+        let mut pause = if lost.was_good() {
+            Duration::ZERO
+        } else {
+            backoff.pause()
+        };
+        loop {
+            shown.output.interrupted(pause);
+            sleep(pause).await;
+            match self.connect(&shown.view).await {
+                Ok(connection) => return Ok(connection),
+                Err(failure) if failure.is_passing() => pause = backoff.pause(),
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+}
+
+/// How a connection came to its end.
+enum End {
+    /// The lease has ended: why, in a sentence.
+    LeaseEnded(String),
+    /// All that was to be shown is shown.
+    AllThere,
+    Lost(Lost),
+}
+
+/// A connection that was lost.
+struct Lost {
+    age: Duration,
+    had_lines: bool,
+    /// Whether the server has asked to be spared.
+    in_trouble: bool,
+}
+
+impl Lost {
+    /// Whether a new connection may be as good, at once.
+    fn was_good(&self) -> bool {
+        self.age >= GOOD && !self.in_trouble
+    }
+}
+
+/// Codes with which a connection is closed, where they say more than that it is lost.
+mod code {
+    pub(super) const NO_LEASE: u16 = 4404;
+    pub(super) const FAULT: u16 = 4500;
+    pub(super) const UNAVAILABLE: u16 = 4503;
+}
+
+/// What has been shown of a log, and where.
+struct Shown<O, E> {
+    view: View,
+    follow: bool,
+    output: Output<O, E>,
+}
+
+/// What a frame has said besides lines.
+#[derive(Default)]
+struct Said {
+    had_lines: bool,
+    /// The lease has ended: why, in a sentence.
+    ended: Option<String>,
+    /// The connection closes, with this code.
+    closing: Option<u16>,
+}
+
+impl<O: Write, E: Write> Shown<O, E> {
+    /// Shows what comes over a connection, until that ends.
+    async fn read(&mut self, connection: &mut Connection) -> Result<End, Failure> {
+        let mut had_lines = false;
+        let mut settled = false;
+        let code = loop {
+            let patience = match (self.follow, settled) {
+                (false, _) => ALL_THERE,
+                (true, false) => GOOD,
+                (true, true) => SILENCE,
+            };
+            match connection.next(patience).await {
+                Received::Frame(frame) => {
+                    let said = self.show(&frame)?;
+                    had_lines |= said.had_lines;
+                    if let Some(sentence) = said.ended {
+                        return Ok(End::LeaseEnded(sentence));
+                    }
+                    // API Gateway closes with codes of its own: this one is ours.
+                    if let Some(code) = said.closing {
+                        break Some(code);
+                    }
+                }
+                Received::Silence if !self.follow => return Ok(End::AllThere),
+                Received::Silence if settled => break None,
+                Received::Silence => self.output.connected(),
+                Received::Closed(code) => break code,
+            }
+            settled = true;
+        };
+        if code == Some(code::NO_LEASE) {
+            let sentence = "there is no such lease any more: its record was purged";
+            return Err(Failure::NoSuchLease(sentence.to_owned()));
+        }
+        Ok(End::Lost(Lost {
+            age: connection.age(),
+            had_lines,
+            in_trouble: matches!(code, Some(code::FAULT | code::UNAVAILABLE)),
+        }))
+    }
+
+    /// Shows a frame. The view goes on only after what has been written: where it cannot be,
+    /// the command ends.
+    fn show(&mut self, frame: &str) -> Result<Said, Failure> {
+        let mut said = Said::default();
+        for object in decode::objects(frame) {
+            if !matches!(object, Ok(Object::Closing { .. })) {
+                self.output.connected();
+            }
+            match object {
+                Ok(Object::Line(line)) => {
+                    said.had_lines = true;
+                    if self.view.take(&line.cursor) {
+                        self.output.line(&line)?;
+                    }
+                }
+                Ok(Object::Heartbeat { cursor }) => self.view.note_heartbeat(cursor),
+                // Whoever does not follow has not asked whether it is live.
+                Ok(Object::Behind { lines }) if self.follow => {
+                    self.output.behind(lines, Instant::now());
+                }
+                Ok(Object::Behind { .. } | Object::Other) => {}
+                Ok(Object::Ended { message }) => said.ended = Some(uncapitalised(&message)),
+                Ok(Object::Closing { code }) => said.closing = Some(code),
+                Err(Malformed) => self.output.malformed(),
+            }
+        }
+        self.output.flush()?;
+        Ok(said)
+    }
+}

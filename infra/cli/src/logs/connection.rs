@@ -1,0 +1,88 @@
+//! One connection to a lease's log: opened, and read frame by frame.
+
+use std::{fmt, time::Duration};
+
+use futures_util::StreamExt;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    tungstenite::{Message, Utf8Bytes, protocol::WebSocketConfig},
+};
+
+use crate::{failure::Failure, server::Server};
+
+/// How long it may take until a connection is open. A function that starts cold needs a few
+/// seconds.
+const OPEN_LIMIT: Duration = Duration::from_secs(15);
+
+/// The largest frame that is taken, in bytes. The server's are an eighth of it at most.
+const FRAME_LIMIT: usize = 1024 * 1024;
+
+/// A connection to a lease's log. Nothing is sent over it.
+pub struct Connection {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    opened: Instant,
+}
+
+/// What came over a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    Frame(Utf8Bytes),
+    /// No frame came in the time that was given.
+    Silence,
+    /// The connection is closed, with a code where one was given.
+    Closed(Option<u16>),
+}
+
+impl Connection {
+    /// Opens a connection to the log at `url`, of `server`.
+    pub async fn open(server: &Server, connector: &Connector, url: &str) -> Result<Self, Failure> {
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(FRAME_LIMIT))
+            .max_frame_size(Some(FRAME_LIMIT));
+        let opening =
+            connect_async_tls_with_config(url, Some(config), false, Some(connector.clone()));
+        match timeout(OPEN_LIMIT, opening).await {
+            Ok(Ok((socket, _))) => Ok(Self {
+                socket,
+                opened: Instant::now(),
+            }),
+            Ok(Err(error)) => Err(Failure::to_connect(server, error)),
+            Err(_) => Err(Failure::NoAnswer {
+                server: server.clone(),
+                seconds: OPEN_LIMIT.as_secs(),
+            }),
+        }
+    }
+
+    /// How long it has been open.
+    pub fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// The next frame, if one comes within `patience`. A ping shows that somebody is there on
+    /// the way, but not that the log is still carried: it does not count.
+    pub async fn next(&mut self, patience: Duration) -> Received {
+        let until = Instant::now() + patience;
+        loop {
+            match timeout_at(until, self.socket.next()).await {
+                Err(_) => return Received::Silence,
+                Ok(Some(Ok(Message::Text(frame)))) => return Received::Frame(frame),
+                Ok(Some(Ok(Message::Close(close)))) => {
+                    return Received::Closed(close.map(|close| close.code.into()));
+                }
+                Ok(Some(Err(_)) | None) => return Received::Closed(None),
+                Ok(Some(Ok(_))) => {}
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}

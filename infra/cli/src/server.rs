@@ -1,0 +1,150 @@
+//! Where the server is, and whom it must be certified by.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use containerlease_shared::{
+    names::LeaseId,
+    settings::{CommandLineSettings, SettingsError},
+};
+use http::{Uri, uri::Scheme};
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+use tokio_tungstenite::Connector;
+
+use crate::failure::Failure;
+
+/// A server's address, `http://HOST:PORT` or `https://HOST`. The server may lie below a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    secure: bool,
+    authority: http::uri::Authority,
+    /// Without a slash at its end.
+    path: String,
+}
+
+/// The text is not the address of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "an address begins with http:// or https:// and names a host, such as http://127.0.0.1:8080"
+)]
+pub struct NotAServer;
+
+impl Server {
+    /// The server that the environment names, or else the one-machine server where it listens
+    /// by default.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        let CommandLineSettings { url } = CommandLineSettings::from_env();
+        url.parse().map_err(|error: NotAServer| SettingsError {
+            variable: "CONTAINERLEASE_URL",
+            value: url,
+            problem: error.to_string(),
+        })
+    }
+
+    /// The address of a lease's log, with a query.
+    pub fn log_url(&self, lease: &LeaseId, query: &str) -> String {
+        let scheme = if self.secure { "wss" } else { "ws" };
+        let (authority, path) = (&self.authority, &self.path);
+        format!("{scheme}://{authority}{path}/ws/logs/{lease}{query}")
+    }
+
+    /// How a connection to it is made. For https the operating system says which authorities
+    /// are trusted, so that a company's own is, too; `SSL_CERT_FILE` names others.
+    pub fn connector(&self) -> Result<Connector, Failure> {
+        if !self.secure {
+            return Ok(Connector::Plain);
+        }
+        let mut trusted = RootCertStore::empty();
+        trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if trusted.is_empty() {
+            return Err(Failure::NobodyTrusted);
+        }
+        // The provider is named: which one is the default is a matter of what else is linked.
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider knows the protocol's versions")
+            .with_root_certificates(trusted)
+            .with_no_client_auth();
+        Ok(Connector::Rustls(Arc::new(config)))
+    }
+}
+
+impl FromStr for Server {
+    type Err = NotAServer;
+
+    fn from_str(text: &str) -> Result<Self, NotAServer> {
+        let uri: Uri = text.parse().map_err(|_| NotAServer)?;
+        let secure = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => return Err(NotAServer),
+        };
+        let authority = uri.authority().ok_or(NotAServer)?;
+        if authority.host().is_empty() || authority.as_str().contains('@') || uri.query().is_some()
+        {
+            return Err(NotAServer);
+        }
+        Ok(Self {
+            secure,
+            authority: authority.clone(),
+            path: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log_url(server: &str, query: &str) -> String {
+        let lease = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c".parse().unwrap();
+        server.parse::<Server>().unwrap().log_url(&lease, query)
+    }
+
+    #[test]
+    fn a_log_is_below_the_servers_address() {
+        const LOG: &str = "/ws/logs/0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";
+        for (server, expected) in [
+            ("http://127.0.0.1:8080", "ws://127.0.0.1:8080"),
+            ("http://127.0.0.1:8080/", "ws://127.0.0.1:8080"),
+            ("HTTPS://leases.example.org", "wss://leases.example.org"),
+            ("https://example.org/a/b/", "wss://example.org/a/b"),
+            ("http://[::1]:8080", "ws://[::1]:8080"),
+        ] {
+            let url = log_url(server, "?tail=5");
+            assert_eq!(url, format!("{expected}{LOG}?tail=5"), "{server}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for wrong in [
+            "",
+            "127.0.0.1:8080",
+            "/ws",
+            "ws://127.0.0.1:8080",
+            "ftp://example.org",
+            "http://",
+            "http:///path",
+            "http://user@example.org",
+            "http://example.org?x",
+            "http://a b",
+        ] {
+            assert_eq!(wrong.parse::<Server>(), Err(NotAServer), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn plain_http_needs_no_certificates() {
+        let server: Server = "http://127.0.0.1:8080".parse().unwrap();
+        assert!(matches!(server.connector(), Ok(Connector::Plain)));
+    }
+}

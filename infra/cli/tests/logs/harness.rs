@@ -1,0 +1,245 @@
+//! The program's process, and a one-machine server with a real engine.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use containerlease_shared::settings::EngineAddress;
+use containerlease_testkit::Place;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+/// How long anything may take that a test waits for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What the program is.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_containerlease");
+
+/// A run of the program. Its output goes to files, so that it never waits for a reader.
+pub(crate) struct Run {
+    child: Child,
+    folder: Folder,
+}
+
+/// What a run has come to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// Starts the program with the server's address in its environment.
+    pub(crate) fn start(server: &str, arguments: &[&str]) -> Self {
+        Self::start_with(&[("CONTAINERLEASE_URL", server)], arguments)
+    }
+
+    /// Starts the program with these variables and no others.
+    pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let folder = Folder::new();
+        let file = |name| fs::File::create(folder.0.join(name)).expect("a file can be made");
+        let child = Command::new(PROGRAM)
+            .args(arguments)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"))
+            .kill_on_drop(true)
+            .spawn();
+        Self {
+            child: child.expect("the program was built"),
+            folder,
+        }
+    }
+
+    /// What it has written to standard output so far.
+    pub(crate) fn stdout(&self) -> String {
+        self.written("stdout")
+    }
+
+    /// What it has written to standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        self.written("stderr")
+    }
+
+    fn written(&self, name: &str) -> String {
+        let bytes = fs::read(self.folder.0.join(name)).expect("the file is there");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Sends it a signal.
+    pub(crate) async fn signal(&self, name: &str) {
+        signal(&self.child, name).await;
+    }
+
+    /// Waits until something is to be seen of it.
+    pub(crate) async fn until(&mut self, what: &str, seen: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !seen(self) {
+            let ended = self.child.try_wait().expect("it is our child");
+            let said = || format!("{}{}", self.stdout(), self.stderr());
+            assert!(ended.is_none(), "{what}: it ended before: {}", said());
+            assert!(begun.elapsed() < PATIENCE, "{what}: {}", said());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn end(mut self) -> Outcome {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let (stdout, stderr) = (self.stdout(), self.stderr());
+        let Ok(status) = ended else {
+            panic!("it does not end: {stdout}{stderr}")
+        };
+        Outcome {
+            code: status.expect("it is our child").code(),
+            stdout,
+            stderr,
+        }
+    }
+}
+
+impl Outcome {
+    /// What the program has said, in sentences, without the container's own lines.
+    pub(crate) fn sentences(&self) -> Vec<&str> {
+        let said = self.stderr.lines();
+        said.filter_map(|line| line.strip_prefix("containerlease: "))
+            .collect()
+    }
+}
+
+/// Sends a process a signal.
+pub(crate) async fn signal(child: &Child, name: &str) {
+    let pid = child.id().expect("it runs").to_string();
+    let sent = Command::new("kill").args(["-s", name, &pid]).status().await;
+    assert!(sent.expect("there is a kill").success());
+}
+
+/// A one-machine server with a deployment of its own on the engine. Both go with it.
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+    client: reqwest::Client,
+    _folder: Folder,
+    // The containers are removed when the server is gone.
+    _place: Place,
+}
+
+impl Server {
+    /// Starts a server and waits until it answers. Its port is to be free on both loopback
+    /// addresses: the server answers to its own address and to `127.0.0.1` with its port, at
+    /// which a [`Wire`](crate::wire::Wire) may be.
+    pub(crate) async fn start(port: u16) -> Self {
+        let place = Place::new().await;
+        let EngineAddress::Unix(engine) = place.engine() else {
+            unreachable!("the testkit refuses it")
+        };
+        let folder = Folder::new();
+        let address = SocketAddr::from(([127, 0, 0, 2], port));
+        let log = fs::File::create(folder.0.join("log")).expect("a file can be made");
+        let child = Command::new(server_binary())
+            .env_clear()
+            .env("CONTAINERLEASE_LISTEN", address.to_string())
+            .env("CONTAINERLEASE_DATA", folder.0.join("data"))
+            .env("CONTAINERLEASE_DASHBOARD", folder.0.join("no dashboard"))
+            .env("CONTAINERLEASE_DEPLOYMENT", place.deployment().as_str())
+            .env("DOCKER_HOST", format!("unix://{}", engine.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn();
+        let mut server = Self {
+            child: child.expect("the server can be started"),
+            address,
+            client: reqwest::Client::new(),
+            _folder: folder,
+            _place: place,
+        };
+        let begun = Instant::now();
+        while !server.answers().await {
+            let ended = server.child.try_wait().expect("it is our child");
+            assert!(ended.is_none(), "the server ended with {ended:?}");
+            assert!(begun.elapsed() < PATIENCE, "the server does not answer");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        server
+    }
+
+    /// Its address, for the program.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Leases an alpine that runs a script, and gives the lease's id.
+    pub(crate) async fn lease(&self, script: &str) -> String {
+        let url = format!("{}/api/provision", self.url());
+        let body = json!({
+            "imageType": "alpine", "durationMinutes": 5, "cpuMilli": 1000,
+            "command": ["sh", "-c", script],
+        });
+        let made = self.client.post(url).json(&body).timeout(PATIENCE);
+        let made = made.send().await.expect("the server answers");
+        let made: Value = made.json().await.expect("the answer is JSON");
+        let id = made["id"].as_str();
+        id.unwrap_or_else(|| panic!("{made} is no lease"))
+            .to_owned()
+    }
+
+    /// Ends a lease.
+    pub(crate) async fn delete(&self, lease: &str) {
+        let url = format!("{}/api/containers/{lease}", self.url());
+        let deleted = self.client.delete(url).timeout(PATIENCE).send().await;
+        let deleted = deleted.expect("the server answers");
+        assert!(deleted.status().is_success(), "{deleted:?}");
+    }
+
+    async fn answers(&self) -> bool {
+        let url = format!("{}/healthz", self.url());
+        let answer = self.client.get(url).timeout(PATIENCE).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+}
+
+/// The server's binary lies beside the program, where the workspace was built.
+fn server_binary() -> PathBuf {
+    let binary = Path::new(PROGRAM).with_file_name("containerlease-local");
+    assert!(
+        binary.is_file(),
+        "these tests need the server: run `cargo build --package containerlease-local`"
+    );
+    binary
+}
+
+/// A folder among the temporary files, until it is dropped.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        let random: String = std::iter::repeat_with(fastrand::alphanumeric)
+            .take(12)
+            .collect();
+        let folder = std::env::temp_dir().join(format!("containerlease-cli-{random}"));
+        fs::create_dir(&folder).expect("the folder for temporary files can be written");
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What stays behind among the temporary files hurts nobody.
+        drop(fs::remove_dir_all(&self.0));
+    }
+}

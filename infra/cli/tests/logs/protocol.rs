@@ -1,0 +1,308 @@
+//! What the program makes of what servers say.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use tokio::process::Command;
+
+use crate::{
+    harness::{Outcome, PROGRAM, Run, signal},
+    peer::{Act, Peer, ended, event, line},
+    wire::Port,
+};
+
+const LEASE: &str = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";
+
+async fn follow(peer: &Peer, more: &[&str]) -> Outcome {
+    let arguments: Vec<_> = ["logs", "--follow", LEASE].iter().chain(more).collect();
+    let arguments: Vec<&str> = arguments.into_iter().copied().collect();
+    Run::start(&peer.url(), &arguments).end().await
+}
+
+fn say(lines: &[String]) -> Act {
+    Act::Say(lines.to_vec())
+}
+
+fn path(query: &str) -> String {
+    format!("/ws/logs/{LEASE}{query}")
+}
+
+#[tokio::test]
+async fn the_end_of_a_lease_is_told_and_is_success() {
+    let peer = Peer::playing(vec![vec![say(&[line(1)]), say(&[line(2), ended()])]]).await;
+    let outcome = follow(&peer, &[]).await;
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(outcome.stdout, "line 1\nline 2\n");
+    assert_eq!(
+        outcome.stderr,
+        "containerlease: the lease has ended: its time was over.\n"
+    );
+    assert_eq!(peer.asked(), [path("")]);
+}
+
+#[tokio::test]
+async fn lines_that_come_twice_are_shown_once() {
+    let peer = Peer::playing(vec![
+        vec![
+            say(&[line(1), line(2)]),
+            say(&[line(2), line(3)]),
+            say(&[event("closing", ",\"code\":1012")]),
+        ],
+        vec![
+            say(&[line(2), line(3), line(4)]),
+            say(&[line(4), line(5)]),
+            say(&[ended()]),
+        ],
+    ])
+    .await;
+    let outcome = follow(&peer, &[]).await;
+    let shown: Vec<_> = outcome.stdout.lines().collect();
+    assert_eq!(shown, ["line 1", "line 2", "line 3", "line 4", "line 5"]);
+    assert_eq!(peer.asked(), [path(""), path("?cursor=3.0_0")]);
+}
+
+#[tokio::test]
+async fn json_is_what_the_server_has_sent_and_without_events() {
+    let peer = Peer::playing(vec![vec![say(&[
+        event("heartbeat", ",\"cursor\":\"0_0\""),
+        line(1),
+        event("behind", ",\"lines\":5"),
+        line(2),
+        ended(),
+    ])]])
+    .await;
+    let outcome = follow(&peer, &["--json"]).await;
+    assert_eq!(outcome.stdout, format!("{}\n{}\n", line(1), line(2)));
+}
+
+#[tokio::test]
+async fn a_lease_that_is_gone_stops_it() {
+    for close in [say(&[event("closing", ",\"code\":4404")]), Act::Close(4404)] {
+        let peer = Peer::playing(vec![vec![say(&[line(1)]), close]]).await;
+        let outcome = follow(&peer, &[]).await;
+        assert_eq!(outcome.code, Some(3));
+        assert_eq!(outcome.stdout, "line 1\n");
+        assert!(outcome.sentences()[0].starts_with("there is no such lease any more"));
+        assert_eq!(peer.asked().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_close_without_a_word_is_an_interruption() {
+    for close in [Act::Close(1000), Act::Close(1001), Act::Drop] {
+        let peer = Peer::playing(vec![vec![say(&[line(1)]), close], vec![say(&[ended()])]]).await;
+        let outcome = follow(&peer, &[]).await;
+        assert_eq!(outcome.code, Some(0));
+        let sentences = outcome.sentences();
+        assert!(sentences[0].starts_with("connection lost, connecting again in 0."));
+        assert_eq!(sentences[1], "connected again");
+        assert_eq!(peer.asked(), [path(""), path("?cursor=1.0_0")]);
+    }
+}
+
+#[tokio::test]
+async fn what_has_lived_for_a_while_is_connected_to_at_once() {
+    let good = vec![
+        say(&[line(1)]),
+        Act::Wait(Duration::from_millis(1_100)),
+        Act::Drop,
+    ];
+    let peer = Peer::playing(vec![good, vec![say(&[ended()])]]).await;
+    let outcome = follow(&peer, &[]).await;
+    assert_eq!(outcome.sentences()[0], "connection lost, connecting again");
+}
+
+#[tokio::test]
+async fn a_server_in_trouble_is_asked_more_and_more_slowly_and_it_is_told_once() {
+    let trouble = || {
+        vec![
+            Act::Wait(Duration::from_millis(100)),
+            say(&[event("closing", ",\"code\":4503")]),
+        ]
+    };
+    let refusal = || {
+        vec![Act::Refuse {
+            status: "503 Service Unavailable",
+            body: "",
+            apart: false,
+        }]
+    };
+    let peer = Peer::playing(vec![
+        trouble(),
+        trouble(),
+        refusal(),
+        trouble(),
+        vec![say(&[line(1), ended()])],
+    ])
+    .await;
+    let begun = Instant::now();
+    let outcome = follow(&peer, &[]).await;
+    assert_eq!(outcome.code, Some(0));
+    // Half of 0.5, 1, 2 and 4 s at the least.
+    assert!(begun.elapsed() > Duration::from_millis(3_750));
+    let sentences = outcome.sentences();
+    assert_eq!(sentences.len(), 3, "{sentences:?}");
+    assert!(sentences[0].starts_with("connection lost, connecting again in 0."));
+    assert_eq!(sentences[1], "connected again");
+}
+
+/// The promise is 30 s, and so long does this test take.
+#[tokio::test]
+async fn silence_is_an_interruption() {
+    let peer = Peer::playing(vec![vec![say(&[line(1)])], vec![say(&[ended()])]]).await;
+    let begun = Instant::now();
+    let outcome = follow(&peer, &[]).await;
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(peer.asked(), [path(""), path("?cursor=1.0_0")]);
+    let took = begun.elapsed().as_secs();
+    assert!((29..40).contains(&took), "{took} s");
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_passed_over_and_what_cannot_be_read_is_told_once() {
+    let peer = Peer::playing(vec![vec![say(&[
+        event("moved", ",\"to\":{\"a\":[1]}"),
+        "nonsense".to_owned(),
+        line(1),
+        "{\"message\":".to_owned(),
+        "[]".to_owned(),
+        line(2),
+        ended(),
+    ])]])
+    .await;
+    let outcome = follow(&peer, &[]).await;
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(outcome.stdout, "line 1\nline 2\n");
+    let sentences = outcome.sentences();
+    assert_eq!(sentences.len(), 2, "{sentences:?}");
+    assert!(sentences[0].contains("cannot read"));
+}
+
+#[tokio::test]
+async fn a_frame_beyond_all_bounds_is_not_taken() {
+    let huge = format!("{{\"event\":\"x\",\"a\":\"{}\"}}", "a".repeat(1024 * 1024));
+    let peer = Peer::playing(vec![vec![say(&[huge])], vec![say(&[line(1), ended()])]]).await;
+    let outcome = follow(&peer, &[]).await;
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(outcome.stdout, "line 1\n");
+    assert_eq!(peer.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_view_that_has_shown_nothing_yet_loses_nothing_either() {
+    let quiet = vec![
+        say(&[event("heartbeat", ",\"cursor\":\"7.0_0\"")]),
+        Act::Drop,
+    ];
+    let peer = Peer::playing(vec![quiet, vec![say(&[line(8), ended()])]]).await;
+    let outcome = follow(&peer, &["--tail", "0"]).await;
+    assert_eq!(outcome.stdout, "line 8\n");
+    assert_eq!(peer.asked(), [path("?tail=0"), path("?cursor=7.0_0")]);
+}
+
+#[tokio::test]
+async fn being_behind_is_told_to_whoever_follows() {
+    let behind = || event("behind", ",\"lines\":1234");
+    let peer = Peer::playing(vec![vec![say(&[behind(), line(1), behind(), ended()])]]).await;
+    let outcome = follow(&peer, &[]).await;
+    assert_eq!(outcome.sentences()[0], "1,234 lines behind");
+    assert_eq!(outcome.sentences().len(), 2);
+}
+
+#[tokio::test]
+async fn without_follow_a_lost_connection_is_a_failure() {
+    let peer = Peer::playing(vec![vec![say(&[line(1)]), Act::Drop]]).await;
+    let outcome = Run::start(&peer.url(), &["logs", LEASE]).end().await;
+    assert_eq!(outcome.code, Some(1));
+    assert_eq!(outcome.stdout, "line 1\n");
+    assert!(outcome.sentences()[0].starts_with("the connection was lost before all was there"));
+    assert_eq!(peer.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_the_servers_words_where_they_come() {
+    const PROBLEM: &str =
+        r#"{"type":"x","title":"The leases cannot be read just now","detail":"Try again soon."}"#;
+    for (apart, told) in [
+        (false, "the leases cannot be read just now. Try again soon."),
+        (true, "has refused with 503 Service Unavailable"),
+    ] {
+        let peer = Peer::playing(vec![vec![Act::Refuse {
+            status: "503 Service Unavailable",
+            body: PROBLEM,
+            apart,
+        }]])
+        .await;
+        let outcome = follow(&peer, &[]).await;
+        assert_eq!(outcome.code, Some(1));
+        assert!(outcome.sentences()[0].ends_with(told), "{outcome:?}");
+        assert_eq!(
+            peer.asked().len(),
+            1,
+            "only what was there once is waited for"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let port = Port::free().await.number();
+    let server = format!("http://127.0.0.1:{port}");
+    for run in [
+        Run::start(&server, &["logs", "-f", LEASE]),
+        Run::start("http://127.0.0.1:9", &["logs", "--server", &server, LEASE]),
+    ] {
+        let outcome = run.end().await;
+        assert_eq!(outcome.code, Some(1));
+        let said = &outcome.sentences()[0];
+        assert!(said.starts_with(&format!("{server} cannot be reached (")));
+        assert!(said.contains("make run") && said.contains("CONTAINERLEASE_URL"));
+    }
+}
+
+/// As in `containerlease logs -f ID | less`, where one reads and does not scroll.
+#[tokio::test]
+async fn an_interrupt_ends_it_even_while_its_output_is_not_read() {
+    // Far more than a pipe holds.
+    let lines: Vec<_> = (1..=5_000).map(line).collect();
+    let peer = Peer::playing(vec![vec![say(&lines)]]).await;
+    let child = Command::new(PROGRAM)
+        .args(["logs", "-f", LEASE, "--json", "--server", &peer.url()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn();
+    let mut child = child.expect("the program was built");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    signal(&child, "INT").await;
+    let ended = tokio::time::timeout(Duration::from_secs(5), child.wait()).await;
+    let status = ended.expect("it ends at once").expect("it is our child");
+    assert_eq!(status.code(), Some(130));
+}
+
+#[tokio::test]
+async fn a_wrong_call_is_refused_before_anything_is_sent() {
+    let peer = Peer::playing(vec![]).await;
+    for (arguments, said) in [
+        (&["logs", "redis-1"][..], "a lease id looks like"),
+        (&["logs"], "<ID>"),
+        (&["logs", LEASE, "--tail", "ten"], "give tail as a number"),
+        (&["logs", LEASE, "--since", "noon"], "give since as a time"),
+        (&["logs", LEASE, "--cursor", "x"], "unchanged"),
+        (
+            &["logs", LEASE, "--cursor", "5.0_0", "--tail", "1"],
+            "give either cursor, or tail and since",
+        ),
+        (&["logs", LEASE, "--server", "8080"], "http:// or https://"),
+    ] {
+        let outcome = Run::start(&peer.url(), arguments).end().await;
+        assert_eq!(outcome.code, Some(2), "{arguments:?}: {outcome:?}");
+        assert!(outcome.stderr.contains(said), "{outcome:?}");
+    }
+    let outcome = Run::start("localhost", &["logs", LEASE]).end().await;
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.sentences()[0].starts_with("CONTAINERLEASE_URL is \"localhost\": "));
+    assert_eq!(peer.asked(), [""; 0]);
+}

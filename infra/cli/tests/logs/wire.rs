@@ -1,0 +1,121 @@
+//! What stands between the program and the server, and does to connections what a lid that is
+//! closed, a proxy's time limit or a tunnel does.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+
+/// What happens to a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// It is closed before anything has come.
+    Refused,
+    /// It is closed when so many bytes have come from the server, wherever in a frame that is.
+    CutAfter(usize),
+}
+
+/// A loopback port before the server's, until it is dropped.
+pub(crate) struct Wire {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    carrying: JoinHandle<()>,
+}
+
+/// A port for a wire and the server behind it.
+pub(crate) struct Port(TcpListener);
+
+impl Port {
+    pub(crate) async fn free() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await;
+        Self(listener.expect("there is a free loopback port"))
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        let address = self.0.local_addr();
+        address.expect("a listener has an address").port()
+    }
+}
+
+impl Wire {
+    /// A wire on which these faults happen, each to one connection; then all goes well.
+    pub(crate) fn with(port: Port, server: SocketAddr, faults: Vec<Fault>) -> Self {
+        let address = port.0.local_addr().expect("a listener has an address");
+        let connections = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&connections);
+        let faults = Mutex::new(faults.into_iter());
+        let carrying = tokio::spawn(async move {
+            // Dropped with this task, the set ends all connections.
+            let mut carried = JoinSet::new();
+            while let Ok((client, _)) = port.0.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
+                let fault = faults.next();
+                drop(faults);
+                carried.spawn(carry(client, server, fault));
+            }
+        });
+        Self {
+            address,
+            connections,
+            carrying,
+        }
+    }
+
+    /// Its address, for the program.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How often it was connected to.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.carrying.abort();
+    }
+}
+
+/// Carries a connection until one side ends it, or its fault happens.
+async fn carry(
+    mut client: TcpStream,
+    server: SocketAddr,
+    fault: Option<Fault>,
+) -> std::io::Result<()> {
+    let mut left = match fault {
+        Some(Fault::Refused) => return Ok(()),
+        Some(Fault::CutAfter(bytes)) => bytes,
+        None => usize::MAX,
+    };
+    let mut server = TcpStream::connect(server).await?;
+    let (mut up, mut down) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
+    while left > 0 {
+        tokio::select! {
+            read = client.read(&mut up) => match read? {
+                0 => return Ok(()),
+                length => server.write_all(&up[..length]).await?,
+            },
+            read = server.read(&mut down) => match read? {
+                0 => return Ok(()),
+                length => {
+                    let length = length.min(left);
+                    client.write_all(&down[..length]).await?;
+                    left -= length;
+                }
+            },
+        }
+    }
+    Ok(())
+}
