@@ -9,7 +9,11 @@
 mod level;
 mod start;
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -26,6 +30,9 @@ const ENTRY_LIMIT: usize = 120 * 1024;
 /// How far apart the two streams' lines may lie out of order in the log, in nanoseconds.
 /// The engine stamps a line right before it writes it; this is a thousand times as long.
 const DISORDER: i64 = 2_000_000_000;
+
+/// With how many lines of the same timestamp a line is compared.
+const TEXTS_COMPARED: usize = 32;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
@@ -215,6 +222,8 @@ pub struct Assembler {
     after: Cursor,
     /// The last line that was read of each stream, passed on or not.
     read: Cursor,
+    /// What the lines of each stream with that line's timestamp say, as hashes.
+    read_texts: [Vec<u64>; 2],
     unfinished: [Option<Unfinished>; 2],
 }
 
@@ -233,6 +242,7 @@ impl Assembler {
         Self {
             after: cursor,
             read: Cursor::default(),
+            read_texts: [Vec::new(), Vec::new()],
             unfinished: [None, None],
         }
     }
@@ -278,10 +288,26 @@ impl Assembler {
     fn finish_line(&mut self, stream: Stream) -> Option<Entry> {
         let line = self.unfinished[stream as usize].take()?;
         let read = self.read.of(stream);
+        let read_texts = &mut self.read_texts[stream as usize];
+        let text = hash_of(&line.text);
         let count = match *read {
-            Some(last) if last.nanos == line.nanos => last.count.saturating_add(1),
-            _ => 0,
+            Some(last) if last.nanos == line.nanos => {
+                // When a log is rotated the engine sends its last lines again. That a program
+                // writes one line twice within a nanosecond has not been seen.
+                if read_texts.contains(&text) {
+                    return None;
+                }
+                last.count.saturating_add(1)
+            }
+            _ => {
+                read_texts.clear();
+                0
+            }
         };
+        if read_texts.len() == TEXTS_COMPARED {
+            read_texts.remove(0);
+        }
+        read_texts.push(text);
         let position = Position {
             nanos: line.nanos,
             count,
@@ -330,6 +356,12 @@ pub(crate) fn stamp_of(piece: &[u8]) -> Option<(i64, &[u8])> {
 pub(crate) fn second_before_disorder(nanos: i64) -> i64 {
     let before = nanos.saturating_sub(2 * DISORDER);
     before.div_euclid(NANOS_PER_SECOND).max(0)
+}
+
+fn hash_of(text: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A line's bytes as text.
@@ -477,6 +509,32 @@ mod tests {
             let rest = read_all(entry.cursor, &pieces);
             assert_eq!(rest, all[index + 1..], "after {}", entry.message);
         }
+    }
+
+    #[test]
+    fn what_the_engine_sends_again_when_it_rotates_comes_once() {
+        let line = |stamp: &str, text: &str| (Stream::Stdout, format!("{stamp} {text}\n"));
+        let (one, two, three) = (line(T1, "one"), line(T1, "two"), line(T2, "three"));
+        let again = [
+            one.clone(),
+            two.clone(),
+            two.clone(),
+            one.clone(),
+            three.clone(),
+            three.clone(),
+            two,
+            three,
+            line(T2, "four"),
+        ];
+        let messages = |cursor, pieces: &[_]| -> Vec<_> {
+            let entries = read_all(cursor, pieces).into_iter();
+            entries.map(|entry| entry.message).collect()
+        };
+        let all = messages(Cursor::default(), &again);
+        assert_eq!(all, ["one", "two", "three", "four"]);
+        // A reading that goes on after the first line counts as the first reading did.
+        let after_one = read_all(Cursor::default(), &[one])[0].cursor;
+        assert_eq!(messages(after_one, &again), all[1..]);
     }
 
     #[test]

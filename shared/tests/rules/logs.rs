@@ -66,7 +66,9 @@ fn any_log() -> impl Strategy<Value = Vec<Piece>> {
     vec((any_stream(), step, any_text(), any::<bool>()), 0..40).prop_map(|lines| {
         let mut nanos = 1_795_512_600_000_000_000_i64;
         let mut pieces = Vec::new();
-        for (stream, step, text, cr) in lines {
+        for (number, (stream, step, mut text, cr)) in lines.into_iter().enumerate() {
+            // No two lines with one stamp say the same: that is what the engine sends again.
+            text.splice(0..0, number.to_string().into_bytes());
             nanos += step;
             let stamp = jiff::Timestamp::from_nanosecond(i128::from(nanos));
             let stamp = stamp.expect("it is a time of this century");
