@@ -14,7 +14,7 @@ from pathlib import Path
 import boto3
 import pytest
 import stack as stacks
-from conftest import Api, containers_of, invoke, wait_until
+from conftest import Api, containers_of, docker, invoke, wait_until
 
 # A certificate that is wrong is read again at most every 10 s.
 ROTATION_SECONDS = 20
@@ -26,11 +26,12 @@ MISSING_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:no-such-s
 def deployed(stack):
     """Deploys the stack with other parameters than the right ones, as often as it is called."""
     name = f"{stack.name}-bad"
+    deployment = f"{stack['Deployment']}-bad"
     deploys = itertools.count(1)
 
     def deploy(**wrong):
         right = {
-            "Deployment": f"{stack['Deployment']}-bad",
+            "Deployment": deployment,
             "DockerHost": stack["DockerHost"],
             "DockerCertificateSecret": stack["DockerCertificateSecret"],
             "DeletionProtection": "false",
@@ -43,6 +44,11 @@ def deployed(stack):
 
     yield deploy
     stacks.delete(name)
+    # An engine has some thirty networks to give; each run would take one.
+    for network in docker(
+        "network", "ls", "--quiet", f"--filter=label=containerlease.deployment={deployment}"
+    ):
+        docker("network", "rm", network)
 
 
 @pytest.fixture(scope="module")
