@@ -661,7 +661,7 @@ async fn lines_of_every_kind_come_as_they_were_written() {
     let bench = Bench::new().await;
     let script = "head -c 40000 /dev/zero | tr '\\0' a; echo; head -c 100000 /dev/zero | tr '\\0' b; \
                   echo; printf 'bytes \\377 that are no text\\n'; echo; printf 'dos\\r\\n'; \
-                  echo on stderr >&2; sleep 0.2; printf 'a last line without an end'; sleep 60";
+                  echo on stderr >&2; sleep 0.2; printf 'a last line without an end'; sleep 3";
     let id = leased(&bench, script).await;
     let viewer = Viewer::default();
     let whole = task(&id, Start::with_all());
@@ -674,6 +674,10 @@ async fn lines_of_every_kind_come_as_they_were_written() {
         tokio::time::sleep(SECOND).await;
         let unfinished = viewer.messages("stdout").len();
         assert_eq!(unfinished, 5, "a line came before its end");
+        wait_for("the program has ended, and so its last line", async || {
+            viewer.messages("stdout").len() == 6
+        })
+        .await;
         Event::about("delete", &id).delete(&bench.app).await;
     };
     let (relayed, ()) = tokio::join!(tokio::time::timeout(15 * SECOND, relay), deleted);
