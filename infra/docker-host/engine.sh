@@ -181,8 +181,35 @@ start_with_systemd() {
   say "using the engine of systemd at unix://$SOCKET; it has no TLS port"
 }
 
+# Starts dockerd in the background and leaves its process id in `launched`.
+launch() { # ARGUMENTS…
+  # The lock's descriptor is closed for dockerd, which would otherwise hold the lock while it lives.
+  as_root setsid nohup dockerd "$@" >"$log_file" 2>&1 </dev/null 9>&- &
+  launched=$!
+}
+
+# A dockerd that was stopped while it set up containers may leave a network without an address
+# pool in its store. The releases of 20.10 then panic at each start, for ever.
+network_store_is_broken() { # PID
+  [[ ! -d /proc/$1 ]] && grep -q '^panic: ' "$log_file" && grep -q 'libnetwork\.New(' "$log_file"
+}
+
+# dockerd makes a new store, with its own three networks, where it finds none; the old one is kept.
+# The bridges of the lost networks would keep their addresses from new ones for ever.
+forget_networks() {
+  local store bridge
+  store=${CONTAINERLEASE_DOCKER_DATA_ROOT:-/var/lib/docker}/network/files/local-kv.db
+  say "dockerd cannot read the networks that an earlier run left; moving $store to $store.broken and starting again"
+  as_root mv -f "$store" "$store.broken" || fail "$store could not be moved away; remove it and run this again."
+  command -v ip >/dev/null || apt_install iproute2
+  for bridge in /sys/class/net/br-*/bridge; do
+    bridge=$(basename "${bridge%/bridge}")
+    [[ ! $bridge =~ ^br-[0-9a-f]{12}$ ]] || as_root ip link delete "$bridge"
+  done
+}
+
 start_own() {
-  local arguments pid
+  local arguments launched
   "$here/certificates.sh" "$certificates" IP:127.0.0.1 DNS:localhost
   # A configuration of its own, because one in /etc/docker may name hosts and so contradict ours.
   printf '{}\n' >"$state/daemon.json"
@@ -205,12 +232,16 @@ start_own() {
   [[ $EUID -eq 0 ]] || arguments+=(--group "$(id -g)")
 
   say "starting dockerd on unix://$SOCKET and, with mutual TLS, on tcp://$TLS_ADDRESS (log: $log_file)"
-  # The lock's descriptor is closed for dockerd, which would otherwise hold the lock while it lives.
-  as_root setsid nohup dockerd "${arguments[@]}" >"$log_file" 2>&1 </dev/null 9>&- &
-  pid=$!
-  if ! wait_for_ping "$START_SECONDS" "$pid"; then
+  launch "${arguments[@]}"
+  if ! wait_for_ping "$START_SECONDS" "$launched" && network_store_is_broken "$launched"; then
+    forget_networks
+    mv -f "$log_file" "$log_file.previous"
+    launch "${arguments[@]}"
+    wait_for_ping "$START_SECONDS" "$launched" || true
+  fi
+  if ! ping_socket "$SOCKET"; then
     tail -n 20 "$log_file" >&2 || true
-    [[ -d /proc/$pid ]] || fail "dockerd ended at once; the last lines of $log_file are above."
+    [[ -d /proc/$launched ]] || fail "dockerd ended at once; the last lines of $log_file are above."
     fail "dockerd did not answer within $START_SECONDS s; the last lines of $log_file are above."
   fi
   own_pid >/dev/null || fail "an engine answers at $SOCKET, but it is not the one just started; see $log_file."
