@@ -24,6 +24,10 @@ use crate::{
 /// not cost a read of the secret with each call.
 const BETWEEN_READS: Duration = Duration::from_secs(10);
 
+/// How often a request is made again whose connection was closed before it was sent. The
+/// other side may have said why it closes; on a new connection its answer may be heard.
+const UNSENT_RETRIES: u32 = 3;
+
 /// The engine's client, which looks after its certificate.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -87,7 +91,17 @@ impl Client {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let call = |docker| error::limited(attempted, limit, call(docker));
+        let sent = async |docker: Docker| {
+            let mut tries_left = UNSENT_RETRIES;
+            loop {
+                let answer = call(docker.clone()).await;
+                if tries_left == 0 || !answer.as_ref().is_err_and(error::was_not_sent) {
+                    return answer;
+                }
+                tries_left -= 1;
+            }
+        };
+        let call = |docker| error::limited(attempted, limit, sent(docker));
         let used = self.current().await?;
         let answer = call(used.docker.clone()).await;
         if !matches!(answer, Err(HostError::Tls { .. })) {

@@ -91,6 +91,20 @@ pub(super) async fn limited<T>(
     }
 }
 
+/// Whether the connection was closed before the request went out on it, so that the engine
+/// knows nothing of it. An engine that refuses our certificate does so only once we think
+/// that we are connected, and then it may be this or its alert that is noticed first.
+pub(super) fn was_not_sent(error: &ClientError) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_canceled();
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// Translates the client library's error.
 pub(super) fn translate(attempted: &'static str, error: ClientError) -> HostError {
     match error {
