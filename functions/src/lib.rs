@@ -5,7 +5,8 @@
 //! One file per function, each with its handlers:
 //!
 //! - [`provision`], [`renew`], [`delete`]: one route each of the HTTP API.
-//! - [`list`]: the routes that only read: leases, one lease, the catalogue, health.
+//! - [`list`]: the routes that only read: leases, one lease, its log ([`log_page`]), the
+//!   catalogue, health.
 //! - [`cleanup`]: the schedule's target.
 //! - [`logs`]: the WebSocket API's routes; [`relay`]: what they start for a log's viewers.
 //!
@@ -19,6 +20,7 @@ pub mod app;
 pub mod cleanup;
 pub mod delete;
 pub mod list;
+pub mod log_page;
 pub mod logs;
 pub mod metrics;
 pub mod problem;

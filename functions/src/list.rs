@@ -1,4 +1,4 @@
-//! What only reads: the owner's leases, one lease, the catalogue, and health.
+//! What only reads: the owner's leases, one lease, its log, the catalogue, and health.
 
 use containerlease_shared::{
     host::HostError,
@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::{
     answer::{answer, json_response, lease_id, owner, problem_response, request_id},
     app::App,
+    log_page::log_page,
     problem::Problem,
     routes::route,
     view::{Container, Containers, Images},
@@ -30,6 +31,9 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
         }
         "/healthz" => answer(&request, StatusCode::OK, Ok(Health { status: "ok" })),
         "/readyz" => readiness(app).await,
+        path if path.starts_with("/api/containers/") && path.ends_with("/logs") => {
+            answer(&request, StatusCode::OK, log_page(app, &request).await)
+        }
         path if path.starts_with("/api/containers/") => {
             answer(&request, StatusCode::OK, one(app, &request).await)
         }

@@ -10,7 +10,7 @@ use containerlease_shared::{
     delete::DeleteError,
     host::HostError,
     lease::RenewRefused,
-    logs::NotAStart,
+    log_page::LogPageError,
     provision::ProvisionError,
     renew::RenewError,
     request::{BODY_LIMIT, FieldFault, Refused},
@@ -92,7 +92,7 @@ impl Problem {
     }
 
     /// A log's view cannot begin as it is asked to.
-    pub fn invalid_log_view(why: &NotAStart) -> Self {
+    pub fn invalid_log_view(why: &impl std::fmt::Display) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             "invalid-log-view",
@@ -192,6 +192,15 @@ impl Problem {
             "Nothing was leased; try again in a moment. GET /readyz tells the operator more.",
         )
         .retry_after(10)
+    }
+
+    /// The engine cannot be used for what is not a provision.
+    fn cannot_reach_inside(error: &HostError) -> Self {
+        tracing::error!(%error, "the engine did not do what was asked");
+        Self {
+            detail: "Try again in a moment; GET /readyz tells the operator more.".to_owned(),
+            ..Self::engine_unavailable()
+        }
     }
 
     fn contended() -> Self {
@@ -315,6 +324,16 @@ impl From<DeleteError> for Problem {
             DeleteError::NotFound => Self::lease_not_found(),
             DeleteError::Contended => Self::contended(),
             DeleteError::Store(error) => (&error).into(),
+        }
+    }
+}
+
+impl From<LogPageError> for Problem {
+    fn from(error: LogPageError) -> Self {
+        match error {
+            LogPageError::NotFound => Self::lease_not_found(),
+            LogPageError::Store(error) => (&error).into(),
+            LogPageError::Host(error) => Self::cannot_reach_inside(&error),
         }
     }
 }

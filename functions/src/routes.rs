@@ -46,6 +46,7 @@ pub fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), 
             ],
         ),
         ["api", "containers", id, "renew"] => (Some(id), &[(Method::POST, Function::Renew)]),
+        ["api", "containers", id, "logs"] => (Some(id), &[(Method::GET, Function::List)]),
         _ => return Err(Problem::route_not_found()),
     };
     let function = functions.iter().find(|(allowed, _)| allowed == method);

@@ -234,6 +234,13 @@ class Invocations:
         expect(later.total_seconds() > 200, f"{end} after {before}")
         return answer.took
 
+    def log_page(self):
+        answer = invoke("ListFunction", "log-page", lease=self.redis["id"])
+        lines = docker("logs", *container_of(self.redis["id"], self.deployment)).splitlines()
+        got = [entry["message"] for entry in answer.body(200)["entries"]]
+        expect(lines and got == lines, f"{got} is not {lines}")
+        return answer.took
+
     # Viewers. Their relays run on in `sam local start-lambda`, until the lease ends.
 
     def frames(self, connection):
@@ -374,6 +381,7 @@ class Invocations:
         check("list, list: the leases of the caller only", self.list)
         check("list, get: a lease", self.get)
         check("list, get: another's lease is not found", self.get_of_another)
+        check("list, log page: the whole log", self.log_page)
         check("renew: a later end", self.renew)
         check("logs, connect: the viewer gets the whole log", self.connect)
         check("logs, connect: another's lease is not found", self.connect_to_another)
@@ -479,6 +487,10 @@ class Routes:
         expect(status == 200, f"{status}: {renewed}")
         expect(renewed["expiryTime"] > self.lease["expiryTime"], f"{renewed}")
 
+    def log_page(self):
+        page = self.get(f"{self.path()}/logs?tail=1")[1]
+        expect(len(page["entries"]) == 1 and page["cursor"], f"{page}")
+
     def delete(self):
         status, _, deleted = request(self.url, "DELETE", self.path())
         expect((status, deleted["state"]) == (200, "ended"), f"{status}: {deleted}")
@@ -504,6 +516,7 @@ class Routes:
             check(f"start-api: GET {path}", lambda path=path, field=field: self.reads(path, field))
         check("start-api: POST /api/provision", self.provision)
         check("start-api: GET /api/containers/{id}", self.get_lease)
+        check("start-api: GET /api/containers/{id}/logs", self.log_page)
         check("start-api: POST /api/containers/{id}/renew", self.renew)
         check("start-api: DELETE /api/containers/{id}", self.delete)
         check("start-api: what cannot be done is answered with a problem", self.refuses)

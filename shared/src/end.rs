@@ -4,6 +4,10 @@
 //! follows may be cut off anywhere: each step is success when it was done before, the claim
 //! falls due again after [`CLAIM_LIMIT`](crate::lease::CLAIM_LIMIT), and the reaper takes
 //! it over. The receipt comes last and is written once.
+//!
+//! Between the stop and the removal the end of the log is read, and kept beside the record
+//! before the receipt is written. Both have little time for it, and where they fail there is
+//! no log of this lease: no end waits for that or fails by it.
 
 use std::time::Duration;
 
@@ -13,6 +17,7 @@ use crate::{
     catalogue::{Catalogue, Image},
     host::{Host, HostError},
     lease::{Gone, Lease, Reason, Receipt, State, StateName},
+    logs::KeptLog,
     names::ContainerName,
     store::{ChangeError, Store, StoreError},
     time::Time,
@@ -20,6 +25,14 @@ use crate::{
 
 /// How long a container may take to stop whose image type is in no catalogue any more.
 const GRACE_OF_UNKNOWN: Duration = Duration::from_secs(2);
+
+/// How long the table has to take the end of a log.
+const KEEP_LIMIT: Duration = Duration::from_secs(1);
+
+/// How much of a log is in the receipt of a lease whose program ended by itself: so many
+/// lines, and of them so many bytes.
+const LAST_LINES: usize = 20;
+const LAST_BYTES: usize = 4 * 1024;
 
 /// What the verbs work with.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +42,13 @@ pub struct Tools<'t> {
     pub catalogue: &'t Catalogue,
     /// How long the record of an ended lease is kept.
     pub history: Duration,
+}
+
+/// A container that is gone, and what was read of its log.
+#[derive(Debug)]
+pub struct TakenDown {
+    gone: Gone,
+    log: Option<KeptLog>,
 }
 
 /// How an attempt to end a lease went.
@@ -90,7 +110,7 @@ pub async fn carry_out(tools: Tools<'_>, claimed: Lease) -> Result<EndOutcome, S
 
 /// Stops and removes the container of a lease whose end is claimed, and sees that it is
 /// gone. One that is gone already is success.
-pub async fn take_down(tools: Tools<'_>, claimed: &Lease) -> Result<Gone, HostError> {
+pub async fn take_down(tools: Tools<'_>, claimed: &Lease) -> Result<TakenDown, HostError> {
     let name = ContainerName::of_lease(&claimed.id);
     let grace = tools
         .catalogue
@@ -101,16 +121,25 @@ pub async fn take_down(tools: Tools<'_>, claimed: &Lease) -> Result<Gone, HostEr
     let stopped = tools.host.stop(&name, grace).await;
     let stopped_at = matches!(stopped, Ok(Some(_))).then(Time::now);
     let exit_code = stopped.ok().flatten().and_then(|stopped| stopped.exit_code);
-    let last_lines = match claimed.reason_when_due() {
-        Some(Reason::Failed) if stopped_at.is_some() => last_lines(tools.host, &name).await,
-        _ => Vec::new(),
+    // Now the log is whole, and still there.
+    let log = match stopped_at {
+        Some(_) => end_of_log(tools.host, &name).await,
+        None => None,
     };
     tools.host.remove(&name).await?;
-    Ok(Gone {
-        stopped_at,
-        exit_code,
-        last_lines,
-        removed_at: Time::now(),
+    // A program that ended by itself has said why, if at all, in its last lines.
+    let last_lines = match (claimed.reason_when_due(), &log) {
+        (Some(Reason::Failed), Some(log)) => log.last_messages(LAST_LINES, LAST_BYTES),
+        _ => Vec::new(),
+    };
+    Ok(TakenDown {
+        gone: Gone {
+            stopped_at,
+            exit_code,
+            last_lines,
+            removed_at: Time::now(),
+        },
+        log,
     })
 }
 
@@ -119,17 +148,20 @@ pub async fn take_down(tools: Tools<'_>, claimed: &Lease) -> Result<Gone, HostEr
 pub async fn write_down(
     tools: Tools<'_>,
     claimed: &Lease,
-    taken_down: Result<Gone, HostError>,
+    taken_down: Result<TakenDown, HostError>,
 ) -> Result<EndOutcome, StoreError> {
     let written = match taken_down {
-        Ok(gone) => tools
-            .store
-            .end(claimed, &gone, tools.history)
-            .await
-            .map(|ended| match ended.state {
+        Ok(TakenDown { gone, log }) => {
+            // Who sees the receipt finds the log.
+            if let Some(log) = log {
+                keep(tools, claimed, log, gone.removed_at).await;
+            }
+            let ended = tools.store.end(claimed, &gone, tools.history).await;
+            ended.map(|ended| match ended.state {
                 State::Ended(receipt) => EndOutcome::Ended(receipt),
                 _ => unreachable!("the store has just written the receipt"),
-            }),
+            })
+        }
         Err(error) => tools
             .store
             .attempt_failed(claimed, Time::now(), crate::jitter())
@@ -146,11 +178,20 @@ pub async fn write_down(
     }
 }
 
-/// A program that ended by itself has said why, if at all, in the last lines of its log.
-/// That they cannot be read keeps nobody from ending it.
-async fn last_lines(host: &Host, name: &ContainerName) -> Vec<String> {
-    host.last_lines(name).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "could not read the end of a log");
-        Vec::new()
-    })
+async fn end_of_log(host: &Host, name: &ContainerName) -> Option<KeptLog> {
+    let read = host.end_of_log(name).await;
+    read.inspect_err(|error| tracing::warn!(%error, "could not read the end of a log"))
+        .ok()
+}
+
+async fn keep(tools: Tools<'_>, claimed: &Lease, log: KeptLog, removed_at: Time) {
+    let purge_at = removed_at.plus(tools.history);
+    let keeping = tools.store.keep_log(&claimed.id, log, purge_at);
+    match tokio::time::timeout(KEEP_LIMIT, keeping).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(lease = %claimed.id, %error, "could not keep a log");
+        }
+        Err(_) => tracing::warn!(lease = %claimed.id, "could not keep a log in time"),
+    }
 }

@@ -19,6 +19,7 @@
 //! What is done with both, one file per verb:
 //!
 //! - [`provision`], [`renew`], [`delete`]: what an owner asks for.
+//! - [`log_page`]: a part of a log, by request.
 //! - [`end`]: how a lease ends, whoever asked for it.
 //! - [`cleanup`]: the reaper.
 //! - [`relay`]: a log, carried to a viewer.
@@ -29,6 +30,7 @@ pub mod delete;
 pub mod end;
 pub mod host;
 pub mod lease;
+pub mod log_page;
 pub mod logs;
 pub mod names;
 pub mod provision;

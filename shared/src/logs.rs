@@ -6,7 +6,9 @@
 //! [`Cursor`] holds a position in each stream: a timestamp, and how many lines of that
 //! stream had the same one before.
 
+mod kept;
 mod level;
+mod page;
 mod start;
 
 use std::{
@@ -18,7 +20,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use kept::{KEPT_LINES, KEPT_PIECES, Keeper, KeptLog};
 pub use level::Level;
+pub use page::{Filling, NotAQuery, PAGE_LIMIT, Page, Query};
 pub use start::{NotAStart, Start, TAIL_LIMIT, Tail};
 
 /// The longest line that is kept whole, in bytes; of a longer one this much is kept.
@@ -364,14 +368,16 @@ fn hash_of(text: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// A line's bytes as text.
-fn text_of(mut bytes: Vec<u8>, truncated: bool) -> String {
-    let cut_in_two = match std::str::from_utf8(&bytes) {
-        Err(error) if truncated && error.error_len().is_none() => Some(error.valid_up_to()),
-        _ => None,
-    };
-    // A character that our limit has cut in two is no fault of the line.
-    bytes.truncate(cut_in_two.unwrap_or(bytes.len()));
+/// Bytes as text. They were cut off by a limit of ours where they are `truncated`.
+pub(crate) fn text_of(mut bytes: Vec<u8>, truncated: bool) -> String {
+    if truncated && let Some(last) = bytes.utf8_chunks().last() {
+        // A character that our limit has cut in two is no fault of the text.
+        let cut = last.invalid();
+        if std::str::from_utf8(cut).is_err_and(|error| error.error_len().is_none()) {
+            let whole = bytes.len() - cut.len();
+            bytes.truncate(whole);
+        }
+    }
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
@@ -385,16 +391,35 @@ fn timestamp(nanos: i64) -> String {
 impl Entry {
     /// The entry as one line of a frame, without the newline.
     pub fn to_line(&self) -> String {
-        let line = serde_json::to_string(self).expect("an entry is made of texts");
+        let line = self.to_json();
         if line.len() <= ENTRY_LIMIT {
-            return line;
+            line
+        } else {
+            self.clone().shortened().to_json()
         }
-        // A control character takes six characters in JSON. What is cut here is not text.
-        let mut shorter = self.clone();
-        let keep = shorter.message.floor_char_boundary(ENTRY_LIMIT / 8);
-        shorter.message.truncate(keep);
-        shorter.truncated = true;
-        serde_json::to_string(&shorter).expect("an entry is made of texts")
+    }
+
+    /// The entry with what a frame would have of it, and how long it is as JSON.
+    fn bounded(self) -> (Self, usize) {
+        let bytes = self.to_json().len();
+        if bytes <= ENTRY_LIMIT {
+            return (self, bytes);
+        }
+        let shortened = self.shortened();
+        let bytes = shortened.to_json().len();
+        (shortened, bytes)
+    }
+
+    /// A control character takes six characters in JSON. What is cut here is not text.
+    fn shortened(mut self) -> Self {
+        let keep = self.message.floor_char_boundary(ENTRY_LIMIT / 8);
+        self.message.truncate(keep);
+        self.truncated = true;
+        self
+    }
+
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("an entry is made of texts")
     }
 
     /// The entry's line up to its cursor, which is the last field: what all viewers have in
@@ -576,6 +601,18 @@ mod tests {
         for nonsense in [&b""[..], b"x", b"no timestamp\n", &[0xff, b' ', b'\n']] {
             assert_eq!(assembler.take(Stream::Stdout, nonsense), None);
         }
+    }
+
+    #[test]
+    fn a_character_that_a_limit_has_cut_in_two_is_left_out() {
+        let bytes = |text: &str, cut: usize| text.as_bytes()[..text.len() - cut].to_vec();
+        assert_eq!(text_of(bytes("xä", 1), true), "x");
+        assert_eq!(text_of(bytes("xä", 1), false), "x\u{fffd}");
+        assert_eq!(text_of(bytes("xä", 0), true), "xä");
+        let with_another = [b"\xff", "ä€".as_bytes()].concat();
+        assert_eq!(text_of(with_another[..5].to_vec(), true), "\u{fffd}ä");
+        assert_eq!(text_of(b"x\xff".to_vec(), true), "x\u{fffd}");
+        assert_eq!(text_of(Vec::new(), true), "");
     }
 
     #[test]

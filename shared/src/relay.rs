@@ -16,7 +16,7 @@
 
 mod events;
 mod follow;
-mod start;
+pub(crate) mod start;
 
 use std::{
     future::Future,
@@ -190,7 +190,10 @@ pub async fn relay<C: Connections>(
     let name = ContainerName::of_lease(&task.lease);
     let cursor = match start::resolve(follows.host(), &name, &task.start).await {
         // A lease may have no container yet, and no more when it has ended.
-        Err(HostError::NotFound { .. }) => start::without_a_log(&task.start),
+        Err(HostError::NotFound { .. }) => match follows.kept(&task.lease).await {
+            Some(kept) => kept.resolve(&task.start),
+            None => task.start.without_a_log(),
+        },
         resolved => resolved?,
     };
     // What was skipped was skipped by a relay before this one.

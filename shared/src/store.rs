@@ -6,6 +6,7 @@
 //! | an owner's count of leases | `owner#OWNER` | `quota` |
 //! | a container seen without a lease | `reaper` | `sighting#CONTAINER` |
 //! | who watches a log, and the relay | see [`viewers`] | |
+//! | the end of a log | see [`kept`] | |
 //!
 //! A lease is read and written under its owner's key alone, so another owner's lease is not
 //! found. The local index `active` (`pk`, `activeSk`) holds the leases that have not ended,
@@ -22,6 +23,7 @@
 //! Everything else is a [`StoreError`], which says what was attempted; it is for the log,
 //! and no caller sees more of it than that the table cannot be used now.
 
+mod kept;
 mod record;
 mod viewers;
 

@@ -31,7 +31,7 @@ use crate::{SECOND, alpine_with, inspect, lease, wait_for};
 
 /// A viewer's end of a connection, as API Gateway or the one-machine server would hold it.
 #[derive(Clone, Default)]
-struct Viewer {
+pub(crate) struct Viewer {
     frames: Arc<Mutex<Vec<String>>>,
     gone: Arc<AtomicBool>,
     closed: Arc<AtomicBool>,
@@ -57,7 +57,7 @@ impl Connections for Viewer {
 
 impl Viewer {
     /// All lines so far, the container's and ours.
-    fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let frames = self.frames.lock().expect("no post panics");
         let lines = frames.iter().flat_map(|frame| frame.lines());
         lines
@@ -81,7 +81,7 @@ impl Viewer {
     }
 
     /// After what a client would go on that connects again.
-    fn cursor(&self) -> Cursor {
+    pub(crate) fn cursor(&self) -> Cursor {
         let lines = self.lines();
         let cursor = lines.iter().rev().find_map(|line| line["cursor"].as_str());
         cursor.map_or_else(Cursor::default, |cursor| {
@@ -165,7 +165,7 @@ async fn serve(
     run(app, viewer, relays, start, terms).await
 }
 
-fn task(id: &str, start: Start) -> Task {
+pub(crate) fn task(id: &str, start: Start) -> Task {
     Task {
         connection: CONNECTION.to_owned(),
         owner: Owner::local(),
@@ -175,7 +175,7 @@ fn task(id: &str, start: Start) -> Task {
 }
 
 /// Relays to one viewer that wishes nothing.
-async fn relay_to(
+pub(crate) async fn relay_to(
     bench: &Bench,
     viewer: &Viewer,
     task: &Task,
@@ -292,20 +292,39 @@ async fn the_end_of_a_lease_is_told_and_the_connection_closed() {
 }
 
 #[tokio::test]
-async fn the_log_of_a_lease_that_has_ended_is_its_end() {
+async fn the_log_of_a_lease_that_has_ended_is_what_was_kept_of_it_and_its_end() {
     let bench = Bench::new().await;
-    let id = lease(&bench).await;
+    let id = leased(&bench, "seq 1 20; echo last; sleep 60").await;
+    let first = Viewer::default();
+    let whole = task(&id, Start::with_all());
+    tokio::select! {
+        ended = relay_to(&bench, &first, &whole, None) => panic!("{ended:?}"),
+        () = wait_for("the lines are there", async || first.lines().len() >= 21) => {}
+    }
     Event::about("delete", &id).delete(&bench.app).await;
-    let viewer = Viewer::default();
-    let noted = Noted::default();
-    let start = watching(&bench, &id, Start::with_all()).await;
-    let relay = serve(&bench.app, &viewer, &noted, start, None);
-    let relayed = tokio::time::timeout(5 * SECOND, relay).await;
-    assert_eq!(relayed.unwrap().unwrap(), 0);
-    let lines = viewer.lines();
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!(lines[0]["event"], "ended");
-    assert!(viewer.closed.load(Ordering::SeqCst));
+    let tail = Start::With {
+        tail: Tail::Lines(3),
+        since: None,
+    };
+    let fifth = first.lines()[4]["cursor"].as_str().unwrap().parse();
+    for (start, lines) in [
+        (Start::with_all(), 21),
+        (tail, 3),
+        (Start::After(fifth.unwrap()), 16),
+        (Start::After(first.cursor()), 0),
+    ] {
+        let viewer = Viewer::default();
+        let noted = Noted::default();
+        let start = watching(&bench, &id, start).await;
+        let relay = serve(&bench.app, &viewer, &noted, start, None);
+        let relayed = tokio::time::timeout(5 * SECOND, relay).await;
+        assert_eq!(relayed.unwrap().unwrap(), 0);
+        let seen = viewer.lines();
+        assert_eq!(seen.len(), lines + 1, "{seen:?}");
+        assert_eq!(seen[..lines], first.lines()[21 - lines..]);
+        assert_eq!(seen[lines]["event"], "ended");
+        assert!(viewer.closed.load(Ordering::SeqCst));
+    }
 }
 
 #[tokio::test]

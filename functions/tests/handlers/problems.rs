@@ -237,6 +237,8 @@ async fn an_id_that_is_none_never_reaches_the_table_or_the_engine() {
         let about = |name| Event::about(name, id);
         assert_refused(&about("get").list(&bench.app).await, "invalid-lease-id");
         assert_refused(&about("renew").renew(&bench.app).await, "invalid-lease-id");
+        let answer = about("log-page").list(&bench.app).await;
+        assert_refused(&answer, "invalid-lease-id");
         let answer = about("delete").delete(&bench.app).await;
         assert_refused(&answer, "invalid-lease-id");
         let answer = connect(&bench, saved_for("logs-connect", id), true).await;
@@ -261,6 +263,8 @@ async fn a_lease_that_is_not_there_or_another_owners_is_not_found() {
             };
             assert_refused(&about("get").list(&bench.app).await, "lease-not-found");
             assert_refused(&about("renew").renew(&bench.app).await, "lease-not-found");
+            let answer = about("log-page").list(&bench.app).await;
+            assert_refused(&answer, "lease-not-found");
             let answer = about("delete").delete(&bench.app).await;
             assert_refused(&answer, "lease-not-found");
             let mut event = saved_for("logs-connect", &id);
@@ -303,6 +307,7 @@ async fn a_caller_whom_nobody_can_name() {
         assert_refused(&from("get").list(&bench.app).await, "unknown-caller");
         assert_refused(&from("delete").delete(&bench.app).await, "unknown-caller");
         assert_refused(&from("renew").renew(&bench.app).await, "unknown-caller");
+        assert_refused(&from("log-page").list(&bench.app).await, "unknown-caller");
     }
     for authorizer in [
         json!({"principalId": ""}),

@@ -164,6 +164,13 @@ def containers_of(lease_id):
     return docker("ps", "--all", "--quiet", f"--filter=label=containerlease.lease={lease_id}")
 
 
+def kept_log_of(stack, lease_id):
+    """What the table holds of the log of a lease that has ended; none where there is nothing."""
+    key = {"pk": {"S": f"log#{lease_id}"}, "sk": {"S": "log"}}
+    table = boto3.client("dynamodb")
+    return table.get_item(TableName=stack["TableName"], Key=key, ConsistentRead=True).get("Item")
+
+
 def wait_until(seconds, what, happened):
     """Waits for ``happened`` to answer something true, and answers that."""
     deadline = time.monotonic() + seconds

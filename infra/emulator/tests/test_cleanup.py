@@ -11,6 +11,7 @@ from conftest import (
     containers_of,
     docker,
     invoke,
+    kept_log_of,
     log_of,
     wait_until,
 )
@@ -41,6 +42,25 @@ def test_a_lease_whose_container_has_vanished_is_ended_as_lost(api, stack):
     ended = api.lease_of(lease["id"])
     assert ended["state"] == "ended", ended
     assert ended["receipt"]["reason"] == "lost"
+
+
+def test_the_log_of_a_program_that_ended_is_kept(api, stack):
+    lease = api.lease(command=["sh", "-c", "echo its last words; sleep 1; exit 3"])
+    wait_until(10, "the end of the program", lambda: exited(lease["id"]))
+    reap(stack)
+    ended = api.lease_of(lease["id"])
+    assert ended["receipt"]["lastLines"] == ["its last words"], ended
+    assert kept_log_of(stack, lease["id"])
+
+
+def exited(lease_id):
+    return docker(
+        "ps",
+        "--all",
+        "--quiet",
+        "--filter=status=exited",
+        f"--filter=label=containerlease.lease={lease_id}",
+    )
 
 
 def test_a_run_leaves_metrics_in_its_log(stack):

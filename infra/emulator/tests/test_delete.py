@@ -1,6 +1,6 @@
 """The delete function."""
 
-from conftest import assert_writes_its_log, containers_of
+from conftest import assert_writes_its_log, containers_of, kept_log_of
 
 
 def test_a_deleted_lease_has_no_container_and_a_receipt(api):
@@ -11,6 +11,12 @@ def test_a_deleted_lease_has_no_container_and_a_receipt(api):
     ended = api.lease_of(lease["id"])
     assert ended["state"] == "ended"
     assert ended["receipt"]["reason"] == "deleted"
+
+
+def test_the_log_of_a_deleted_lease_is_kept(api, stack):
+    lease = api.lease()
+    api.delete(lease["id"])
+    assert "purgeAt" in kept_log_of(stack, lease["id"])
 
 
 def test_its_log_is_written(api, stack):

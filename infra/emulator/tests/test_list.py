@@ -1,7 +1,7 @@
 """The list function: all that only reads."""
 
 import pytest
-from conftest import assert_writes_its_log
+from conftest import assert_writes_its_log, wait_until
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/api/images", "/api/containers"])
@@ -21,6 +21,26 @@ def test_a_lease_is_listed_and_found(api):
     listed = api.get("/api/containers").body["containers"]
     assert lease["id"] in [one["id"] for one in listed]
     assert api.lease_of(lease["id"])["state"] == "running"
+
+
+def test_a_log_is_read_page_by_page_and_after_the_end(api):
+    lease = api.lease(command=["sh", "-c", "seq 1 30; sleep 600"])
+    path = f"/api/containers/{lease['id']}/logs"
+
+    def messages(query):
+        answer = api.get(f"{path}?{query}")
+        assert answer.status == 200, answer
+        return [entry["message"] for entry in answer.body["entries"]], answer.body
+
+    everything = [str(number) for number in range(1, 31)]
+    wait_until(10, "the log", lambda: messages("limit=100")[0] == everything)
+    first, page = messages("limit=20")
+    assert (first, page["more"]) == (everything[:20], True)
+    assert messages("search=30")[0] == ["30"]
+    api.delete(lease["id"])
+    rest, last = messages(f"cursor={page['cursor']}")
+    assert (rest, last["more"], last["gap"]) == (everything[20:], False, False)
+    assert last["state"] == "ended"
 
 
 def test_what_is_not_there_is_a_problem_that_names_the_request(api):

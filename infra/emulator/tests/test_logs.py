@@ -109,6 +109,20 @@ def test_a_viewer_is_told_the_end_and_the_connection_is_closed(api, stack):
     assert last["receipt"]["reason"] == "deleted"
 
 
+def test_a_viewer_who_comes_after_the_end_has_what_was_kept(api, stack):
+    lease = api.lease(command=["sh", "-c", "echo here; sleep 600"])
+    time.sleep(1)
+    api.delete(lease["id"])
+
+    async def hear():
+        waiting = []
+        async with viewer(stack, lease["id"]) as socket:
+            return [await next_object(socket, waiting) for _ in range(2)]
+
+    line, end = asyncio.run(hear())
+    assert (line["message"], end["event"]) == ("here", "ended")
+
+
 def test_viewers_of_one_log_share_a_relay_and_are_forgotten_when_they_leave(api, stack):
     lease = api.lease(command=COUNTING)
 

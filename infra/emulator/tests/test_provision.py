@@ -1,6 +1,7 @@
 """The provision function."""
 
-from conftest import assert_writes_its_log, containers_of, docker
+import boto3
+from conftest import assert_writes_its_log, containers_of, docker, kept_log_of
 
 
 def test_a_lease_has_its_container_with_its_limits(api, stack):
@@ -27,6 +28,20 @@ def test_a_command_that_cannot_run_leaves_no_container(api):
     answer = api.call("POST", "/api/provision", body)
     assert (answer.status, answer.problem) == (422, "cannot-run")
     assert api.get("/readyz").status == 200
+
+
+def test_the_log_of_what_could_not_run_is_kept(api, stack):
+    body = {"imageType": "alpine", "durationMinutes": 1, "name": "kept for its log"}
+    answer = api.call("POST", "/api/provision", {**body, "command": ["/no/such/program"]})
+    assert answer.status == 422, answer
+    items = boto3.client("dynamodb").scan(
+        TableName=stack["TableName"],
+        FilterExpression="#name = :name",
+        ExpressionAttributeNames={"#name": "name"},
+        ExpressionAttributeValues={":name": {"S": body["name"]}},
+    )["Items"]
+    ids = [item["sk"]["S"].removeprefix("lease#") for item in items]
+    assert ids and all(kept_log_of(stack, lease_id) for lease_id in ids)
 
 
 def test_its_log_is_written(api, stack):

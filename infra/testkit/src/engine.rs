@@ -269,11 +269,17 @@ impl Container {
         })
     }
 
-    /// Its log as the engine frames it: the stream, three zeros, the length, the line.
-    fn framed_log(&self) -> Vec<u8> {
+    /// Its log as the engine frames it: the stream, three zeros, the length, the line, which
+    /// has the time of its writing before it if that is asked for.
+    fn framed_log(&self, stamped: bool) -> Vec<u8> {
         let mut frames = Vec::new();
         for line in &self.log {
-            let line = format!("{line}\n");
+            let stamp = if stamped {
+                format!("{} ", self.created_at)
+            } else {
+                String::new()
+            };
+            let line = format!("{stamp}{line}\n");
             let length = u32::try_from(line.len()).expect("a line is short");
             frames.extend([1, 0, 0, 0]);
             frames.extend(length.to_be_bytes());
@@ -499,7 +505,8 @@ async fn answer(
             None => Err(no_such(name)),
         },
         ("GET", ["containers", name, "logs"]) => {
-            let log = shared.state().get(name).map(|it| it.framed_log());
+            let stamped = query("timestamps").is_some_and(|stamped| stamped == "true");
+            let log = shared.state().get(name).map(|it| it.framed_log(stamped));
             match log {
                 Some(log) => return Ok(Response::new(Full::from(log))),
                 None => Err(no_such(name)),

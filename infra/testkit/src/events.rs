@@ -81,6 +81,12 @@ impl Event {
         self
     }
 
+    /// The event with this query, as it stands behind the question mark.
+    pub fn query(mut self, query: &str) -> Self {
+        self.0["rawQueryString"] = Value::from(query);
+        self
+    }
+
     /// The event with another method.
     pub fn method(mut self, method: &str) -> Self {
         self.0["requestContext"]["http"]["method"] = Value::from(method);

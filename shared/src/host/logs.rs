@@ -1,20 +1,19 @@
 //! Containers' logs, as the engine gives them.
 
-use bollard::{
-    Docker,
-    container::LogOutput,
-    query_parameters::{LogsOptions, LogsOptionsBuilder},
-};
+use std::time::Duration;
+
+use bollard::{container::LogOutput, query_parameters::LogsOptionsBuilder};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt};
 
-use super::{Host, HostError, LOOK_LIMIT, error};
-use crate::names::ContainerName;
+use super::{Host, HostError, error};
+use crate::{
+    logs::{self, KEPT_PIECES, Keeper, KeptLog},
+    names::ContainerName,
+};
 
-/// How much of a log is kept in the receipt of a lease whose program ended by itself: so
-/// many lines, and of them so many bytes.
-const LAST_LINES: u32 = 20;
-const LAST_BYTES: usize = 4 * 1024;
+/// How long the engine has to give the end of a log. The container's own end waits for it.
+const END_LIMIT: Duration = Duration::from_secs(1);
 
 /// What the engine sends of a log: a timestamp, a space, and a line with its end, or a part
 /// of a line that is longer than 16 KiB.
@@ -67,33 +66,21 @@ impl Host {
         })))
     }
 
-    /// The end of a container's log, from both streams: some lines, and of them what fits
-    /// into a receipt.
-    pub async fn last_lines(&self, name: &ContainerName) -> Result<Vec<String>, HostError> {
-        let options: &LogsOptions = &LogsOptionsBuilder::new()
-            .stdout(true)
-            .stderr(true)
-            .tail(&LAST_LINES.to_string())
-            .build();
-        let read = |docker: Docker| async move {
-            let pieces = docker.logs(name.as_str(), Some(options.clone()));
-            let pieces = pieces.map_ok(LogOutput::into_bytes);
-            pieces.try_collect::<Vec<_>>().await
+    /// The end of the log of a container that has stopped.
+    pub async fn end_of_log(&self, name: &ContainerName) -> Result<KeptLog, HostError> {
+        let read = async {
+            let mut pieces = self.read_log(name, Read::Tail(KEPT_PIECES)).await?;
+            let mut keeper = Keeper::default();
+            while let Some(piece) = pieces.next().await {
+                let piece = piece?;
+                keeper.take(logs::stream_of(piece.stderr), &piece.bytes);
+            }
+            Ok(keeper.finish())
         };
-        let attempted = "reading the end of a log";
-        let pieces = self.client.call(attempted, LOOK_LIMIT, read).await?;
-        let bytes = pieces.concat();
-        let text = String::from_utf8_lossy(&bytes);
-        let mut room = LAST_BYTES;
-        let mut last: Vec<String> = text
-            .lines()
-            .rev()
-            .map_while(|line| {
-                room = room.checked_sub(line.len())?;
-                Some(line.to_owned())
-            })
-            .collect();
-        last.reverse();
-        Ok(last)
+        tokio::time::timeout(END_LIMIT, read)
+            .await
+            .unwrap_or(Err(HostError::TimedOut {
+                attempted: "reading the end of a log",
+            }))
     }
 }

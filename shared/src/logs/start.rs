@@ -51,6 +51,16 @@ impl Start {
         }
     }
 
+    /// The cursor after which a view begins whose log is not there, or not yet.
+    pub fn without_a_log(&self) -> Cursor {
+        match self {
+            Self::After(cursor) => *cursor,
+            Self::With { since, .. } => since.map_or_else(Cursor::default, |since| {
+                Cursor::before(since.as_millis().saturating_mul(1_000_000))
+            }),
+        }
+    }
+
     /// Reads what a caller asks for. An empty text asks for nothing. How long ago is counted
     /// from `now`.
     pub fn parse(
@@ -101,7 +111,7 @@ fn time(text: &str, now: Time) -> Option<Time> {
 }
 
 /// A number in digits alone: the parser of numbers would also take a sign.
-fn number(text: &str) -> Option<u32> {
+pub(super) fn number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }

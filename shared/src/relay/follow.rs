@@ -29,7 +29,7 @@ use super::RelayError;
 use crate::{
     host::{Host, HostError, Read},
     lease::{Receipt, State},
-    logs::{self, Assembler, Cursor, Entry, Position, Stream},
+    logs::{self, Assembler, Cursor, Entry, KeptLog, Position, Stream},
     names::{ContainerName, LeaseId, Owner},
     store::Store,
 };
@@ -101,6 +101,11 @@ impl Follows {
 
     pub(super) fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// What was kept of the log of a lease that has ended.
+    pub(super) async fn kept(&self, lease: &LeaseId) -> Option<KeptLog> {
+        kept(&self.store, lease).await
     }
 
     /// The follow of a lease's log: the one that runs, or a new one that begins at `cursor`.
@@ -419,14 +424,17 @@ impl Reading {
         self.shared.head.send_modify(|head| head.end = Some(end));
     }
 
-    /// Reads until the lease has ended.
+    /// Reads until the lease has ended, and what was kept of its log.
     async fn to_the_end(&self) -> Result<Receipt, RelayError> {
         let mut pause = Duration::from_millis(100);
         let mut engine_away_since = None;
         loop {
             let lease = self.store.get(&self.owner, &self.lease).await?;
             match lease.ok_or(RelayError::NoLease)?.state {
-                State::Ended(receipt) => return Ok(receipt),
+                State::Ended(receipt) => {
+                    self.push_kept().await;
+                    return Ok(receipt);
+                }
                 State::Provisioning => {}
                 State::Running | State::Ending(_) | State::Quarantined(_) => {
                     let before = self.after();
@@ -496,6 +504,18 @@ impl Reading {
         Ok(())
     }
 
+    /// What was not read before the container was gone is in what was kept of its log.
+    async fn push_kept(&self) {
+        let Some(kept) = kept(&self.store, &self.lease).await else {
+            return;
+        };
+        let mut after = self.after();
+        let missing = kept.entries.iter();
+        let missing = missing.filter(|entry| after.pass(entry.stream, entry.position));
+        let missing: Vec<_> = missing.map(Line::from).collect();
+        self.push(missing).await;
+    }
+
     /// Puts lines into the ring, as far as there is room at a time.
     async fn push(&self, lines: Vec<Line>) {
         let mut lines = lines.into_iter().peekable();
@@ -522,6 +542,15 @@ impl Reading {
     fn after(&self) -> Cursor {
         lock(&self.shared.state).ring.after
     }
+}
+
+/// What was kept of a log; nothing where that cannot be read, which holds up no viewer.
+async fn kept(store: &Store, lease: &LeaseId) -> Option<KeptLog> {
+    let kept = store.kept_log(lease).await;
+    kept.unwrap_or_else(|error| {
+        tracing::warn!(%lease, %error, "could not read a log that was kept");
+        None
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

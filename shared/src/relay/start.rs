@@ -8,27 +8,18 @@ use crate::{
     host::{Host, HostError, Read},
     logs::{self, Assembler, Cursor, Start, Tail},
     names::ContainerName,
-    time::Time,
 };
 
 /// How long the engine may take to say where the last lines of a log begin.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Where a view begins whose log is not there yet.
-pub(super) fn without_a_log(start: &Start) -> Cursor {
-    match start {
-        Start::After(cursor) => *cursor,
-        Start::With { since, .. } => since.map_or_else(Cursor::default, before),
-    }
-}
-
 /// The cursor after which a view begins.
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     host: &Host,
     name: &ContainerName,
     start: &Start,
 ) -> Result<Cursor, HostError> {
-    let without = without_a_log(start);
+    let without = start.without_a_log();
     let Start::With {
         tail: Tail::Lines(lines),
         ..
@@ -115,8 +106,4 @@ async fn limited<T>(
 ) -> Result<T, HostError> {
     let limited = tokio::time::timeout(LIMIT, work).await;
     limited.unwrap_or(Err(HostError::TimedOut { attempted }))
-}
-
-fn before(time: Time) -> Cursor {
-    Cursor::before(time.as_millis().saturating_mul(1_000_000))
 }

@@ -1,0 +1,47 @@
+//! `GET /api/containers/{id}/logs`: a part of a lease's log.
+
+use containerlease_shared::{
+    lease::StateName,
+    log_page,
+    logs::{Cursor, Entry, NotAQuery, NotAStart, Query},
+    time::Time,
+};
+use lambda_http::{Request, RequestExt as _};
+use serde::Serialize;
+
+use crate::{
+    answer::{lease_id, owner},
+    app::App,
+    problem::Problem,
+};
+
+/// Lines of a log, as its viewers have them.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct LogPage {
+    entries: Vec<Entry>,
+    /// Where to go on, whatever was left out.
+    cursor: Cursor,
+    /// Whether there is more after the cursor already.
+    more: bool,
+    /// Whether lines before the first one may be missing.
+    gap: bool,
+    state: StateName,
+}
+
+pub(crate) async fn log_page(app: &App, request: &Request) -> Result<LogPage, Problem> {
+    let (owner, id) = (owner(request)?, lease_id(request)?);
+    let parameters = request.query_string_parameters_ref();
+    let parameter = |name: &str| parameters.and_then(|parameters| parameters.first(name));
+    let query = Query::parse(parameter, Time::now()).map_err(|error| match error {
+        NotAQuery::Start(NotAStart::Cursor(_)) => Problem::invalid_cursor(),
+        other => Problem::invalid_log_view(&other),
+    })?;
+    let read = log_page::log_page(&app.store, &app.host, &owner, &id, &query).await?;
+    Ok(LogPage {
+        entries: read.page.entries,
+        cursor: read.page.cursor,
+        more: read.page.more,
+        gap: read.gap,
+        state: read.state,
+    })
+}
