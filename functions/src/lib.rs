@@ -4,9 +4,9 @@
 //!
 //! One file per function, each with its handlers:
 //!
-//! - [`provision`], [`renew`], [`delete`]: one route each of the HTTP API.
-//! - [`list`]: the routes that only read: leases, one lease, its log ([`log_page`]), the
-//!   catalogue, health.
+//! - [`provision`], [`renew`], [`delete`], [`exec`]: one route each of the HTTP API.
+//! - [`list`]: the routes that only read: leases, one lease, its log ([`log_page`]) and what
+//!   it uses ([`stats`]), the catalogue, health.
 //! - [`cleanup`]: the schedule's target.
 //! - [`logs`]: the WebSocket API's routes; [`relay`]: what they start for a log's viewers.
 //!
@@ -19,6 +19,7 @@ pub mod answer;
 pub mod app;
 pub mod cleanup;
 pub mod delete;
+pub mod exec;
 pub mod list;
 pub mod log_page;
 pub mod logs;
@@ -28,4 +29,5 @@ pub mod provision;
 pub mod relay;
 pub mod renew;
 pub mod routes;
+pub mod stats;
 pub mod view;

@@ -1,4 +1,5 @@
-//! What only reads: the owner's leases, one lease, its log, the catalogue, and health.
+//! What only reads: the owner's leases, one lease, its log and what it uses, the catalogue,
+//! and health.
 
 use containerlease_shared::{
     host::HostError,
@@ -14,6 +15,7 @@ use crate::{
     log_page::log_page,
     problem::Problem,
     routes::route,
+    stats::stats,
     view::{Container, Containers, Images},
 };
 
@@ -33,6 +35,9 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
         "/readyz" => readiness(app).await,
         path if path.starts_with("/api/containers/") && path.ends_with("/logs") => {
             answer(&request, StatusCode::OK, log_page(app, &request).await)
+        }
+        path if path.starts_with("/api/containers/") && path.ends_with("/stats") => {
+            answer(&request, StatusCode::OK, stats(app, &request).await)
         }
         path if path.starts_with("/api/containers/") => {
             answer(&request, StatusCode::OK, one(app, &request).await)

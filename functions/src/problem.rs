@@ -9,6 +9,7 @@ use std::time::Duration;
 use containerlease_shared::{
     delete::DeleteError,
     host::HostError,
+    inside::InsideError,
     lease::RenewRefused,
     log_page::LogPageError,
     provision::ProvisionError,
@@ -203,6 +204,16 @@ impl Problem {
         }
     }
 
+    fn not_yet_running() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "lease-not-running",
+            "The lease's container does not run yet",
+            "Try again when its state is running.",
+        )
+        .retry_after(2)
+    }
+
     fn contended() -> Self {
         Self::new(
             StatusCode::CONFLICT,
@@ -305,13 +316,7 @@ impl From<RenewError> for Problem {
                 "The lease is over",
                 "It cannot be renewed any more; lease again.",
             ),
-            RenewError::Refused(RenewRefused::NotYetRunning) => Self::new(
-                StatusCode::CONFLICT,
-                "lease-not-running",
-                "The lease's container does not run yet",
-                "Try again when its state is running.",
-            )
-            .retry_after(2),
+            RenewError::Refused(RenewRefused::NotYetRunning) => Self::not_yet_running(),
             RenewError::Contended => Self::contended(),
             RenewError::Store(error) => (&error).into(),
         }
@@ -324,6 +329,46 @@ impl From<DeleteError> for Problem {
             DeleteError::NotFound => Self::lease_not_found(),
             DeleteError::Contended => Self::contended(),
             DeleteError::Store(error) => (&error).into(),
+        }
+    }
+}
+
+impl From<InsideError> for Problem {
+    fn from(error: InsideError) -> Self {
+        match error {
+            InsideError::NotFound => Self::lease_not_found(),
+            InsideError::NotYetRunning => Self::not_yet_running(),
+            InsideError::Over => Self::new(
+                StatusCode::CONFLICT,
+                "lease-over",
+                "The lease is over",
+                "Its container is gone, or goes; lease again.",
+            ),
+            InsideError::Stopped => Self::new(
+                StatusCode::CONFLICT,
+                "lease-over",
+                "The lease's program has ended",
+                "The lease ends with it; GET /api/containers/{id}/logs has its last lines.",
+            ),
+            InsideError::Paused => Self::new(
+                StatusCode::CONFLICT,
+                "container-paused",
+                "The container is paused",
+                "Nothing can be run in it until the operator has unpaused it.",
+            ),
+            // As with a provision, the runtime's sentence may name paths of the host.
+            InsideError::CannotRun(message) => {
+                tracing::info!(message, "a command cannot be run");
+                Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "cannot-run",
+                    "The command could not be run as asked",
+                    "Check that the program exists in the image and may be executed, and that \
+                     the container is not at its limit of processes.",
+                )
+            }
+            InsideError::Store(error) => (&error).into(),
+            InsideError::Host(error) => Self::cannot_reach_inside(&error),
         }
     }
 }

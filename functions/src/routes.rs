@@ -6,7 +6,7 @@ use http::Method;
 use lambda_http::{Body, Request, Response};
 use percent_encoding::percent_decode_str;
 
-use crate::{app::App, delete, list, problem::Problem, provision, renew};
+use crate::{app::App, delete, exec, list, problem::Problem, provision, renew};
 
 /// A function of the HTTP API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,7 @@ pub enum Function {
     Provision,
     Renew,
     Delete,
+    Exec,
     List,
 }
 
@@ -24,6 +25,7 @@ impl Function {
             Self::Provision => provision::handle(app, request).await,
             Self::Renew => renew::handle(app, request).await,
             Self::Delete => delete::handle(app, request).await,
+            Self::Exec => exec::handle(app, request).await,
             Self::List => list::handle(app, request).await,
         }
     }
@@ -46,7 +48,8 @@ pub fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), 
             ],
         ),
         ["api", "containers", id, "renew"] => (Some(id), &[(Method::POST, Function::Renew)]),
-        ["api", "containers", id, "logs"] => (Some(id), &[(Method::GET, Function::List)]),
+        ["api", "containers", id, "exec"] => (Some(id), &[(Method::POST, Function::Exec)]),
+        ["api", "containers", id, "logs" | "stats"] => (Some(id), &[(Method::GET, Function::List)]),
         _ => return Err(Problem::route_not_found()),
     };
     let function = functions.iter().find(|(allowed, _)| allowed == method);

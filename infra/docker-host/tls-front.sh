@@ -31,6 +31,7 @@ install_socat() {
 command -v socat >/dev/null || install_socat
 "$here/certificates.sh" "$2" IP:127.0.0.1 DNS:localhost
 server=$2/server
-# It tells a client whose certificate it refuses, as dockerd does.
-exec socat "OPENSSL-LISTEN:$3,bind=127.0.0.1,reuseaddr,fork,cert=$server/cert.pem,key=$server/key.pem,cafile=$server/ca.pem,verify=1" \
+# It tells a client whose certificate it refuses, as dockerd does. A client that has no more to
+# send to a command still waits for its output, longer than socat would by itself.
+exec socat -t 30 "OPENSSL-LISTEN:$3,bind=127.0.0.1,reuseaddr,fork,cert=$server/cert.pem,key=$server/key.pem,cafile=$server/ca.pem,verify=1" \
   "UNIX-CONNECT:$1"

@@ -234,6 +234,20 @@ class Invocations:
         expect(later.total_seconds() > 200, f"{end} after {before}")
         return answer.took
 
+    def exec(self):
+        answer = invoke("ExecFunction", "exec", lease=self.ubuntu["id"])
+        done = answer.body(200)
+        expect((done["stdout"], done["stderr"]) == ("hello\n", "done\n"), f"{done}")
+        expect(done["exitCode"] == 0 and not done["timedOut"], f"{done}")
+        return answer.took
+
+    def stats(self):
+        answer = invoke("ListFunction", "stats", lease=self.redis["id"])
+        used = answer.body(200)
+        expect(used["memory"]["usedBytes"] > 0, f"{used}")
+        expect(used["processes"]["count"] > 0, f"{used}")
+        return answer.took
+
     def log_page(self):
         answer = invoke("ListFunction", "log-page", lease=self.redis["id"])
         lines = docker("logs", *container_of(self.redis["id"], self.deployment)).splitlines()
@@ -382,7 +396,9 @@ class Invocations:
         check("list, get: a lease", self.get)
         check("list, get: another's lease is not found", self.get_of_another)
         check("list, log page: the whole log", self.log_page)
+        check("list, stats: what a lease uses", self.stats)
         check("renew: a later end", self.renew)
+        check("exec: both streams and an exit code", self.exec)
         check("logs, connect: the viewer gets the whole log", self.connect)
         check("logs, connect: another's lease is not found", self.connect_to_another)
         check("logs, message: a ping is answered", self.message)
@@ -487,6 +503,14 @@ class Routes:
         expect(status == 200, f"{status}: {renewed}")
         expect(renewed["expiryTime"] > self.lease["expiryTime"], f"{renewed}")
 
+    def exec(self):
+        asked = {"command": ["echo", "hello"]}
+        status, _, done = request(self.url, "POST", f"{self.path()}/exec", asked)
+        expect((status, done["stdout"]) == (200, "hello\n"), f"{status}: {done}")
+
+    def stats(self):
+        expect(self.get(f"{self.path()}/stats")[1]["memory"]["usedBytes"] > 0, "no memory is used")
+
     def log_page(self):
         page = self.get(f"{self.path()}/logs?tail=1")[1]
         expect(len(page["entries"]) == 1 and page["cursor"], f"{page}")
@@ -516,7 +540,9 @@ class Routes:
             check(f"start-api: GET {path}", lambda path=path, field=field: self.reads(path, field))
         check("start-api: POST /api/provision", self.provision)
         check("start-api: GET /api/containers/{id}", self.get_lease)
+        check("start-api: GET /api/containers/{id}/stats", self.stats)
         check("start-api: GET /api/containers/{id}/logs", self.log_page)
+        check("start-api: POST /api/containers/{id}/exec", self.exec)
         check("start-api: POST /api/containers/{id}/renew", self.renew)
         check("start-api: DELETE /api/containers/{id}", self.delete)
         check("start-api: what cannot be done is answered with a problem", self.refuses)

@@ -143,7 +143,7 @@ build() {
   # sam builds one function after the other. All binaries at once keep both ends of the machine
   # busy, and sam finds them ready. Where rustup is not found, no target is downloaded.
   RUSTUP=none cargo lambda build --release --quiet \
-    --bin provision --bin list --bin renew --bin delete --bin cleanup --bin logs
+    --bin provision --bin list --bin renew --bin delete --bin exec --bin cleanup --bin logs
   RUSTUP=none sam build >"$state/build.log" 2>&1 || {
     tail -n 20 "$state/build.log" >&2
     fail "sam build failed; its last lines are above."

@@ -10,7 +10,9 @@
 mod certificates;
 mod client;
 mod error;
+mod exec;
 mod logs;
+mod stats;
 mod transport;
 
 use std::{
@@ -33,7 +35,9 @@ use bollard::{
 use tokio::sync::Mutex;
 
 pub use error::{HostError, TlsFault};
+pub use exec::{Command, Executed, OUTPUT_LIMIT, Output};
 pub use logs::{LogPiece, Read};
+pub use stats::Usage;
 
 use client::Client;
 

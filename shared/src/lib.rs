@@ -19,6 +19,7 @@
 //! What is done with both, one file per verb:
 //!
 //! - [`provision`], [`renew`], [`delete`]: what an owner asks for.
+//! - [`exec`], [`stats`]: what is done [inside] a container while it runs.
 //! - [`log_page`]: a part of a log, by request.
 //! - [`end`]: how a lease ends, whoever asked for it.
 //! - [`cleanup`]: the reaper.
@@ -28,7 +29,9 @@ pub mod catalogue;
 pub mod cleanup;
 pub mod delete;
 pub mod end;
+pub mod exec;
 pub mod host;
+pub mod inside;
 pub mod lease;
 pub mod log_page;
 pub mod logs;
@@ -38,6 +41,7 @@ pub mod relay;
 pub mod renew;
 pub mod request;
 pub mod settings;
+pub mod stats;
 pub mod store;
 pub mod time;
 

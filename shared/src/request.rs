@@ -3,9 +3,13 @@
 //! A parser collects every fault of a body before it answers, so that nobody has to mend
 //! a request field by field. What it returns is checked; nothing deeper checks again.
 
+mod exec;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Map, Value};
+
+pub use exec::Exec;
 
 use crate::catalogue::{Catalogue, Image, Range};
 

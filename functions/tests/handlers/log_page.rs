@@ -353,14 +353,22 @@ async fn an_engine_or_a_table_out_of_reach_is_a_problem() {
     let id = lease(&bench).await;
     bench.engine_proxy().on_each(|_| Fault::Cut);
     let app = &bench.app;
-    let answers = async || [Event::about("log-page", &id).list(app).await];
-    for answer in answers().await {
+    let answers = async || {
+        tokio::join!(
+            Event::about("exec", &id).exec(app),
+            Event::about("stats", &id).list(app),
+            Event::about("log-page", &id).list(app),
+        )
+    };
+    let (exec, stats, logs) = answers().await;
+    for answer in [exec, stats, logs] {
         assert_refused(&answer, "engine-unavailable");
         assert!(!answer.body["detail"].as_str().unwrap().contains("leased"));
     }
     bench.engine_proxy().heal();
     bench.table_proxy().on_each(|_| Fault::Cut);
-    for answer in answers().await {
+    let (exec, stats, logs) = answers().await;
+    for answer in [exec, stats, logs] {
         assert_refused(&answer, "store-unavailable");
     }
 }

@@ -6,6 +6,7 @@
 mod cleanup;
 mod crash;
 mod delete;
+mod exec;
 mod list;
 mod log_page;
 mod logs;

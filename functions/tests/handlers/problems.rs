@@ -47,6 +47,7 @@ const PROBLEMS: &[(&str, u16, bool)] = &[
     ("quota-reached", 429, true),
     ("lease-over", 409, false),
     ("lease-not-running", 409, true),
+    ("container-paused", 409, false),
 ];
 
 /// Words of the parts behind the handlers. A caller has no use for them, and somebody who
@@ -136,6 +137,8 @@ async fn a_body_that_cannot_be_read() {
         assert_refused(&answer.provision(&bench.app).await, "invalid-body");
         let answer = Event::saved("renew").raw_body(body);
         assert_refused(&answer.renew(&bench.app).await, "invalid-body");
+        let answer = Event::saved("exec").raw_body(body);
+        assert_refused(&answer.exec(&bench.app).await, "invalid-body");
     }
     for bytes in [2 * 1024 * 1024, 64 * 1024 + 1] {
         let body = format!("\"{}\"", "x".repeat(bytes - 2));
@@ -143,6 +146,8 @@ async fn a_body_that_cannot_be_read() {
         assert_refused(&answer.provision(&bench.app).await, "body-too-large");
         let answer = Event::saved("renew").raw_body(&body);
         assert_refused(&answer.renew(&bench.app).await, "body-too-large");
+        let answer = Event::saved("exec").raw_body(&body);
+        assert_refused(&answer.exec(&bench.app).await, "body-too-large");
     }
     bench
         .assert_nothing_leaked(&Owner::local(), "refused bodies")
@@ -237,6 +242,8 @@ async fn an_id_that_is_none_never_reaches_the_table_or_the_engine() {
         let about = |name| Event::about(name, id);
         assert_refused(&about("get").list(&bench.app).await, "invalid-lease-id");
         assert_refused(&about("renew").renew(&bench.app).await, "invalid-lease-id");
+        assert_refused(&about("exec").exec(&bench.app).await, "invalid-lease-id");
+        assert_refused(&about("stats").list(&bench.app).await, "invalid-lease-id");
         let answer = about("log-page").list(&bench.app).await;
         assert_refused(&answer, "invalid-lease-id");
         let answer = about("delete").delete(&bench.app).await;
@@ -263,6 +270,8 @@ async fn a_lease_that_is_not_there_or_another_owners_is_not_found() {
             };
             assert_refused(&about("get").list(&bench.app).await, "lease-not-found");
             assert_refused(&about("renew").renew(&bench.app).await, "lease-not-found");
+            assert_refused(&about("exec").exec(&bench.app).await, "lease-not-found");
+            assert_refused(&about("stats").list(&bench.app).await, "lease-not-found");
             let answer = about("log-page").list(&bench.app).await;
             assert_refused(&answer, "lease-not-found");
             let answer = about("delete").delete(&bench.app).await;
@@ -307,6 +316,8 @@ async fn a_caller_whom_nobody_can_name() {
         assert_refused(&from("get").list(&bench.app).await, "unknown-caller");
         assert_refused(&from("delete").delete(&bench.app).await, "unknown-caller");
         assert_refused(&from("renew").renew(&bench.app).await, "unknown-caller");
+        assert_refused(&from("exec").exec(&bench.app).await, "unknown-caller");
+        assert_refused(&from("stats").list(&bench.app).await, "unknown-caller");
         assert_refused(&from("log-page").list(&bench.app).await, "unknown-caller");
     }
     for authorizer in [

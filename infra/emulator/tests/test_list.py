@@ -43,6 +43,15 @@ def test_a_log_is_read_page_by_page_and_after_the_end(api):
     assert last["state"] == "ended"
 
 
+def test_the_use_of_a_lease_is_counted(api):
+    lease = api.lease(memoryMB=64)
+    answer = api.get(f"/api/containers/{lease['id']}/stats")
+    assert answer.status == 200, answer
+    assert answer.body["memory"]["limitBytes"] == 64 * 1024 * 1024
+    assert answer.body["memory"]["usedBytes"] > 0
+    assert answer.body["processes"]["count"] > 0
+
+
 def test_what_is_not_there_is_a_problem_that_names_the_request(api):
     nobodys = "/api/containers/0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c"
     for path, status, problem in [

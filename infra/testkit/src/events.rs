@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use containerlease_functions::{app::App, delete, list, provision, renew};
+use containerlease_functions::{app::App, delete, exec, list, provision, renew};
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 
@@ -122,6 +122,11 @@ impl Event {
     /// What the `delete` function answers.
     pub async fn delete(self, app: &App) -> Answer {
         Answer::of(&delete::handle(app, self.request()).await)
+    }
+
+    /// What the `exec` function answers.
+    pub async fn exec(self, app: &App) -> Answer {
+        Answer::of(&exec::handle(app, self.request()).await)
     }
 
     /// What the `renew` function answers.

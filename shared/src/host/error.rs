@@ -18,6 +18,12 @@ pub enum HostError {
     /// Somebody else removes the container just now.
     #[error("the container is being removed already")]
     RemovalInProgress,
+    /// The container was paused, and nothing can be run in it.
+    #[error("{attempted}: the container is paused")]
+    Paused { attempted: &'static str },
+    /// The container does not run.
+    #[error("{attempted}: the container does not run")]
+    NotRunning { attempted: &'static str },
     /// The engine does not have the image.
     #[error("the engine does not have the image {image}")]
     ImageMissing { image: String },
@@ -126,6 +132,8 @@ fn from_status(attempted: &'static str, status: u16, message: String) -> HostErr
         409 if message.contains("already in use") || message.contains("already exists") => {
             HostError::NameTaken
         }
+        409 if message.contains("is paused") => HostError::Paused { attempted },
+        409 if message.contains("is not running") => HostError::NotRunning { attempted },
         // The runtime's own refusals: no such program, not executable, too little memory.
         400 => HostError::CannotRun { attempted, message },
         500 if message.contains("OCI runtime create failed")
@@ -236,6 +244,17 @@ mod tests {
         assert!(matches!(
             answered(409, "You cannot remove a running container x"),
             HostError::Engine { status: 409, .. }
+        ));
+        assert!(matches!(
+            answered(
+                409,
+                "Container x is paused, unpause the container before exec"
+            ),
+            HostError::Paused { .. }
+        ));
+        assert!(matches!(
+            answered(409, "Container x is not running"),
+            HostError::NotRunning { .. }
         ));
         assert!(matches!(
             answered(400, "Minimum memory limit allowed is 6MB"),

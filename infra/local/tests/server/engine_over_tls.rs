@@ -93,6 +93,15 @@ async fn the_job_is_done_over_mutual_tls() {
     assert_eq!(place.containers().await.len(), 1);
     let mut viewer = Viewer::open(&server, id, None).await;
     viewer.line(|line| line["stream"] == "stdout").await;
+    // What a command is given to read has an end, and its output comes after that.
+    let script = "cat; sleep 2; echo after the end";
+    let executed = server
+        .request(Method::POST, &format!("/api/containers/{id}/exec"))
+        .json(&json!({"command": ["sh", "-c", script], "stdin": "x".repeat(30_000)}));
+    let executed = answer(executed).await;
+    assert_eq!(executed.status, StatusCode::OK);
+    let stdout = str_of(&executed.json()["stdout"]).to_owned();
+    assert_eq!(stdout, format!("{}after the end\n", "x".repeat(30_000)));
     let deleted = server.delete(&format!("/api/containers/{id}")).await;
     assert_eq!(deleted.json()["success"], true);
     assert_eq!(place.containers().await, []);

@@ -1,0 +1,68 @@
+//! `POST /api/containers/{id}/exec`: a command, run inside a lease's container.
+
+use containerlease_shared::{exec, request};
+use http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde::Serialize;
+use tracing::Instrument as _;
+
+use crate::{
+    answer::{answer, body, lease_id, owner},
+    app::App,
+    problem::Problem,
+};
+
+/// Answers 200 with what has become of the command, whatever its exit code.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let result = executed(app, &request).await;
+    answer(&request, StatusCode::OK, result)
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Executed {
+    /// None where it was killed.
+    exit_code: Option<i64>,
+    stdout: String,
+    stderr: String,
+    truncated: Truncated,
+    /// Whether it was killed, since its time was over.
+    timed_out: bool,
+    /// Whether it could not be killed.
+    still_running: bool,
+}
+
+/// Of which stream there was more than is in the answer.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Truncated {
+    stdout: bool,
+    stderr: bool,
+}
+
+async fn executed(app: &App, request: &Request) -> Result<Executed, Problem> {
+    let (owner, id) = (owner(request)?, lease_id(request)?);
+    let asked = request::Exec::parse(body(request)?)?;
+    // A caller on one machine may leave in the middle, and this future with him. The command
+    // is waited for all the same, and killed when its time is over.
+    let app = app.clone();
+    let running = async move { exec::exec(&app.store, &app.host, &owner, &id, &asked).await };
+    let running = tokio::spawn(running.in_current_span());
+    let executed = running.await.map_err(|error| {
+        tracing::error!(%error, "a command's task ended badly");
+        Problem::internal()
+    })??;
+    // Neither the command nor its output is for the log: both may hold secrets.
+    tracing::info!(lease = %id, exit_code = executed.exit_code, "ran a command");
+    Ok(Executed {
+        exit_code: executed.exit_code,
+        truncated: Truncated {
+            stdout: executed.stdout.truncated,
+            stderr: executed.stderr.truncated,
+        },
+        stdout: executed.stdout.text,
+        stderr: executed.stderr.text,
+        timed_out: executed.exit_code.is_none(),
+        still_running: executed.still_running,
+    })
+}

@@ -1,0 +1,327 @@
+//! A command, run inside a container for a bounded time and with bounded output.
+//!
+//! The engine cannot end a command that it has started: it has no call for that, and the
+//! process id that it gives is the host's, which nothing inside the container can use. So a
+//! command carries a mark in its environment, which its children inherit, and when its time
+//! is over a shell of the container's own ([`KILL`]) kills all that carry it, and the other
+//! processes of their sessions. What it needs is `/bin/sh` alone, and one more process; where
+//! the image has none, what was left is told.
+
+use std::{pin::Pin, time::Duration};
+
+use bollard::{
+    Docker,
+    container::LogOutput,
+    exec::{CreateExecOptions, StartExecOptions, StartExecResults},
+    models::ExecInspectResponse,
+};
+use futures_util::{Stream, StreamExt as _};
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt as _},
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::{CHANGE_LIMIT, Host, HostError, LOOK_LIMIT, error};
+use crate::names::ContainerName;
+
+/// How much of each stream is kept, in bytes. The rest is read and dropped, so that a
+/// command which writes more comes to its own end.
+pub const OUTPUT_LIMIT: usize = 64 * 1024;
+
+/// How long the engine has to start a command, and to say what has become of it.
+const START_LIMIT: Duration = CHANGE_LIMIT;
+
+/// How long killing a command may take.
+const KILL_LIMIT: Duration = Duration::from_secs(2);
+
+/// A command that has ended may have left children that hold its output: so long that is
+/// read on.
+const DRAIN: Duration = Duration::from_millis(300);
+
+/// How often it is looked whether a command has ended, from soon after its output has, or
+/// while it goes on.
+const LOOK_FIRST: Duration = Duration::from_millis(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// The name of the mark in a command's environment.
+const MARK: &str = "CONTAINERLEASE_EXEC";
+
+/// What a shell runs to kill all processes with the mark `$1`, and their sessions, until it
+/// finds none any more. It has only what is built into every shell, so that a container at
+/// its limit of processes needs one place and no more. A text that `/proc` gives ends without
+/// a newline, so `read` fails with the last part of it.
+const KILL: &str = r#"
+mark=$1 tries=0 sessions=" "
+while [ $tries -lt 20 ]; do
+  tries=$((tries + 1)) found=
+  for process in /proc/[0-9]*; do
+    marked=
+    while IFS= read -r text || [ -n "$text" ]; do
+      case $text in *"$mark"*) marked=1 ;; esac
+    done <"$process/environ"
+    IFS= read -r stat <"$process/stat" || continue
+    set -- ${stat##*) }
+    case $sessions in *" $4 "*) [ "$1" = Z ] || marked=1 ;; esac
+    [ -n "$marked" ] || continue
+    sessions="$sessions$4 " found=1
+    kill -9 "${process#/proc/}"
+  done
+  [ -n "$found" ] || exit 0
+done 2>/dev/null
+exit 1
+"#;
+
+/// What is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct Command<'c> {
+    /// The program and its arguments.
+    pub words: &'c [String],
+    /// What it reads; none for nothing.
+    pub stdin: Option<&'c str>,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// What has become of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Executed {
+    /// What it answered at its end; none where it was killed for the time that it took.
+    pub exit_code: Option<i64>,
+    pub stdout: Output,
+    pub stderr: Output,
+    /// Whether it could not be killed either, and still runs.
+    pub still_running: bool,
+}
+
+/// What a command has written to one stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// The first of it.
+    pub bytes: Vec<u8>,
+    /// Whether there was more.
+    pub truncated: bool,
+}
+
+impl Output {
+    fn take(&mut self, piece: &[u8]) {
+        let room = OUTPUT_LIMIT - self.bytes.len();
+        self.bytes
+            .extend_from_slice(&piece[..piece.len().min(room)]);
+        self.truncated |= piece.len() > room;
+    }
+}
+
+/// A command that runs.
+struct Running<'c> {
+    id: String,
+    output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
+    input: Pin<Box<dyn AsyncWrite + Send>>,
+    command: Command<'c>,
+}
+
+impl Host {
+    /// Runs a command in a container and waits for its end, or kills it when its time is
+    /// over. It must be waited for: a caller that drops this leaves the command to itself.
+    pub async fn exec(
+        &self,
+        name: &ContainerName,
+        command: Command<'_>,
+    ) -> Result<Executed, HostError> {
+        let mark = format!("{MARK}={}", uuid::Uuid::now_v7().simple());
+        let mut running = self.start_exec(name, command, &mark).await?;
+        let mut executed = Executed::default();
+        let ended = self.attend(&mut running, &mut executed).await;
+        if executed.exit_code.is_some() {
+            return self.refused_or(executed, &running.id).await;
+        }
+        executed.still_running = !self.kill(name, &mark, &running.id).await;
+        ended.map(|()| executed)
+    }
+
+    async fn start_exec<'c>(
+        &self,
+        name: &ContainerName,
+        command: Command<'c>,
+        mark: &str,
+    ) -> Result<Running<'c>, HostError> {
+        let options = CreateExecOptions {
+            attach_stdin: Some(command.stdin.is_some()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            env: Some(vec![mark.to_owned()]),
+            cmd: Some(command.words.to_vec()),
+            ..CreateExecOptions::default()
+        };
+        let id = self.create_exec(name, &options).await?;
+        let start = |docker: Docker| {
+            let id = &id;
+            async move { docker.start_exec(id, None::<StartExecOptions>).await }
+        };
+        let attempted = "starting a command";
+        let started = self.client.call(attempted, START_LIMIT, start).await?;
+        let StartExecResults::Attached { output, input } = started else {
+            unreachable!("it was not asked to be detached")
+        };
+        Ok(Running {
+            id,
+            output,
+            input,
+            command,
+        })
+    }
+
+    async fn create_exec(
+        &self,
+        name: &ContainerName,
+        options: &CreateExecOptions<String>,
+    ) -> Result<String, HostError> {
+        let create = |docker: Docker| async move {
+            docker.create_exec(name.as_str(), options.clone()).await
+        };
+        let attempted = "making a command";
+        let made = self.client.call(attempted, LOOK_LIMIT, create).await?;
+        Ok(made.id)
+    }
+
+    /// Takes what the command writes until it has ended or its time is over.
+    async fn attend(
+        &self,
+        running: &mut Running<'_>,
+        executed: &mut Executed,
+    ) -> Result<(), HostError> {
+        let Running {
+            id,
+            output,
+            input,
+            command,
+        } = running;
+        let mut until = Instant::now() + command.limit;
+        let feeding = feed(input, command.stdin);
+        tokio::pin!(feeding);
+        let (mut fed, mut open) = (false, true);
+        let mut pause = LOOK_AGAIN;
+        let mut look_at = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                biased;
+                () = sleep_until(until) => return Ok(()),
+                () = sleep_until(look_at) => {
+                    if let Some(code) = self.exit_code_of(id).await? {
+                        executed.exit_code = Some(code);
+                        if !open {
+                            return Ok(());
+                        }
+                        until = until.min(Instant::now() + DRAIN);
+                        pause = LOOK_AGAIN;
+                    }
+                    look_at = Instant::now() + pause;
+                    pause = (2 * pause).min(LOOK_AGAIN);
+                }
+                () = &mut feeding, if !fed => fed = true,
+                piece = output.next(), if open => match piece {
+                    Some(Ok(LogOutput::StdErr { message })) => executed.stderr.take(&message),
+                    Some(Ok(piece)) => executed.stdout.take(&piece.into_bytes()),
+                    Some(Err(error)) => {
+                        return Err(error::translate("reading a command's output", error));
+                    }
+                    None => {
+                        open = false;
+                        if executed.exit_code.is_some() {
+                            return Ok(());
+                        }
+                        pause = LOOK_FIRST;
+                        look_at = Instant::now();
+                    }
+                },
+            }
+        }
+    }
+
+    /// What the command answered, once it has ended. While the engine does not answer it is
+    /// taken to go on.
+    async fn exit_code_of(&self, id: &str) -> Result<Option<i64>, HostError> {
+        match self.inspect_exec(id).await {
+            // One that has not begun does not run either.
+            Ok(exec) => Ok(exec.exit_code.filter(|_| exec.running == Some(false))),
+            // With the container the engine forgets its commands.
+            Err(HostError::NotFound { attempted }) => Err(HostError::NotRunning { attempted }),
+            Err(error) => {
+                tracing::debug!(%error, "could not look at a command");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn inspect_exec(&self, id: &str) -> Result<ExecInspectResponse, HostError> {
+        let inspect = |docker: Docker| async move { docker.inspect_exec(id).await };
+        self.client
+            .call("looking at a command", KILL_LIMIT, inspect)
+            .await
+    }
+
+    /// Tells a command that could not be started from one that has ended: the engine writes
+    /// why into the command's own output, and it never had a process.
+    async fn refused_or(&self, executed: Executed, id: &str) -> Result<Executed, HostError> {
+        let said = &executed.stdout.bytes;
+        if executed.exit_code == Some(0) || !said.starts_with(b"OCI runtime exec failed") {
+            return Ok(executed);
+        }
+        if self.inspect_exec(id).await?.pid.is_some_and(|pid| pid != 0) {
+            return Ok(executed);
+        }
+        Err(HostError::CannotRun {
+            attempted: "starting a command",
+            message: String::from_utf8_lossy(said).trim().to_owned(),
+        })
+    }
+
+    /// Kills all that carries the mark; says whether the command has ended.
+    async fn kill(&self, name: &ContainerName, mark: &str, id: &str) -> bool {
+        let killing = async {
+            let killer = self.start_killer(name, mark).await?;
+            for id in [&killer, id] {
+                while self.exit_code_of(id).await?.is_none() {
+                    sleep(LOOK_FIRST).await;
+                }
+            }
+            Ok::<_, HostError>(())
+        };
+        match timeout(KILL_LIMIT, killing).await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => tracing::warn!(%error, "could not kill a command"),
+            Err(_) => tracing::warn!("could not kill a command in time"),
+        }
+        // What ends a container ends what runs in it.
+        !matches!(self.exit_code_of(id).await, Ok(None))
+    }
+
+    async fn start_killer(&self, name: &ContainerName, mark: &str) -> Result<String, HostError> {
+        let script = ["/bin/sh", "-c", KILL, "sh", mark];
+        let options = CreateExecOptions {
+            cmd: Some(script.map(str::to_owned).to_vec()),
+            ..CreateExecOptions::default()
+        };
+        let killer = self.create_exec(name, &options).await?;
+        let start = |docker: Docker| {
+            let killer = &killer;
+            let detached = StartExecOptions {
+                detach: true,
+                ..StartExecOptions::default()
+            };
+            async move { docker.start_exec(killer, Some(detached)).await }
+        };
+        let attempted = "starting what kills a command";
+        self.client.call(attempted, KILL_LIMIT, start).await?;
+        Ok(killer)
+    }
+}
+
+/// Gives a command what it reads, and then the end of it. One that does not want all of it
+/// has closed its end, which is no fault. Where nothing is read there is no end to give: the
+/// engine gives it by itself.
+async fn feed(input: &mut Pin<Box<dyn AsyncWrite + Send>>, stdin: Option<&str>) {
+    let Some(text) = stdin else { return };
+    if input.write_all(text.as_bytes()).await.is_ok() {
+        drop(input.shutdown().await);
+    }
+}

@@ -1,0 +1,61 @@
+//! Inside: what the verbs have in common that look into a running container, or do something
+//! there.
+
+use thiserror::Error;
+
+use crate::{
+    host::HostError,
+    lease::{Lease, State},
+    names::{ContainerName, LeaseId, Owner},
+    store::{Store, StoreError},
+    time::Time,
+};
+
+/// Why nothing can be done inside a lease's container.
+#[derive(Debug, Error)]
+pub enum InsideError {
+    #[error("the owner has no such lease")]
+    NotFound,
+    #[error("the lease is still being provisioned")]
+    NotYetRunning,
+    #[error("the lease is over")]
+    Over,
+    /// Its program has ended, or its container has vanished; the reaper ends the lease.
+    #[error("the container has stopped, and the lease ends with it")]
+    Stopped,
+    #[error("the container is paused")]
+    Paused,
+    /// The command is not in the image, or cannot be executed.
+    #[error("the command cannot be run: {0}")]
+    CannotRun(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Host(HostError),
+}
+
+impl From<HostError> for InsideError {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::NotFound { .. } | HostError::NotRunning { .. } => Self::Stopped,
+            HostError::Paused { .. } => Self::Paused,
+            HostError::CannotRun { message, .. } => Self::CannotRun(message),
+            other => Self::Host(other),
+        }
+    }
+}
+
+/// The owner's lease and its container, if the lease runs at `now`.
+pub(crate) async fn running(
+    store: &Store,
+    owner: &Owner,
+    id: &LeaseId,
+    now: Time,
+) -> Result<(Lease, ContainerName), InsideError> {
+    let lease = store.get(owner, id).await?.ok_or(InsideError::NotFound)?;
+    match lease.state {
+        State::Provisioning => Err(InsideError::NotYetRunning),
+        State::Running if !lease.is_expired(now) => Ok((lease, ContainerName::of_lease(id))),
+        _ => Err(InsideError::Over),
+    }
+}
