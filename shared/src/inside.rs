@@ -37,7 +37,9 @@ pub enum InsideError {
 impl From<HostError> for InsideError {
     fn from(error: HostError) -> Self {
         match error {
-            HostError::NotFound { .. } | HostError::NotRunning { .. } => Self::Stopped,
+            HostError::NotFound { .. }
+            | HostError::NotRunning { .. }
+            | HostError::RemovalInProgress => Self::Stopped,
             HostError::Paused { .. } => Self::Paused,
             HostError::CannotRun { message, .. } => Self::CannotRun(message),
             other => Self::Host(other),

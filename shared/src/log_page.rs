@@ -69,7 +69,7 @@ pub async fn log_page(
                 });
             }
             // There is no container yet, or no more.
-            Err(HostError::NotFound { .. }) => {}
+            Err(HostError::NotFound { .. } | HostError::RemovalInProgress) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -1,6 +1,9 @@
 //! `POST /api/containers/{id}/exec`: output, exit codes, bounds, and that nothing stays behind.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
 use containerlease_testkit::{
     Bench, Fault,
@@ -202,6 +205,31 @@ async fn a_caller_who_leaves_leaves_nothing_behind() {
         processes(&bench, &id).await.is_empty()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_command_whose_start_the_engine_does_not_answer_is_killed() {
+    let bench = Bench::proxied().await;
+    let id = lease(&bench).await;
+    let starts = AtomicUsize::new(0);
+    bench.engine_proxy().on_each(move |seen| {
+        let first = seen.is("POST", "/exec/") && starts.fetch_add(1, Ordering::SeqCst) == 0;
+        if first {
+            Fault::AnswerLost
+        } else {
+            Fault::None
+        }
+    });
+    let body = json!({"command": ["sleep", "1001"]});
+    let answer = command(&id, &body).exec(&bench.app).await;
+    assert_refused(&answer, "engine-unavailable");
+    wait_for("the command is gone", async || {
+        processes(&bench, &id).await.is_empty()
+    })
+    .await;
+    let seen = bench.engine_proxy().seen();
+    let starts = seen.iter().filter(|seen| seen.is("POST", "/exec/"));
+    assert_eq!(starts.count(), 2, "what kills it was not started");
 }
 
 #[tokio::test]

@@ -128,7 +128,11 @@ pub(super) fn translate(attempted: &'static str, error: ClientError) -> HostErro
 fn from_status(attempted: &'static str, status: u16, message: String) -> HostError {
     match status {
         404 => HostError::NotFound { attempted },
-        409 if message.contains("is already in progress") => HostError::RemovalInProgress,
+        409 if message.contains("is already in progress")
+            || message.contains("marked for removal") =>
+        {
+            HostError::RemovalInProgress
+        }
         409 if message.contains("already in use") || message.contains("already exists") => {
             HostError::NameTaken
         }
@@ -228,6 +232,13 @@ mod tests {
         ));
         assert!(matches!(
             answered(409, "removal of container x is already in progress"),
+            HostError::RemovalInProgress
+        ));
+        assert!(matches!(
+            answered(
+                409,
+                "can not get logs from container which is dead or marked for removal"
+            ),
             HostError::RemovalInProgress
         ));
         assert!(matches!(

@@ -28,11 +28,15 @@ use crate::names::ContainerName;
 /// command which writes more comes to its own end.
 pub const OUTPUT_LIMIT: usize = 64 * 1024;
 
-/// How long the engine has to start a command, and to say what has become of it.
-const START_LIMIT: Duration = CHANGE_LIMIT;
+/// How long starting a command and running it may take together, so that there is time to
+/// kill it before API Gateway, which waits for 29 s, and with it the function gives up.
+const WHOLE_LIMIT: Duration = Duration::from_secs(26);
 
 /// How long killing a command may take.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long the engine has to say what has become of a command.
+const STATE_LIMIT: Duration = Duration::from_secs(1);
 
 /// A command that has ended may have left children that hold its output: so long that is
 /// read on.
@@ -116,7 +120,9 @@ struct Running<'c> {
     id: String,
     output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
     input: Pin<Box<dyn AsyncWrite + Send>>,
-    command: Command<'c>,
+    stdin: Option<&'c str>,
+    /// When its time is over.
+    until: Instant,
 }
 
 impl Host {
@@ -152,21 +158,27 @@ impl Host {
             cmd: Some(command.words.to_vec()),
             ..CreateExecOptions::default()
         };
+        let at_the_latest = Instant::now() + WHOLE_LIMIT;
         let id = self.create_exec(name, &options).await?;
         let start = |docker: Docker| {
             let id = &id;
             async move { docker.start_exec(id, None::<StartExecOptions>).await }
         };
         let attempted = "starting a command";
-        let started = self.client.call(attempted, START_LIMIT, start).await?;
-        let StartExecResults::Attached { output, input } = started else {
+        let started = self.client.call(attempted, CHANGE_LIMIT, start).await;
+        if let Err(HostError::TimedOut { .. } | HostError::Unreachable { .. }) = &started {
+            // It may have been started all the same.
+            self.kill(name, mark, &id).await;
+        }
+        let StartExecResults::Attached { output, input } = started? else {
             unreachable!("it was not asked to be detached")
         };
         Ok(Running {
             id,
             output,
             input,
-            command,
+            stdin: command.stdin,
+            until: at_the_latest.min(Instant::now() + command.limit),
         })
     }
 
@@ -193,10 +205,11 @@ impl Host {
             id,
             output,
             input,
-            command,
+            stdin,
+            until,
         } = running;
-        let mut until = Instant::now() + command.limit;
-        let feeding = feed(input, command.stdin);
+        let mut until = *until;
+        let feeding = feed(input, *stdin);
         tokio::pin!(feeding);
         let (mut fed, mut open) = (false, true);
         let mut pause = LOOK_AGAIN;
@@ -255,7 +268,7 @@ impl Host {
     async fn inspect_exec(&self, id: &str) -> Result<ExecInspectResponse, HostError> {
         let inspect = |docker: Docker| async move { docker.inspect_exec(id).await };
         self.client
-            .call("looking at a command", KILL_LIMIT, inspect)
+            .call("looking at a command", STATE_LIMIT, inspect)
             .await
     }
 
