@@ -17,6 +17,7 @@ mod engine_over_tls;
 mod expiry;
 mod founding;
 mod harness;
+mod inside;
 mod logs;
 mod start;
 mod stop;
