@@ -8,19 +8,20 @@ use crate::{
     answer::{answer, body, lease_id, owner},
     app::App,
     problem::Problem,
-    view::Container,
+    view::Renewed,
 };
 
-/// Answers 200 with the lease and the end that was granted.
+/// Answers 200 with the lease and what was granted.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let result = renewed(app, &request).await;
     answer(&request, StatusCode::OK, result)
 }
 
-async fn renewed(app: &App, request: &Request) -> Result<Container, Problem> {
+async fn renewed(app: &App, request: &Request) -> Result<Renewed, Problem> {
     let (owner, id) = (owner(request)?, lease_id(request)?);
     let asked = request::Renew::parse(body(request)?, app.policy.longest_lease)?;
-    let lease = renew::renew(&app.store, &owner, &id, asked.duration).await?;
+    let renewed = renew::renew(&app.store, &owner, &id, asked.duration).await?;
+    let lease = &renewed.lease;
     tracing::info!(lease = %lease.id, expires_at = %lease.expires_at, "renewed a lease");
-    Ok(Container::from(&lease))
+    Ok(Renewed::from(&renewed))
 }

@@ -4,6 +4,7 @@ use containerlease_shared::{
     catalogue::{Catalogue, ImageType, Port, Range},
     lease::{Lease, Reason, Receipt, State, StateName},
     names::LeaseId,
+    renew,
     request::{DEFAULT_MINUTES, SHORTEST_MINUTES},
     settings::Policy,
     time::Time,
@@ -63,6 +64,26 @@ pub struct Timed<T> {
 #[derive(Clone, Debug, Serialize)]
 pub struct Containers {
     pub containers: Vec<Container>,
+}
+
+/// A lease that was renewed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Renewed {
+    #[serde(flatten)]
+    pub container: Container,
+    pub granted: Granted,
+}
+
+/// What a renewal has given.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Granted {
+    /// Whole seconds from the renewal to the lease's end.
+    pub duration_seconds: u64,
+    /// By how many whole seconds that end is later than it was.
+    pub added_seconds: u64,
+    /// Whether more was asked for than `maximumExpiryTime` allows.
+    pub capped: bool,
 }
 
 /// The catalogue.
@@ -128,6 +149,19 @@ impl From<&Lease> for Container {
             reason,
             attempts,
             receipt,
+        }
+    }
+}
+
+impl From<&renew::Renewed> for Renewed {
+    fn from(renewed: &renew::Renewed) -> Self {
+        Self {
+            container: Container::from(&renewed.lease),
+            granted: Granted {
+                duration_seconds: renewed.granted.as_secs(),
+                added_seconds: renewed.added.as_secs(),
+                capped: renewed.capped,
+            },
         }
     }
 }

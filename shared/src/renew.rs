@@ -29,22 +29,40 @@ pub enum RenewError {
     Store(#[from] StoreError),
 }
 
+/// A lease that was renewed, and what that has given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Renewed {
+    pub lease: Lease,
+    /// From the renewal to the lease's end.
+    pub granted: Duration,
+    /// By how much its end is later than it was.
+    pub added: Duration,
+    /// Whether more was asked for than the greatest lifetime allows.
+    pub capped: bool,
+}
+
 /// Renews the owner's lease by `duration` from now on.
 pub async fn renew(
     store: &Store,
     owner: &Owner,
     id: &LeaseId,
     duration: Duration,
-) -> Result<Lease, RenewError> {
+) -> Result<Renewed, RenewError> {
     for _ in 0..TRIES {
         let lease = store.get(owner, id).await?.ok_or(RenewError::NotFound)?;
         let now = Time::now();
         let expires_at = lease.renewed_until(duration, now)?;
+        let renewed = |renewed: Lease| Renewed {
+            granted: now.until(expires_at),
+            added: lease.expires_at.until(expires_at),
+            capped: now.plus(duration) > renewed.hard_deadline,
+            lease: renewed,
+        };
         if expires_at == lease.expires_at {
-            return Ok(lease);
+            return Ok(renewed(lease.clone()));
         }
         match store.renew(&lease, expires_at, now).await {
-            Ok(renewed) => return Ok(renewed),
+            Ok(lease) => return Ok(renewed(lease)),
             Err(ChangeError::Changed(_)) => {}
             Err(ChangeError::Store(error)) => return Err(error.into()),
         }

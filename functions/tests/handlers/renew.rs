@@ -20,6 +20,11 @@ async fn a_renewal_counts_from_now() {
     assert_eq!(answer.id(), id);
     let expires = millis(&answer.body, "expiryTime") - 10 * 60 * 1000;
     assert!((before..=Time::now().as_millis()).contains(&expires));
+    let granted = &answer.body["granted"];
+    assert_eq!(granted["durationSeconds"], 600);
+    assert_eq!(granted["capped"], false);
+    let added = granted["addedSeconds"].as_u64().unwrap();
+    assert!((300..=330).contains(&added), "{granted}");
     assert!(millis(&answer.body, "serverTime") >= before);
 }
 
@@ -30,6 +35,10 @@ async fn a_renewal_never_shortens_and_never_passes_the_maximum() {
     let (id, first) = (answer.id(), answer.body["expiryTime"].clone());
     let shorter = renew_by(&id, 1).renew(&bench.app).await;
     assert_eq!((shorter.status, &shorter.body["expiryTime"]), (200, &first));
+    let granted = &shorter.body["granted"];
+    assert_eq!(granted["addedSeconds"], 0, "{granted}");
+    assert_eq!(granted["capped"], false);
+    assert!(granted["durationSeconds"].as_u64() > Some(200), "{granted}");
     bench.table.age(2 * MINUTE).await;
     let longest = renew_by(&id, 10).renew(&bench.app).await;
     assert_eq!(longest.status, 200, "{longest:?}");
@@ -41,6 +50,11 @@ async fn a_renewal_never_shortens_and_never_passes_the_maximum() {
         longest.body["expiryTime"],
         longest.body["maximumExpiryTime"]
     );
+    let granted = &longest.body["granted"];
+    assert_eq!(granted["capped"], true);
+    assert_eq!(granted["addedSeconds"], 300);
+    let seconds = granted["durationSeconds"].as_u64().unwrap();
+    assert!((450..=480).contains(&seconds), "{granted}");
     let again = renew_by(&id, 10).renew(&bench.app).await;
     assert_eq!(again.body["expiryTime"], longest.body["expiryTime"]);
 }

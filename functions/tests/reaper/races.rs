@@ -447,7 +447,7 @@ impl Race {
         let renewals = join_all(self.renewals.iter().map(async |(millis, duration)| {
             wait_until(at(*millis)).await;
             match renew(&process.store, owner, id, *duration).await {
-                Ok(renewed) => Some(renewed.expires_at),
+                Ok(renewed) => Some(renewed.lease.expires_at),
                 Err(RenewError::Refused(_) | RenewError::Contended) => None,
                 Err(error) => panic!("{id} cannot be renewed: {error}"),
             }
