@@ -101,8 +101,8 @@ pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response
         "detail": problem.detail,
         "requestId": request_id,
     });
-    if !problem.fields.is_empty() {
-        body["errors"] = json!(problem.fields);
+    for (member, value) in &problem.members {
+        body[*member] = value.clone();
     }
     let mut response = json_response(problem.status, "application/problem+json", &body);
     let allowed = problem.allowed_methods.as_deref();

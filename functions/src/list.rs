@@ -3,6 +3,8 @@
 
 use containerlease_shared::{
     host::HostError,
+    lease::Lease,
+    request::list::{Cursor, List},
     store::{StoreError, StoreErrorKind},
 };
 use http::{Method, StatusCode};
@@ -54,10 +56,28 @@ fn unrouted(method: &Method, path: &str) -> Problem {
 
 async fn all(app: &App, request: &Request) -> Result<Containers, Problem> {
     let owner = owner(request)?;
-    let leases = app.store.active_of(&owner).await;
-    let leases = leases.map_err(|error| Problem::from(&error))?;
+    let query = request.query_string_parameters_ref();
+    let asked = List::parse(query.into_iter().flat_map(|it| it.iter()), &app.catalogue);
+    let asked = asked.map_err(|faults| Problem::invalid_query(&faults))?;
+    let (leases, last) = match asked.page {
+        // Those that have not ended are read as quickly however many have.
+        None => {
+            let active = app.store.active_of(&owner).await;
+            let mut active = active.map_err(|error| Problem::from(&error))?;
+            active.retain(|lease| asked.wants(lease));
+            (active, None)
+        }
+        Some(page) => {
+            let after = page.cursor.map(|Cursor(lease)| lease);
+            let wanted = |lease: &Lease| asked.wants(lease);
+            let page = app.store.page_of(&owner, after, page.limit, wanted).await;
+            let page = page.map_err(|error| Problem::from(&error))?;
+            (page.leases, page.last)
+        }
+    };
     Ok(Containers {
         containers: leases.iter().map(Container::from).collect(),
+        cursor: last.map(Cursor),
     })
 }
 

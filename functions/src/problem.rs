@@ -18,6 +18,7 @@ use containerlease_shared::{
     store::StoreError,
 };
 use http::StatusCode;
+use serde_json::{Value, json};
 
 /// What went wrong, for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +33,8 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
     /// The methods that the path takes, where it was asked for another.
     pub allowed_methods: Option<Box<str>>,
-    /// What is wrong with which field.
-    pub fields: Vec<FieldFault>,
+    /// Members that only this kind of problem has.
+    pub members: Vec<(&'static str, Value)>,
 }
 
 impl Problem {
@@ -50,7 +51,15 @@ impl Problem {
             detail: detail.into(),
             retry_after: None,
             allowed_methods: None,
-            fields: Vec::new(),
+            members: Vec::new(),
+        }
+    }
+
+    /// What is wrong with which field.
+    fn of_fields(self, fields: &[FieldFault]) -> Self {
+        Self {
+            members: vec![("errors", json!(fields))],
+            ..self
         }
     }
 
@@ -100,6 +109,17 @@ impl Problem {
             "The log cannot be shown from there",
             why.to_string(),
         )
+    }
+
+    /// The parameters of a query are wrong.
+    pub fn invalid_query(fields: &[FieldFault]) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-query",
+            "Some parameters of the query are wrong",
+            sentences(fields),
+        )
+        .of_fields(fields)
     }
 
     /// The body is larger than is read.
@@ -234,23 +254,24 @@ impl From<Refused> for Problem {
                 "The body cannot be read",
                 sentence,
             ),
-            Refused::Fields(fields) => {
-                let sentences: Vec<_> = fields
-                    .iter()
-                    .map(|fault| format!("{}: {}", fault.field, fault.detail))
-                    .collect();
-                Self {
-                    fields,
-                    ..Self::new(
-                        StatusCode::BAD_REQUEST,
-                        "invalid-request",
-                        "Some fields are wrong",
-                        sentences.join(" "),
-                    )
-                }
-            }
+            Refused::Fields(fields) => Self::new(
+                StatusCode::BAD_REQUEST,
+                "invalid-request",
+                "Some fields are wrong",
+                sentences(&fields),
+            )
+            .of_fields(&fields),
         }
     }
+}
+
+/// All faults in one text.
+fn sentences(fields: &[FieldFault]) -> String {
+    let sentences: Vec<_> = fields
+        .iter()
+        .map(|fault| format!("{}: {}", fault.field, fault.detail))
+        .collect();
+    sentences.join(" ")
 }
 
 impl From<&StoreError> for Problem {

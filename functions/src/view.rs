@@ -1,11 +1,13 @@
 //! The JSON of a lease and of the catalogue, as the API's callers see them.
 
+use std::collections::BTreeMap;
+
 use containerlease_shared::{
-    catalogue::{Catalogue, ImageType, Port, Range},
+    catalogue::{Catalogue, ImageType, Port, Preset, Range},
     lease::{Lease, Reason, Receipt, State, StateName},
     names::LeaseId,
     renew,
-    request::{DEFAULT_MINUTES, SHORTEST_MINUTES},
+    request::{DEFAULT_MINUTES, SHORTEST_MINUTES, list::Cursor},
     settings::Policy,
     time::Time,
 };
@@ -18,6 +20,7 @@ pub struct Container {
     pub id: LeaseId,
     pub image_type: ImageType,
     pub name: Option<String>,
+    pub labels: BTreeMap<String, String>,
     /// The image that runs; before it does, none.
     pub image: Option<String>,
     pub stand_in: bool,
@@ -60,10 +63,13 @@ pub struct Timed<T> {
     pub server_time: Time,
 }
 
-/// All leases of an owner that have not ended, oldest first.
+/// Leases of an owner: those that have not ended, oldest first, or a page of the history,
+/// newest first.
 #[derive(Clone, Debug, Serialize)]
 pub struct Containers {
     pub containers: Vec<Container>,
+    /// Where the next page of the history begins; none where there is none.
+    pub cursor: Option<Cursor>,
 }
 
 /// A lease that was renewed.
@@ -106,6 +112,7 @@ pub struct ImageView {
     pub cpu_milli: Range,
     #[serde(rename = "memoryMB")]
     pub memory_mb: Range,
+    pub presets: Vec<Preset>,
 }
 
 /// How long a lease may be.
@@ -134,6 +141,7 @@ impl From<&Lease> for Container {
             id: lease.id,
             image_type: lease.image_type.clone(),
             name: lease.name.clone(),
+            labels: lease.labels.clone(),
             image: placement.map(|placement| placement.image.clone()),
             stand_in: placement.is_some_and(|placement| placement.stand_in),
             state: lease.state_name(),
@@ -201,6 +209,7 @@ impl Images {
                     ports: image.ports.clone(),
                     cpu_milli: image.cpu_milli,
                     memory_mb: image.memory_mb,
+                    presets: image.presets.clone(),
                 })
                 .collect(),
             duration_minutes: Minutes {

@@ -39,6 +39,8 @@ pub struct Image {
     /// Mebibytes.
     #[serde(rename = "memoryMB")]
     pub memory_mb: Range,
+    /// Sizes by name, the smallest first.
+    pub presets: Vec<Preset>,
     /// How many processes and threads there may be at once.
     pub processes: i64,
     stop_grace_seconds: u64,
@@ -61,6 +63,18 @@ pub struct Port {
 pub struct Range {
     pub default: u32,
     pub maximum: u32,
+}
+
+/// A size with a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Preset {
+    pub name: String,
+    /// Thousandths of a CPU.
+    pub cpu_milli: u32,
+    /// Mebibytes.
+    #[serde(rename = "memoryMB")]
+    pub memory_mb: u32,
 }
 
 /// The name of an image in the catalogue, such as `redis`.
@@ -89,6 +103,11 @@ impl Catalogue {
 }
 
 impl Image {
+    /// The size of that name.
+    pub fn preset(&self, name: &str) -> Option<&Preset> {
+        self.presets.iter().find(|preset| preset.name == name)
+    }
+
     /// How long a container of this kind is given to stop by itself.
     pub fn stop_grace(&self) -> Duration {
         Duration::from_secs(self.stop_grace_seconds)
@@ -145,6 +164,29 @@ mod tests {
                 image.ports.iter().all(|port| port.protocol == "tcp"),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn every_image_comes_in_three_sizes_of_which_the_middle_one_is_the_default() {
+        for image in Catalogue::embedded().images() {
+            let name = &image.image_type;
+            let names: Vec<_> = image
+                .presets
+                .iter()
+                .map(|size| size.name.as_str())
+                .collect();
+            assert_eq!(names, ["small", "medium", "large"], "{name}");
+            let medium = image.preset("medium").unwrap();
+            assert_eq!(medium.cpu_milli, image.cpu_milli.default, "{name}");
+            assert_eq!(medium.memory_mb, image.memory_mb.default, "{name}");
+            for pair in image.presets.windows(2) {
+                assert!(pair[0].cpu_milli < pair[1].cpu_milli, "{name}");
+                assert!(pair[0].memory_mb < pair[1].memory_mb, "{name}");
+            }
+            let large = image.preset("large").unwrap();
+            assert!(large.cpu_milli <= image.cpu_milli.maximum, "{name}");
+            assert!(large.memory_mb <= image.memory_mb.maximum, "{name}");
         }
     }
 

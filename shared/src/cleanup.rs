@@ -558,6 +558,7 @@ mod tests {
             version: 2,
             image_type: ImageType::for_tests("redis"),
             name: None,
+            labels: std::collections::BTreeMap::new(),
             created_at: NOW.minus(300 * SECOND),
             expires_at: NOW.plus(300 * SECOND),
             hard_deadline: NOW.plus(3_000 * SECOND),

@@ -89,6 +89,8 @@ pub struct Recipe<'r> {
     pub image: &'r Image,
     pub command: Option<&'r [String]>,
     pub env: &'r BTreeMap<String, String>,
+    /// What is published, each on a free port of the host.
+    pub ports: &'r [Port],
 }
 
 /// The image that a container was made from.
@@ -421,7 +423,7 @@ impl Host {
             (HARD_DEADLINE_LABEL, lease.hard_deadline.to_string()),
         ];
         let memory = i64::from(lease.memory_mb) * 1024 * 1024;
-        let ports = &recipe.image.ports;
+        let ports = recipe.ports;
         let any_free_port = PortBinding {
             host_ip: Some(self.publish_address.clone()),
             host_port: Some(String::new()),

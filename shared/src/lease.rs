@@ -3,7 +3,7 @@
 //! Everything here is pure. A lease lives while `now < expiresAt`; at `expiresAt` itself it
 //! is over.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -37,6 +37,8 @@ pub struct Lease {
     pub image_type: ImageType,
     /// What the owner calls it.
     pub name: Option<String>,
+    /// What the owner has noted of it; the engine knows nothing of these.
+    pub labels: BTreeMap<String, String>,
     pub created_at: Time,
     pub expires_at: Time,
     /// The time that no renewal can pass: `created_at` plus the greatest lifetime.
@@ -435,6 +437,7 @@ mod tests {
             version: 1,
             image_type: ImageType::for_tests("redis"),
             name: None,
+            labels: BTreeMap::new(),
             created_at: CREATED,
             expires_at: CREATED.plus(MINUTE),
             hard_deadline: CREATED.plus(10 * MINUTE),

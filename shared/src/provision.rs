@@ -54,6 +54,7 @@ pub async fn provision(
         version: 1,
         image_type: asked.image.image_type.clone(),
         name: asked.name.clone(),
+        labels: asked.labels.clone(),
         created_at: now,
         expires_at: now.plus(asked.duration),
         hard_deadline: now.plus(policy.longest_lease),
@@ -109,6 +110,7 @@ async fn place(
         image: &asked.image,
         command: asked.command.as_deref(),
         env: &asked.env,
+        ports: &asked.ports,
     };
     let chosen = tools.host.create(lease, &recipe).await?;
     tools.host.start(&name).await?;
@@ -116,7 +118,7 @@ async fn place(
     if asked.command != asked.image.command {
         tokio::time::sleep(COMMAND_TRIAL).await;
     }
-    let ports = tools.host.started(&name, &asked.image.ports).await?;
+    let ports = tools.host.started(&name, &asked.ports).await?;
     Ok(Placement {
         started_at,
         image: chosen.image,

@@ -2,16 +2,19 @@
 //!
 //! A parser collects every fault of a body before it answers, so that nobody has to mend
 //! a request field by field. What it returns is checked; nothing deeper checks again.
+//! [`list`] does the same for the query of a list.
 
 mod exec;
+pub mod list;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use exec::Exec;
 
-use crate::catalogue::{Catalogue, Image, Range};
+use crate::catalogue::{Catalogue, Image, Port, Preset, Range};
 
 /// The greatest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -28,6 +31,13 @@ const COMMAND_PARTS: usize = 64;
 const COMMAND_BYTES: usize = 8 * 1024;
 const ENV_ENTRIES: usize = 64;
 const ENV_BYTES: usize = 16 * 1024;
+const LABELS: usize = 16;
+const LABEL_KEY_LENGTH: usize = 63;
+const LABEL_VALUE_LENGTH: usize = 255;
+const PORTS: usize = 16;
+const SCHEME_LENGTH: usize = 32;
+/// A URL with one of these would be a program to a browser.
+const NO_SCHEMES: [&str; 3] = ["data", "javascript", "vbscript"];
 const LEAST_CPU_MILLI: u32 = 10;
 /// The engine itself refuses less than this.
 const LEAST_MEMORY_MB: u32 = 6;
@@ -44,6 +54,12 @@ pub struct Provision {
     pub command: Option<Vec<String>>,
     /// The image's variables with the caller's laid over them.
     pub env: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+    /// The image's ports, and then the caller's own.
+    pub ports: Vec<Port>,
+    /// What was asked for, in a form of its own that is the same however it was written. It
+    /// holds `env`: it is for comparing, and is not kept.
+    pub canonical: String,
 }
 
 /// A checked `POST /api/containers/{id}/renew`.
@@ -77,7 +93,10 @@ impl Provision {
         let name = fields.name();
         let command = fields.command();
         let env = fields.env();
+        let labels = fields.labels();
+        let ports = fields.ports();
         // Limits depend on the image: without one there is nothing to hold them against.
+        let preset = fields.preset(image);
         let range = |of: fn(&Image) -> Range| image.map(of);
         let cpu_milli = fields.amount("cpuMilli", LEAST_CPU_MILLI, range(|i| i.cpu_milli));
         let memory_mb = fields.amount("memoryMB", LEAST_MEMORY_MB, range(|i| i.memory_mb));
@@ -86,8 +105,24 @@ impl Provision {
         let (Some(image), Some(duration)) = (image.cloned(), duration) else {
             unreachable!("a field that is missing is a fault")
         };
+        let asked = Asked {
+            image_type: image.image_type.as_str(),
+            duration,
+            name: name.as_deref(),
+            preset: preset.map(|preset| preset.name.as_str()),
+            cpu_milli,
+            memory_mb,
+            command: command.as_deref(),
+            env: &env,
+            labels: &labels,
+            ports: &ports,
+        };
+        let canonical = serde_json::to_string(&asked).expect("it is made of texts and numbers");
         let mut all_env = image.env.clone();
         all_env.extend(env);
+        // What is asked for by itself wins over what comes with a size.
+        let cpu_milli = cpu_milli.or(preset.map(|preset| preset.cpu_milli));
+        let memory_mb = memory_mb.or(preset.map(|preset| preset.memory_mb));
         Ok(Self {
             duration,
             name,
@@ -95,9 +130,42 @@ impl Provision {
             memory_mb: memory_mb.unwrap_or(image.memory_mb.default),
             command: command.or_else(|| image.command.clone()),
             env: all_env,
+            labels,
+            ports: all_ports(&image.ports, ports),
+            canonical,
             image,
         })
     }
+}
+
+/// What a caller asked for and nothing that was added to it, so that a catalogue which
+/// changes does not make another request of the same one.
+#[derive(Serialize)]
+struct Asked<'a> {
+    image_type: &'a str,
+    duration: Duration,
+    name: Option<&'a str>,
+    preset: Option<&'a str>,
+    cpu_milli: Option<u32>,
+    memory_mb: Option<u32>,
+    command: Option<&'a [String]>,
+    env: &'a BTreeMap<String, String>,
+    labels: &'a BTreeMap<String, String>,
+    ports: &'a [Port],
+}
+
+/// The image's ports and the caller's. A port that the image has itself stays one port, with
+/// the caller's scheme if he names one.
+fn all_ports(of_image: &[Port], asked: Vec<Port>) -> Vec<Port> {
+    let mut ports = of_image.to_vec();
+    for port in asked {
+        let same = |other: &&mut Port| other.container_port == port.container_port;
+        match ports.iter_mut().find(same) {
+            Some(own) => own.scheme = port.scheme.or_else(|| own.scheme.take()),
+            None => ports.push(port),
+        }
+    }
+    ports
 }
 
 impl Renew {
@@ -285,6 +353,67 @@ impl Fields {
         self.keep(FIELD, env).unwrap_or_default()
     }
 
+    fn labels(&mut self) -> BTreeMap<String, String> {
+        const FIELD: &str = "labels";
+        let Some(value) = self.take(FIELD) else {
+            return BTreeMap::new();
+        };
+        let labels = match serde_json::from_value::<BTreeMap<String, String>>(value) {
+            Err(_) => {
+                Err("It must be an object of texts, such as {\"team\": \"search\"}.".to_owned())
+            }
+            Ok(labels) if labels.len() > LABELS => {
+                Err(format!("It must have at most {LABELS} labels."))
+            }
+            Ok(labels) => match labels.iter().find_map(label_fault) {
+                Some(fault) => Err(fault),
+                None => Ok(labels),
+            },
+        };
+        self.keep(FIELD, labels).unwrap_or_default()
+    }
+
+    fn ports(&mut self) -> Vec<Port> {
+        const FIELD: &str = "ports";
+        let ports = match self.take(FIELD) {
+            None => return Vec::new(),
+            Some(Value::Array(entries)) if entries.len() > PORTS => {
+                Err(format!("It must have at most {PORTS} ports."))
+            }
+            Some(Value::Array(entries)) => entries.iter().map(port).collect(),
+            Some(other) => Err(format!(
+                "It is {}; give a list of port numbers, or of objects such as \
+                 {{\"containerPort\": 8080, \"scheme\": \"http\"}}.",
+                kind(&other)
+            )),
+        };
+        let once = |ports: Vec<Port>| {
+            for (index, port) in ports.iter().enumerate() {
+                let number = port.container_port;
+                if ports[..index].iter().any(|it| it.container_port == number) {
+                    return Err(format!("It has the port {number} more than once."));
+                }
+            }
+            Ok(ports)
+        };
+        self.keep(FIELD, ports.and_then(once)).unwrap_or_default()
+    }
+
+    fn preset<'c>(&mut self, image: Option<&'c Image>) -> Option<&'c Preset> {
+        const FIELD: &str = "preset";
+        let value = self.take(FIELD)?;
+        let image = image?;
+        let names: Vec<_> = image.presets.iter().map(|it| it.name.as_str()).collect();
+        let choice = format!("choose one of {}", names.join(", "));
+        let preset = match value {
+            Value::String(name) => image
+                .preset(&name)
+                .ok_or_else(|| format!("There is no preset {}; {choice}.", quoted(&name))),
+            other => Err(format!("It is {}, not text; {choice}.", kind(&other))),
+        };
+        self.keep(FIELD, preset)
+    }
+
     fn amount(&mut self, field: &'static str, least: u32, range: Option<Range>) -> Option<u32> {
         let value = self.take(field)?;
         let range = range?;
@@ -316,6 +445,84 @@ fn is_variable_name(key: &str) -> bool {
     !key.is_empty()
         && !key.starts_with(|c: char| c.is_ascii_digit())
         && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Letters, digits, dots, underscores, slashes and hyphens, all of them small.
+fn is_label_key(key: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (1..=LABEL_KEY_LENGTH).contains(&key.len())
+        && key.starts_with(plain)
+        && key.chars().all(|c| plain(c) || "._/-".contains(c))
+}
+
+fn label_fault((key, value): (&String, &String)) -> Option<String> {
+    if !is_label_key(key) {
+        return Some(format!(
+            "{} is no label's key; use 1 to {LABEL_KEY_LENGTH} small letters, digits, dots, \
+             underscores, slashes and hyphens, and a letter or digit first.",
+            quoted(key)
+        ));
+    }
+    let long = value.chars().count() > LABEL_VALUE_LENGTH;
+    (long || value.chars().any(char::is_control)).then(|| {
+        format!(
+            "The value of {key} must be at most {LABEL_VALUE_LENGTH} characters without control \
+             characters."
+        )
+    })
+}
+
+/// One entry of a list of ports, or what is wrong with it.
+fn port(entry: &Value) -> Result<Port, String> {
+    let (number, scheme) = match entry {
+        Value::Number(_) => (entry, None),
+        Value::Object(fields) => {
+            let known = ["containerPort", "scheme"];
+            if let Some(field) = fields.keys().find(|field| !known.contains(&field.as_str())) {
+                return Err(format!(
+                    "A port has no field {}; its fields are containerPort and scheme.",
+                    quoted(field)
+                ));
+            }
+            let scheme = fields.get("scheme").filter(|scheme| !scheme.is_null());
+            (fields.get("containerPort").unwrap_or(&Value::Null), scheme)
+        }
+        other => {
+            let kind = kind(other);
+            return Err(format!(
+                "A port is a number or an object, and one is {kind}."
+            ));
+        }
+    };
+    let container_port = number
+        .as_u64()
+        .and_then(|number| u16::try_from(number).ok());
+    let container_port = container_port
+        .filter(|number| *number > 0)
+        .ok_or("A port is a whole number from 1 to 65535.")?;
+    let scheme = match scheme {
+        None => None,
+        Some(Value::String(scheme)) if is_scheme(scheme) => Some(scheme.clone()),
+        Some(_) => {
+            return Err(format!(
+                "A scheme is 1 to {SCHEME_LENGTH} small letters, digits, plus signs, dots and \
+                 hyphens with a letter first, such as http, and not one that a browser runs."
+            ));
+        }
+    };
+    Ok(Port {
+        container_port,
+        protocol: "tcp".to_owned(),
+        scheme,
+    })
+}
+
+fn is_scheme(scheme: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+.-".contains(c);
+    (1..=SCHEME_LENGTH).contains(&scheme.len())
+        && scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        && scheme.chars().all(allowed)
+        && !NO_SCHEMES.contains(&scheme)
 }
 
 /// A caller's text as it may be repeated to him: short, and with control characters escaped.
@@ -371,10 +578,19 @@ mod tests {
         let parsed = provision(&json!({
             "imageType": "redis", "durationMinutes": 1, "name": "cache for Zoë",
             "cpuMilli": 250, "memoryMB": 64, "command": ["redis-server", "--save", ""],
-            "env": {"TOKEN": "x"},
+            "env": {"TOKEN": "x"}, "labels": {"team/a": "Zoë: search", "tmp": ""},
+            "ports": [8080, {"containerPort": 9, "scheme": "http"}, {"containerPort": 6379}],
         }))
         .unwrap();
         assert_eq!(parsed.name.as_deref(), Some("cache for Zoë"));
+        assert_eq!(parsed.labels["team/a"], "Zoë: search");
+        assert_eq!(parsed.labels["tmp"], "");
+        let ports = parsed.ports.iter().map(|port| {
+            assert_eq!(port.protocol, "tcp");
+            (port.container_port, port.scheme.as_deref())
+        });
+        let expected = [(6379, Some("redis")), (8080, None), (9, Some("http"))];
+        assert_eq!(ports.collect::<Vec<_>>(), expected);
         assert_eq!((parsed.cpu_milli, parsed.memory_mb), (250, 64));
         assert_eq!(parsed.command.unwrap().len(), 3);
         assert_eq!(parsed.env["TOKEN"], "x");
@@ -469,6 +685,138 @@ mod tests {
             ] {
                 assert_eq!(faults(&body(field, wrong))[0].0, field);
             }
+        }
+    }
+
+    fn redis(more: &Value) -> Value {
+        let mut body = json!({"imageType": "redis", "durationMinutes": 5});
+        let more = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(more);
+        body
+    }
+
+    #[test]
+    fn a_preset_is_a_size_and_what_is_asked_for_by_itself_wins() {
+        let image = Catalogue::embedded().get("redis").unwrap().clone();
+        for preset in &image.presets {
+            let parsed = provision(&redis(&json!({"preset": preset.name}))).unwrap();
+            assert_eq!(parsed.cpu_milli, preset.cpu_milli);
+            assert_eq!(parsed.memory_mb, preset.memory_mb);
+        }
+        let parsed = provision(&redis(&json!({"preset": "large", "memoryMB": 77}))).unwrap();
+        assert_eq!(parsed.memory_mb, 77);
+        assert_eq!(parsed.cpu_milli, image.preset("large").unwrap().cpu_milli);
+        for wrong in [json!("huge"), json!(""), json!(1), json!(["small"])] {
+            let faults = faults(&redis(&json!({"preset": wrong})));
+            assert_eq!(faults[0].0, "preset");
+            assert!(
+                faults[0].1.ends_with("choose one of small, medium, large."),
+                "{faults:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn labels_have_their_bounds() {
+        let many = |count: usize| {
+            let labels = (0..count).map(|index| (format!("l{index}"), json!("")));
+            Value::Object(labels.collect())
+        };
+        for good in [
+            json!({}),
+            json!({"0": "", &*"k".repeat(63): "v".repeat(255)}),
+            json!({"a.b_c/d-e": "é".repeat(255)}),
+            many(16),
+        ] {
+            assert!(
+                provision(&redis(&json!({"labels": good}))).is_ok(),
+                "{good}"
+            );
+        }
+        for wrong in [
+            json!([]),
+            json!("a=b"),
+            json!({"a": 1}),
+            json!({"a": null}),
+            json!({"": ""}),
+            json!({"A": ""}),
+            json!({"-a": ""}),
+            json!({"a b": ""}),
+            json!({"a:b": ""}),
+            json!({"é": ""}),
+            json!({&*"k".repeat(64): ""}),
+            json!({"a": "v".repeat(256)}),
+            json!({"a": "x\ny"}),
+            many(17),
+        ] {
+            let faults = faults(&redis(&json!({"labels": wrong})));
+            assert_eq!(faults[0].0, "labels", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ports_have_their_bounds() {
+        let many: Vec<u16> = (1..=16).collect();
+        for good in [json!([]), json!([1, 65_535]), json!(many)] {
+            assert!(provision(&redis(&json!({"ports": good}))).is_ok(), "{good}");
+        }
+        let too_many: Vec<u16> = (1..=17).collect();
+        for wrong in [
+            json!(80),
+            json!("80"),
+            json!(["80"]),
+            json!([0]),
+            json!([65_536]),
+            json!([-1]),
+            json!([80.5]),
+            json!([80, {"containerPort": 80}]),
+            json!([{}]),
+            json!([{"containerPort": 80, "hostPort": 80}]),
+            json!([{"containerPort": 80, "scheme": "HTTP"}]),
+            json!([{"containerPort": 80, "scheme": "http://"}]),
+            json!([{"containerPort": 80, "scheme": ""}]),
+            json!([{"containerPort": 80, "scheme": 7}]),
+            json!([{"containerPort": 80, "scheme": "javascript"}]),
+            json!(too_many),
+        ] {
+            let faults = faults(&redis(&json!({"ports": wrong})));
+            assert_eq!(faults[0].0, "ports", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_same_request_is_the_same_however_it_is_written() {
+        let canonical = |body: &str| {
+            let parsed = Provision::parse(body.as_bytes(), &Catalogue::embedded(), DAY);
+            parsed.unwrap().canonical
+        };
+        let one = canonical(
+            r#"{"imageType": "redis", "durationMinutes": 5, "env": {"A": "1", "B": "2"},
+                "ports": [80]}"#,
+        );
+        let other = canonical(
+            r#"{"name": null, "env": {"B": "2", "A": "\u0031"}, "durationMinutes": 5,
+                "ports": [{"scheme": null, "containerPort": 80}], "imageType": "redis"}"#,
+        );
+        assert_eq!(one, other);
+        // What would come to the same by the catalogue of today was not asked for.
+        let default = redis(&json!({"memoryMB": 256})).to_string();
+        assert_ne!(
+            canonical(&redis(&json!({})).to_string()),
+            canonical(&default)
+        );
+        for different in [
+            json!({"durationMinutes": 6}),
+            json!({"name": "x"}),
+            json!({"preset": "small"}),
+            json!({"cpuMilli": 500}),
+            json!({"command": ["redis-server"]}),
+            json!({"env": {"A": "1"}}),
+            json!({"labels": {"a": ""}}),
+            json!({"ports": [6379]}),
+        ] {
+            let different = canonical(&redis(&different).to_string());
+            assert_ne!(canonical(&redis(&json!({})).to_string()), different);
         }
     }
 

@@ -23,6 +23,7 @@
 //! Everything else is a [`StoreError`], which says what was attempted; it is for the log,
 //! and no caller sees more of it than that the table cannot be used now.
 
+mod history;
 mod kept;
 mod record;
 mod viewers;
@@ -53,6 +54,7 @@ use crate::{
 };
 use record::Item;
 
+pub use history::Page;
 pub use viewers::{RelayHold, Viewer, Wish};
 
 const ACTIVE_INDEX: &str = "active";

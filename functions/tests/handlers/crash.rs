@@ -125,6 +125,7 @@ async fn misfits(bench: &Bench) -> String {
             version: 1,
             image_type: image.image_type.clone(),
             name: None,
+            labels: std::collections::BTreeMap::new(),
             created_at: now,
             expires_at: now.plus(5 * MINUTE),
             hard_deadline: now.plus(60 * MINUTE),
@@ -141,6 +142,7 @@ async fn misfits(bench: &Bench) -> String {
                 image,
                 command: Some(&["sh", "-c", command].map(str::to_owned)),
                 env: &image.env,
+                ports: &image.ports,
             };
             let host = &bench.app.host;
             let made = host.create(&lease, &recipe).await;

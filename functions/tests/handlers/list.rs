@@ -58,6 +58,11 @@ async fn the_catalogue_is_shown_with_its_limits() {
     assert_eq!(redis["cpuMilli"], json!({"default": 500, "maximum": 2000}));
     assert_eq!(redis["memoryMB"], json!({"default": 256, "maximum": 2048}));
     assert_eq!(redis["ports"][0]["containerPort"], 6379);
+    let names = redis["presets"].as_array().unwrap().iter();
+    let names: Vec<_> = names.map(|preset| &preset["name"]).collect();
+    assert_eq!(names, ["small", "medium", "large"]);
+    let small = json!({"name": "small", "cpuMilli": 250, "memoryMB": 128});
+    assert_eq!(redis["presets"][0], small);
 }
 
 /// On AWS the gateway gives this function what no route takes.

@@ -7,6 +7,7 @@ mod cleanup;
 mod crash;
 mod delete;
 mod exec;
+mod history;
 mod list;
 mod log_page;
 mod logs;

@@ -30,6 +30,7 @@ const PROBLEMS: &[(&str, u16, bool)] = &[
     ("invalid-lease-id", 400, false),
     ("invalid-cursor", 400, false),
     ("invalid-log-view", 400, false),
+    ("invalid-query", 400, false),
     ("body-too-large", 413, false),
     ("route-not-found", 404, false),
     ("method-not-allowed", 405, false),
@@ -188,6 +189,11 @@ async fn a_body_with_wrong_fields_names_each_of_them() {
         (
             json!({"imageType": "redis", "durationMinutes": 5, "env": {"A=B": "c"}}),
             vec!["env"],
+        ),
+        (
+            json!({"imageType": "redis", "durationMinutes": 5, "preset": "huge",
+                   "labels": {"A": ""}, "ports": [0]}),
+            vec!["labels", "ports", "preset"],
         ),
     ];
     for (body, fields) in wrong {

@@ -165,6 +165,80 @@ async fn command_and_env_reach_the_program_and_no_answer() {
 }
 
 #[tokio::test]
+async fn a_preset_is_given_and_what_is_asked_for_by_itself_wins() {
+    let bench = Bench::new().await;
+    let answer = alpine_with(json!({"preset": "small", "memoryMB": 48}));
+    let answer = answer.provision(&bench.app).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let given = (&answer.body["cpuMilli"], &answer.body["memoryMB"]);
+    assert_eq!(given, (&json!(100), &json!(48)));
+    let config = inspect(&bench, &answer.id()).await["HostConfig"].clone();
+    assert_eq!(config["NanoCpus"], 100_000_000);
+    assert_eq!(config["Memory"], 48 * 1024 * 1024);
+}
+
+#[tokio::test]
+async fn labels_are_the_lease_s_and_not_the_container_s() {
+    let bench = Bench::new().await;
+    let labels = json!({"team": "search", "run/1": "Zoë: a b"});
+    let answer = alpine_with(json!({"labels": labels}));
+    let answer = answer.provision(&bench.app).await;
+    assert_eq!(answer.body["labels"], labels, "{answer:?}");
+    let id = answer.id();
+    assert_eq!(get(&bench, &id).await["labels"], labels);
+    let container = inspect(&bench, &id).await;
+    let on_container = container["Config"]["Labels"].as_object().unwrap();
+    assert!(!on_container.contains_key("team"), "{on_container:?}");
+    Event::about("delete", &id).delete(&bench.app).await;
+    assert_eq!(get(&bench, &id).await["labels"], labels);
+}
+
+#[tokio::test]
+async fn ports_of_one_s_choice_are_published_and_answer() {
+    let bench = Bench::new().await;
+    let serve = "mkdir /tmp/www; echo hello > /tmp/www/index.html; \
+                 httpd -p 8000 -h /tmp/www; exec httpd -f -p 8001 -h /tmp/www";
+    let answer = alpine_with(json!({
+        "ports": [8000, {"containerPort": 8001, "scheme": "http"}],
+        "command": ["sh", "-c", serve],
+    }));
+    let answer = answer.provision(&bench.app).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let ports = answer.body["ports"].as_array().unwrap();
+    assert_eq!(ports.len(), 2, "{ports:?}");
+    assert_eq!(ports[0]["containerPort"], 8000);
+    assert_eq!(ports[0]["url"], Value::Null);
+    let host_port = ports[1]["hostPort"].as_u64().unwrap();
+    assert_eq!(ports[1]["url"], format!("http://127.0.0.1:{host_port}"));
+    for port in ports {
+        let address = format!("{}:{}", port["host"].as_str().unwrap(), port["hostPort"]);
+        wait_for("the port answers", async || {
+            let address = address.clone();
+            let asked = move || -> std::io::Result<String> {
+                use std::io::{Read as _, Write as _};
+                let mut stream = std::net::TcpStream::connect(address)?;
+                stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+                stream.write_all(b"GET /index.html HTTP/1.0\r\n\r\n")?;
+                let mut reply = String::new();
+                stream.read_to_string(&mut reply)?;
+                Ok(reply)
+            };
+            let reply = tokio::task::spawn_blocking(asked).await.unwrap();
+            reply.is_ok_and(|reply| reply.ends_with("hello\n"))
+        })
+        .await;
+    }
+    // The image's own port stays, beside another.
+    let redis = json!({"imageType": "redis", "durationMinutes": 5, "ports": [9, 6379]});
+    let answer = Event::saved("provision-redis").body(&redis);
+    let answer = answer.provision(&bench.app).await;
+    let ports = answer.body["ports"].as_array().unwrap();
+    let numbers: Vec<_> = ports.iter().map(|port| &port["containerPort"]).collect();
+    assert_eq!(numbers, [&json!(6379), &json!(9)], "{answer:?}");
+    assert!(ports[0]["url"].as_str().unwrap().starts_with("redis://"));
+}
+
+#[tokio::test]
 async fn of_many_at_once_exactly_the_quota_is_leased() {
     let bench = Plan::default().most_leases(3).build().await;
     let answers = join_all((0..8).map(|_| alpine().provision(&bench.app))).await;

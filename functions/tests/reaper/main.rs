@@ -11,7 +11,7 @@ mod model;
 mod races;
 mod strays;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use containerlease_shared::{
     catalogue::Catalogue,
@@ -86,6 +86,7 @@ fn lease(owner: Owner) -> Lease {
         version: 1,
         image_type: image.image_type.clone(),
         name: None,
+        labels: BTreeMap::new(),
         created_at: now,
         expires_at: now.plus(10 * MINUTE),
         hard_deadline: now.plus(60 * MINUTE),

@@ -238,6 +238,7 @@ async fn batch_on_the_engine(seed: u64, count: usize, tally: &mut Tally) {
                 image,
                 command: image.command.as_deref(),
                 env: &image.env,
+                ports: &image.ports,
             };
             let made = host.create(lease, &recipe).await;
             made.expect("a container can be made");

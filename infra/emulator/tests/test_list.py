@@ -52,6 +52,17 @@ def test_the_use_of_a_lease_is_counted(api):
     assert answer.body["processes"]["count"] > 0
 
 
+def test_what_has_ended_is_in_the_history(api):
+    lease = api.lease(labels={"of": "the history"})
+    api.delete(lease["id"])
+    query = "state=ended&label=of:the%20history&imageType=alpine&limit=1"
+    answer = api.get(f"/api/containers?{query}")
+    assert answer.status == 200, answer
+    [ended] = answer.body["containers"]
+    assert ended["id"] == lease["id"]
+    assert ended["receipt"]["reason"] == "deleted"
+
+
 def test_what_is_not_there_is_a_problem_that_names_the_request(api):
     nobodys = "/api/containers/0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c"
     for path, status, problem in [

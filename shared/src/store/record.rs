@@ -1,6 +1,6 @@
 //! The shape of the table's items, and the way from a lease to an item and back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,7 @@ pub(super) const ATTRIBUTES: &[&str] = &[
     "state",
     "imageType",
     "name",
+    "labels",
     "createdAt",
     "expiresAt",
     "hardDeadline",
@@ -62,6 +63,8 @@ pub(super) struct Item {
     image_type: ImageType,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
     created_at: i64,
     expires_at: i64,
     hard_deadline: i64,
@@ -117,6 +120,7 @@ impl Item {
             state: lease.state_name(),
             image_type: lease.image_type.clone(),
             name: lease.name.clone(),
+            labels: lease.labels.clone(),
             created_at: lease.created_at.as_millis(),
             expires_at: lease.expires_at.as_millis(),
             hard_deadline: lease.hard_deadline.as_millis(),
@@ -174,6 +178,7 @@ impl Item {
             version: self.version,
             image_type: self.image_type,
             name: self.name,
+            labels: self.labels,
             created_at: Time::from_millis(self.created_at),
             expires_at: Time::from_millis(self.expires_at),
             hard_deadline: Time::from_millis(self.hard_deadline),
@@ -186,7 +191,7 @@ impl Item {
 }
 
 const OWNER_PREFIX: &str = "owner#";
-const LEASE_PREFIX: &str = "lease#";
+pub(super) const LEASE_PREFIX: &str = "lease#";
 
 pub(super) fn owner_key(owner: &Owner) -> String {
     format!("{OWNER_PREFIX}{}", owner.as_str())
@@ -245,6 +250,7 @@ mod tests {
             version: 7,
             image_type: ImageType::for_tests("redis"),
             name: Some("mine".to_owned()),
+            labels: BTreeMap::from([("team".to_owned(), String::new())]),
             created_at: created,
             expires_at: Time::from_millis(61_000),
             hard_deadline: Time::from_millis(601_000),
@@ -321,6 +327,19 @@ mod tests {
                 assert_eq!(attributes.contains_key(index_key), active, "{index_key}");
             }
         }
+    }
+
+    #[test]
+    fn what_an_earlier_program_has_written_is_read() {
+        let lease = lease(State::Running);
+        let mut attributes = Item::of(&lease, None).into_attributes();
+        attributes.remove("labels").unwrap();
+        let earlier = Lease {
+            labels: BTreeMap::new(),
+            ..lease
+        };
+        let back = Item::from_attributes(attributes).unwrap().into_lease();
+        assert_eq!(back, Ok(earlier));
     }
 
     #[test]

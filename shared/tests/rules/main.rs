@@ -9,7 +9,7 @@ mod logs;
 mod plan;
 mod time;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use containerlease_shared::{
     catalogue::Catalogue,
@@ -49,6 +49,7 @@ fn lease(name: &str) -> Lease {
         version: 2,
         image_type: image.image_type.clone(),
         name: Some(name.to_owned()),
+        labels: BTreeMap::new(),
         created_at,
         expires_at: NOW.plus(5 * MINUTE),
         hard_deadline: created_at.plus(60 * MINUTE),

@@ -1,0 +1,409 @@
+//! What may be asked of a list: the parameters of its query, parsed.
+//!
+//! Without any, a list is of the leases that have not ended. `state=ended` and `state=all`
+//! are the history, page by page and the newest first.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Serialize, Serializer};
+
+use super::{FieldFault, LABELS, is_label_key, quoted};
+use crate::{
+    catalogue::{Catalogue, ImageType},
+    lease::{Lease, StateName},
+    names::LeaseId,
+};
+
+/// How many leases a page holds at most.
+pub const LONGEST_PAGE: usize = 100;
+
+/// How many leases a page holds where nobody says.
+const PAGE: usize = 50;
+
+/// A checked query of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    states: States,
+    image_type: Option<ImageType>,
+    labels: Vec<LabelFilter>,
+    /// Which page of the history; none where only leases are asked for that have not ended.
+    pub page: Option<PageAsked>,
+}
+
+/// Part of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageAsked {
+    pub cursor: Option<Cursor>,
+    pub limit: usize,
+}
+
+/// Where a page of the history ended: at this lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor(pub LeaseId);
+
+/// The text is no cursor of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotACursor;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum States {
+    Active,
+    All,
+    Only(StateName),
+}
+
+/// A label that there must be, with this value or with any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LabelFilter {
+    key: String,
+    value: Option<String>,
+}
+
+impl List {
+    /// Parses the pairs of a query. It collects every fault before it answers.
+    pub fn parse<'q>(
+        pairs: impl IntoIterator<Item = (&'q str, &'q str)>,
+        catalogue: &Catalogue,
+    ) -> Result<Self, Vec<FieldFault>> {
+        let mut query = Query::of(pairs);
+        let state = query.once("state").map(states);
+        let image_type = query.once("imageType").map(|name| {
+            let image = catalogue.get(name).map(|image| image.image_type.clone());
+            image.ok_or_else(|| format!("There is no image type {}.", quoted(name)))
+        });
+        let cursor = query.once("cursor").map(|text| {
+            let text = text.parse::<Cursor>();
+            text.map_err(|NotACursor| "Use that of the page before, unchanged.".to_owned())
+        });
+        let limit = query.once("limit").map(limit);
+        let labels = query.all("label");
+
+        let many = labels.len() > LABELS;
+        let mut labels: Vec<_> = labels.into_iter().map(label).collect();
+        if many {
+            labels.push(Err(format!("There may be at most {LABELS} of them.")));
+        }
+        let labels = query.keep("label", labels.into_iter().collect());
+        let state = query.keep("state", state.transpose());
+        let states = state.flatten().unwrap_or(States::Active);
+        let history = match states {
+            States::All | States::Only(StateName::Ended) => true,
+            States::Active | States::Only(_) => false,
+        };
+        if !history {
+            let paging = [("cursor", cursor.is_some()), ("limit", limit.is_some())];
+            for (parameter, _) in paging.iter().filter(|(_, given)| *given) {
+                query.fault(
+                    parameter,
+                    "Only state=ended and state=all come in pages.".to_owned(),
+                );
+            }
+        }
+        let image_type = query.keep("imageType", image_type.transpose());
+        let (cursor, limit) = if history {
+            let cursor = query.keep("cursor", cursor.transpose());
+            let limit = query.keep("limit", limit.transpose());
+            (cursor.flatten(), limit.flatten())
+        } else {
+            (None, None)
+        };
+        query.finish()?;
+        Ok(Self {
+            states,
+            image_type: image_type.flatten(),
+            labels: labels.unwrap_or_default(),
+            page: history.then(|| PageAsked {
+                cursor,
+                limit: limit.unwrap_or(PAGE),
+            }),
+        })
+    }
+
+    /// Whether the lease is asked for.
+    pub fn wants(&self, lease: &Lease) -> bool {
+        let state = lease.state_name();
+        let in_state = match self.states {
+            States::Active => state != StateName::Ended,
+            States::All => true,
+            States::Only(only) => state == only,
+        };
+        let of_type = self.image_type.as_ref();
+        in_state
+            && of_type.is_none_or(|image_type| lease.image_type == *image_type)
+            && self.labels.iter().all(|label| label.fits(lease))
+    }
+}
+
+impl LabelFilter {
+    fn fits(&self, lease: &Lease) -> bool {
+        lease.labels.get(&self.key).is_some_and(|its| {
+            let value = self.value.as_ref();
+            value.is_none_or(|value| value == its)
+        })
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Self, NotACursor> {
+        let id = uuid::Uuid::try_parse(text).map_err(|_| NotACursor)?;
+        let id = id.as_hyphenated().to_string().parse();
+        let cursor = Self(id.map_err(|_| NotACursor)?);
+        if cursor.to_string() == text {
+            Ok(cursor)
+        } else {
+            Err(NotACursor)
+        }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_string().replace('-', ""))
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+fn states(text: &str) -> Result<States, String> {
+    let found = StateName::ALL.into_iter().find(|it| it.as_str() == text);
+    match (text, found) {
+        ("active", _) => Ok(States::Active),
+        ("all", _) => Ok(States::All),
+        (_, Some(only)) => Ok(States::Only(only)),
+        (_, None) => {
+            let names = StateName::ALL.map(StateName::as_str).join(", ");
+            let text = quoted(text);
+            Err(format!(
+                "There is no state {text}; choose one of active, all, {names}."
+            ))
+        }
+    }
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
+        .ok_or_else(|| {
+            let text = quoted(text);
+            format!("It is {text}; give a whole number from 1 to {LONGEST_PAGE}.")
+        })
+}
+
+fn label(text: &str) -> Result<LabelFilter, String> {
+    let (key, value) = match text.split_once(':') {
+        Some((key, value)) => (key, Some(value)),
+        None => (text, None),
+    };
+    if is_label_key(key) {
+        Ok(LabelFilter {
+            key: key.to_owned(),
+            value: value.map(str::to_owned),
+        })
+    } else {
+        let key = quoted(key);
+        Err(format!(
+            "{key} is no label's key; give KEY or KEY:VALUE, such as team:search."
+        ))
+    }
+}
+
+/// The parameters that nobody has asked for yet, and the faults found so far.
+struct Query<'q> {
+    rest: Vec<(&'q str, &'q str)>,
+    known: Vec<&'static str>,
+    faults: Vec<FieldFault>,
+}
+
+impl<'q> Query<'q> {
+    fn of(pairs: impl IntoIterator<Item = (&'q str, &'q str)>) -> Self {
+        Self {
+            rest: pairs.into_iter().collect(),
+            known: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    fn all(&mut self, name: &'static str) -> Vec<&'q str> {
+        self.known.push(name);
+        let of_name = self.rest.extract_if(.., |(its, _)| *its == name);
+        of_name.map(|(_, value)| value).collect()
+    }
+
+    fn once(&mut self, name: &'static str) -> Option<&'q str> {
+        let values = self.all(name);
+        if values.len() > 1 {
+            self.fault(name, "It is there more than once.".to_owned());
+        }
+        values.first().copied()
+    }
+
+    fn keep<T>(&mut self, name: &'static str, parsed: Result<T, String>) -> Option<T> {
+        parsed.map_err(|detail| self.fault(name, detail)).ok()
+    }
+
+    fn fault(&mut self, field: &str, detail: String) {
+        self.faults.push(FieldFault {
+            field: field.to_owned(),
+            detail,
+        });
+    }
+
+    /// What is left was not asked for by anyone: a misspelt parameter must not be ignored.
+    fn finish(mut self) -> Result<(), Vec<FieldFault>> {
+        self.known.sort_unstable();
+        let known = self.known.join(", ");
+        for (name, _) in std::mem::take(&mut self.rest) {
+            let detail = format!("There is no such parameter; the parameters are {known}.");
+            let short: String = name.chars().take(40).collect();
+            self.fault(&short, detail);
+        }
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        self.faults.sort_by(|a, b| a.field.cmp(&b.field));
+        Err(self.faults)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{names::Owner, time::Time};
+
+    fn parsed(query: &[(&'static str, &'static str)]) -> Result<List, Vec<FieldFault>> {
+        List::parse(query.iter().copied(), &Catalogue::embedded())
+    }
+
+    fn faults(query: &[(&'static str, &'static str)]) -> Vec<String> {
+        let faults = parsed(query).expect_err("it is wrong");
+        faults.into_iter().map(|fault| fault.field).collect()
+    }
+
+    fn lease(state: StateName) -> Lease {
+        use crate::lease::{Gone, Reason, State};
+        let now = Time::from_millis(1_000_000);
+        let running = Lease {
+            id: LeaseId::generate(),
+            owner: Owner::local(),
+            version: 1,
+            image_type: ImageType::for_tests("redis"),
+            name: None,
+            labels: BTreeMap::from([("team".to_owned(), "a:b".to_owned())]),
+            created_at: now,
+            expires_at: now,
+            hard_deadline: now,
+            cpu_milli: 100,
+            memory_mb: 64,
+            placement: None,
+            state: State::Running,
+        };
+        let ending = running.claimed(Reason::Deleted, now).unwrap();
+        match state {
+            StateName::Running => running,
+            StateName::Ending => ending,
+            StateName::Ended => {
+                let gone = Gone {
+                    stopped_at: None,
+                    exit_code: None,
+                    last_lines: vec![],
+                    removed_at: now,
+                };
+                ending.ended(&gone).unwrap()
+            }
+            other => unreachable!("{other:?} is not needed here"),
+        }
+    }
+
+    #[test]
+    fn without_parameters_it_is_what_has_not_ended() {
+        let list = parsed(&[]).unwrap();
+        assert_eq!(list.page, None);
+        assert!(list.wants(&lease(StateName::Running)));
+        assert!(list.wants(&lease(StateName::Ending)));
+        assert!(!list.wants(&lease(StateName::Ended)));
+    }
+
+    #[test]
+    fn a_state_picks_and_the_history_comes_in_pages() {
+        let wants = |state: &'static str| {
+            let list = parsed(&[("state", state)]).unwrap();
+            let states = [StateName::Running, StateName::Ending, StateName::Ended];
+            (list.page, states.map(|state| list.wants(&lease(state))))
+        };
+        let first = Some(PageAsked {
+            cursor: None,
+            limit: 50,
+        });
+        assert_eq!(wants("active"), (None, [true, true, false]));
+        assert_eq!(wants("running"), (None, [true, false, false]));
+        assert_eq!(wants("quarantined"), (None, [false, false, false]));
+        assert_eq!(wants("ended"), (first, [false, false, true]));
+        assert_eq!(wants("all"), (first, [true, true, true]));
+    }
+
+    #[test]
+    fn filters_must_all_fit() {
+        let lease = lease(StateName::Running);
+        let fits = |query: &[(&'static str, &'static str)]| parsed(query).unwrap().wants(&lease);
+        assert!(fits(&[("imageType", "redis")]));
+        assert!(!fits(&[("imageType", "nginx")]));
+        assert!(fits(&[("label", "team")]));
+        assert!(fits(&[("label", "team:a:b"), ("label", "team")]));
+        assert!(!fits(&[("label", "team:a")]));
+        assert!(!fits(&[("label", "team:")]));
+        assert!(!fits(&[("label", "team"), ("label", "other")]));
+        assert!(!fits(&[("label", "team"), ("imageType", "nginx")]));
+    }
+
+    #[test]
+    fn a_cursor_goes_out_and_comes_back() {
+        let cursor = Cursor(LeaseId::generate());
+        let text = cursor.to_string();
+        assert_eq!(text.parse(), Ok(cursor));
+        assert_eq!(text.len(), 32);
+        for wrong in [
+            String::new(),
+            cursor.0.to_string(),
+            text.to_uppercase(),
+            format!("{text}0"),
+            "0".repeat(32),
+            "lease#".to_owned(),
+        ] {
+            assert_eq!(wrong.parse::<Cursor>(), Err(NotACursor), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        assert_eq!(
+            faults(&[
+                ("state", "gone"),
+                ("limits", "1"),
+                ("imageType", "windows"),
+                ("label", "A"),
+            ]),
+            ["imageType", "label", "limits", "state"]
+        );
+        for limit in ["0", "101", "-1", "1.5", "ten", ""] {
+            assert_eq!(faults(&[("state", "all"), ("limit", limit)]), ["limit"]);
+        }
+        assert_eq!(faults(&[("state", "all"), ("cursor", "x")]), ["cursor"]);
+        assert_eq!(faults(&[("state", "all"), ("state", "all")]), ["state"]);
+        assert_eq!(
+            faults(&[("limit", "5"), ("cursor", "x")]),
+            ["cursor", "limit"],
+            "what has not ended comes whole"
+        );
+        assert_eq!(faults(&[("label", "a"); 17]), ["label"]);
+        assert_eq!(faults(&[("a\nb", "")])[0], "a\nb");
+    }
+}

@@ -1,0 +1,83 @@
+//! An owner's leases page by page, those that have ended too.
+//!
+//! They are read from the owner's partition itself, whose order is that of their making. The
+//! list of those that have not ended never comes here.
+
+use super::{Store, StoreError, failed, parse, record, text};
+use crate::{
+    lease::Lease,
+    names::{LeaseId, Owner},
+};
+
+/// How many leases are looked at for one page, so that a filter that matches few does not
+/// make one request read a whole history.
+const LOOKED_AT: usize = 1_000;
+
+/// How many leases are read at once.
+const READ_AT_ONCE: i32 = 100;
+
+/// Some of an owner's leases, the newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    pub leases: Vec<Lease>,
+    /// The last lease that was looked at, where there may be more behind it.
+    pub last: Option<LeaseId>,
+}
+
+impl Store {
+    /// The owner's leases that `wanted` picks, at most `limit` of them, from the newest on or
+    /// from behind the lease `after`. A page may hold fewer, and even none, while there are
+    /// more.
+    pub async fn page_of(
+        &self,
+        owner: &Owner,
+        after: Option<LeaseId>,
+        limit: usize,
+        wanted: impl Fn(&Lease) -> bool,
+    ) -> Result<Page, StoreError> {
+        const ATTEMPTED: &str = "reading an owner's history";
+        let mut page = Page {
+            leases: Vec::new(),
+            last: after,
+        };
+        let mut looked_at = 0;
+        loop {
+            let from = page.last.map(|id| record::lease_key(owner, &id));
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":pk", text(record::owner_key(owner)))
+                .expression_attribute_values(":prefix", text(record::LEASE_PREFIX))
+                .scan_index_forward(false)
+                .consistent_read(true)
+                .limit(READ_AT_ONCE)
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .map_err(|error| failed(ATTEMPTED, &error))?;
+            let more = answer.last_evaluated_key.is_some();
+            let items = answer.items.unwrap_or_default();
+            let read = items.len();
+            for (index, item) in items.into_iter().enumerate() {
+                let lease = parse(ATTEMPTED, item)?;
+                page.last = Some(lease.id);
+                if wanted(&lease) {
+                    page.leases.push(lease);
+                }
+                if page.leases.len() == limit && (more || index + 1 < read) {
+                    return Ok(page);
+                }
+            }
+            if !more {
+                page.last = None;
+                return Ok(page);
+            }
+            looked_at += read;
+            if looked_at >= LOOKED_AT {
+                return Ok(page);
+            }
+        }
+    }
+}
