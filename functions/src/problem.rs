@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use containerlease_shared::{
+    capacity::{Resource, Shortage, Whose},
     delete::DeleteError,
     host::HostError,
     inside::InsideError,
@@ -16,6 +17,7 @@ use containerlease_shared::{
     renew::RenewError,
     request::{BODY_LIMIT, FieldFault, Refused},
     store::StoreError,
+    time::Time,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -108,6 +110,17 @@ impl Problem {
             "invalid-log-view",
             "The log cannot be shown from there",
             why.to_string(),
+        )
+    }
+
+    /// The name that the caller gave to the request cannot be one.
+    pub fn invalid_idempotency_key() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-idempotency-key",
+            "This is not an idempotency key",
+            "Send one Idempotency-Key of 1 to 255 visible ASCII characters without spaces, such \
+             as a random UUID, or none.",
         )
     }
 
@@ -215,6 +228,49 @@ impl Problem {
         .retry_after(10)
     }
 
+    /// There is no room for a lease: its owner may not hold more, or the host has no more.
+    fn full(shortage: &Shortage, now: Time) -> Self {
+        let short: Vec<_> = shortage
+            .full
+            .iter()
+            .map(|it| amount(shortage, *it))
+            .collect();
+        let short = short.join(" and ");
+        let advice = if shortage.never {
+            "this is more than that: ask for less."
+        } else {
+            "delete a lease, ask for less, or wait until one ends."
+        };
+        let problem = match shortage.whose {
+            Whose::Owner => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "quota-reached",
+                "You hold as much as allowed",
+                format!("At most {short} at once; {advice}"),
+            ),
+            Whose::Host => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "host-full",
+                "The Docker host has no room for this lease",
+                format!("It has {short} for all leases together; {advice}"),
+            ),
+        };
+        let wait = match shortage.frees_up_at {
+            // A moment more: the place is free once the container is gone.
+            Some(end) => Some(now.until(end) + Duration::from_secs(2)),
+            None if shortage.never => None,
+            None => Some(Duration::from_secs(15)),
+        };
+        Self {
+            retry_after: wait,
+            members: vec![
+                ("full", json!(shortage.full)),
+                ("freesUpAt", json!(shortage.frees_up_at)),
+            ],
+            ..problem
+        }
+    }
+
     /// The engine cannot be used for what is not a provision.
     fn cannot_reach_inside(error: &HostError) -> Self {
         tracing::error!(%error, "the engine did not do what was asked");
@@ -305,16 +361,37 @@ impl From<&HostError> for Problem {
     }
 }
 
+/// The bound of a resource, in words.
+fn amount(shortage: &Shortage, resource: Resource) -> String {
+    let bound = shortage.bounds.of(resource).unwrap_or_default();
+    match resource {
+        Resource::Leases if bound == 1 => "1 lease".to_owned(),
+        Resource::Leases => format!("{bound} leases"),
+        Resource::CpuMilli => format!("{bound} thousandths of a CPU"),
+        Resource::MemoryMb => format!("{bound} MiB of memory"),
+    }
+}
+
 impl From<ProvisionError> for Problem {
     fn from(error: ProvisionError) -> Self {
         match error {
-            ProvisionError::QuotaReached { quota } => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "quota-reached",
-                "You hold as many leases as allowed",
-                format!("At most {quota} at once: delete one or wait until one ends."),
+            ProvisionError::Full(shortage) => Self::full(&shortage, Time::now()),
+            ProvisionError::KeyConflict => Self::new(
+                StatusCode::CONFLICT,
+                "idempotency-conflict",
+                "This idempotency key was used for another request",
+                "Send another Idempotency-Key with another request; this one stands for its \
+                 first request for a day.",
+            ),
+            ProvisionError::StillProvisioning => Self::new(
+                StatusCode::CONFLICT,
+                "lease-not-running",
+                "The lease's container does not run yet",
+                "An earlier request with this Idempotency-Key is still at it; send it again.",
             )
-            .retry_after(60),
+            .retry_after(5),
+            ProvisionError::Purged => Self::lease_not_found(),
+            ProvisionError::Contended => Self::contended(),
             ProvisionError::Host(error) => (&error).into(),
             ProvisionError::Store(error) => (&error).into(),
             ProvisionError::EndedMeanwhile => Self::new(

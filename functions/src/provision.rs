@@ -1,6 +1,7 @@
-//! `POST /api/provision`: a new lease.
+//! `POST /api/provision`: a new lease, or the one that was made under the same
+//! `Idempotency-Key` before.
 
-use containerlease_shared::{provision, request, time::Time};
+use containerlease_shared::{idempotency::IdempotencyKey, provision, request, time::Time};
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
 
@@ -18,10 +19,25 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn provisioned(app: &App, request: &Request) -> Result<Container, Problem> {
-    let owner = owner(request)?;
+    let now = Time::now();
+    let (owner, key) = (owner(request)?, idempotency_key(request)?);
     let policy = &app.policy;
     let asked = request::Provision::parse(body(request)?, &app.catalogue, policy.longest_lease)?;
-    let lease = provision::provision(app.tools(), policy, owner, &asked, Time::now()).await?;
+    let lease = provision::provision(app.tools(), policy, &owner, &asked, key.as_ref(), now);
+    let lease = lease.await?;
     tracing::info!(lease = %lease.id, image_type = %lease.image_type, "provisioned a lease");
     Ok(Container::from(&lease))
+}
+
+/// What the caller calls the request, if he calls it anything.
+fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
+    let mut values = request.headers().get_all("idempotency-key").iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(one), None) => {
+            let key = one.to_str().ok().and_then(|text| text.parse().ok());
+            key.map(Some).ok_or_else(Problem::invalid_idempotency_key)
+        }
+        (Some(_), Some(_)) => Err(Problem::invalid_idempotency_key()),
+    }
 }

@@ -564,6 +564,7 @@ mod tests {
             hard_deadline: NOW.plus(3_000 * SECOND),
             cpu_milli: 500,
             memory_mb: 256,
+            amounts_counted: true,
             placement: None,
             state: State::Running,
         }

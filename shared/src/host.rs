@@ -12,6 +12,7 @@ mod client;
 mod error;
 mod exec;
 mod logs;
+mod machine;
 mod stats;
 mod transport;
 
@@ -32,7 +33,7 @@ use bollard::{
         ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
     },
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 pub use error::{HostError, TlsFault};
 pub use exec::{Command, Executed, OUTPUT_LIMIT, Output};
@@ -42,6 +43,7 @@ pub use stats::Usage;
 use client::Client;
 
 use crate::{
+    capacity::Machine,
     catalogue::{Image, Port},
     lease::{Lease, PublishedPort},
     names::{ContainerName, Deployment, LeaseId, Owner},
@@ -81,6 +83,8 @@ pub struct Host {
     /// The engine lets two networks have one name; only one of our calls at a time may
     /// find that there is none and make it.
     network: Mutex<()>,
+    /// Known once somebody has asked.
+    machine: OnceCell<Machine>,
 }
 
 /// What a lease's container is made of, beyond what its lease says.
@@ -140,6 +144,7 @@ impl Host {
             deployment,
             publish_address,
             network: Mutex::new(()),
+            machine: OnceCell::new(),
         })
     }
 

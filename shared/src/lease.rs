@@ -47,6 +47,9 @@ pub struct Lease {
     pub cpu_milli: u32,
     /// Mebibytes.
     pub memory_mb: u32,
+    /// Whether its CPU and memory are counted with its owner and on the host. They are not
+    /// once it has ended, nor of a lease that an earlier program has made.
+    pub amounts_counted: bool,
     /// What the engine made of it; there once the container has run.
     pub placement: Option<Placement>,
     pub state: State,
@@ -381,6 +384,7 @@ impl Lease {
         let overshoot_ms = (ending.reason == Reason::Expired)
             .then(|| gone.removed_at.millis_since(self.expires_at));
         Some(Self {
+            amounts_counted: false,
             state: State::Ended(Receipt {
                 reason: ending.reason,
                 requested_at: ending.requested_at,
@@ -443,6 +447,7 @@ mod tests {
             hard_deadline: CREATED.plus(10 * MINUTE),
             cpu_milli: 500,
             memory_mb: 256,
+            amounts_counted: true,
             placement: None,
             state: State::Running,
         }

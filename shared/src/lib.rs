@@ -6,7 +6,9 @@
 //!
 //! - [`lease`]: the lease, its states, the table of its transitions, the rules of its time.
 //! - [`catalogue`]: what may be leased.
+//! - [`capacity`]: what leases take up, and whether there is room.
 //! - [`request`]: what may be asked, parsed.
+//! - [`idempotency`]: the names by which a request is carried out once.
 //! - [`logs`]: a container's log as entries with cursors, and entries as frames.
 //! - [`names`], [`time`]: the words that the rest is written in.
 //!
@@ -25,12 +27,14 @@
 //! - [`cleanup`]: the reaper.
 //! - [`relay`]: a log, carried to a viewer.
 
+pub mod capacity;
 pub mod catalogue;
 pub mod cleanup;
 pub mod delete;
 pub mod end;
 pub mod exec;
 pub mod host;
+pub mod idempotency;
 pub mod inside;
 pub mod lease;
 pub mod log_page;

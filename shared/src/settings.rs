@@ -6,6 +6,10 @@
 //! | `CONTAINERLEASE_TABLE` | `containerlease` | the DynamoDB table |
 //! | `CONTAINERLEASE_MAX_MINUTES` | `1440` | the greatest lifetime of a lease, all renewals included |
 //! | `CONTAINERLEASE_MAX_LEASES` | `20` | how many leases an owner may hold at once |
+//! | `CONTAINERLEASE_OWNER_CPU_MILLI` | `40000` | how many thousandths of a CPU an owner's leases may have at once |
+//! | `CONTAINERLEASE_OWNER_MEMORY_MB` | `40960` | how many mebibytes an owner's leases may have at once |
+//! | `CONTAINERLEASE_HOST_CPU_MILLI` | eight times the CPUs of the engine's machine | how many thousandths of a CPU all leases together may have |
+//! | `CONTAINERLEASE_HOST_MEMORY_MB` | nine tenths of its memory | how many mebibytes all leases together may have |
 //! | `CONTAINERLEASE_HISTORY_HOURS` | `24` | how long the record of an ended lease is kept |
 //! | `CONTAINERLEASE_LOOK_AHEAD_SECONDS` | `65` | how far ahead a run of the reaper takes leases on |
 //! | `CONTAINERLEASE_PUBLISH_ADDRESS` | `127.0.0.1` | the address on the Docker host at which containers' ports are published |
@@ -42,11 +46,14 @@
 //! |---|---|---|
 //! | `CONTAINERLEASE_URL` | `http://127.0.0.1:8080` | the server that it asks, where `--server` names none |
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
 use crate::names::Deployment;
+
+/// How much CPU or memory a setting may speak of.
+const AMOUNTS: RangeInclusive<u32> = 1..=1_000_000_000;
 
 /// What all programs read.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +77,15 @@ pub struct Policy {
     pub longest_lease: Duration,
     /// How many leases an owner may hold at once.
     pub leases_per_owner: u32,
+    /// How many thousandths of a CPU an owner's leases may have at once.
+    pub owner_cpu_milli: u32,
+    /// How many mebibytes an owner's leases may have at once.
+    pub owner_memory_mb: u32,
+    /// How many thousandths of a CPU all leases together may have; none: as the engine's
+    /// machine has it.
+    pub host_cpu_milli: Option<u32>,
+    /// How many mebibytes all leases together may have; none: as that machine has it.
+    pub host_memory_mb: Option<u32>,
     /// How long the record of an ended lease is kept.
     pub history: Duration,
 }
@@ -155,6 +171,11 @@ impl Settings {
                     1..=525_600,
                 )?),
                 leases_per_owner: read.number("CONTAINERLEASE_MAX_LEASES", 20, 1..=100_000)?,
+                // As much as 20 of the largest leases take.
+                owner_cpu_milli: read.number("CONTAINERLEASE_OWNER_CPU_MILLI", 40_000, AMOUNTS)?,
+                owner_memory_mb: read.number("CONTAINERLEASE_OWNER_MEMORY_MB", 40_960, AMOUNTS)?,
+                host_cpu_milli: read.optional_number("CONTAINERLEASE_HOST_CPU_MILLI", AMOUNTS)?,
+                host_memory_mb: read.optional_number("CONTAINERLEASE_HOST_MEMORY_MB", AMOUNTS)?,
                 history: minutes(
                     60 * read.number::<u64>("CONTAINERLEASE_HISTORY_HOURS", 24, 1..=87_600)?,
                 ),
@@ -306,7 +327,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         &self,
         variable: &'static str,
         default: T,
-        range: std::ops::RangeInclusive<T>,
+        range: RangeInclusive<T>,
     ) -> Result<T, SettingsError>
     where
         T: std::str::FromStr + PartialOrd + std::fmt::Display,
@@ -328,11 +349,22 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
     }
 
+    fn optional_number(
+        &self,
+        variable: &'static str,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, SettingsError> {
+        match self.optional(variable) {
+            None => Ok(None),
+            Some(_) => self.number(variable, 0, range).map(Some),
+        }
+    }
+
     fn seconds(
         &self,
         variable: &'static str,
         default: u64,
-        range: std::ops::RangeInclusive<u64>,
+        range: RangeInclusive<u64>,
     ) -> Result<Duration, SettingsError> {
         self.number(variable, default, range)
             .map(Duration::from_secs)
@@ -412,6 +444,10 @@ mod tests {
         assert_eq!(defaults.table, "containerlease");
         assert_eq!(defaults.policy.longest_lease, Duration::from_secs(86_400));
         assert_eq!(defaults.policy.leases_per_owner, 20);
+        assert_eq!(defaults.policy.owner_cpu_milli, 40_000);
+        assert_eq!(defaults.policy.owner_memory_mb, 40_960);
+        assert_eq!(defaults.policy.host_cpu_milli, None);
+        assert_eq!(defaults.policy.host_memory_mb, None);
         assert_eq!(defaults.policy.history, Duration::from_secs(86_400));
         assert_eq!(defaults.look_ahead, Duration::from_secs(65));
         assert_eq!(defaults.publish_address, "127.0.0.1");
@@ -458,6 +494,26 @@ mod tests {
                 "CONTAINERLEASE_MAX_LEASES",
                 "-1",
                 "whole number from 1 to 100000",
+            ),
+            (
+                "CONTAINERLEASE_OWNER_CPU_MILLI",
+                "0",
+                "whole number from 1 to 1000000000",
+            ),
+            (
+                "CONTAINERLEASE_OWNER_MEMORY_MB",
+                "1.5",
+                "whole number from 1 to 1000000000",
+            ),
+            (
+                "CONTAINERLEASE_HOST_CPU_MILLI",
+                "two",
+                "whole number from 1 to 1000000000",
+            ),
+            (
+                "CONTAINERLEASE_HOST_MEMORY_MB",
+                "0",
+                "whole number from 1 to 1000000000",
             ),
             (
                 "CONTAINERLEASE_HISTORY_HOURS",

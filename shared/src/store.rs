@@ -3,7 +3,9 @@
 //! | item | `pk` | `sk` |
 //! |---|---|---|
 //! | a lease | `owner#OWNER` | `lease#ID` |
-//! | an owner's count of leases | `owner#OWNER` | `quota` |
+//! | what an owner's leases take up | `owner#OWNER` | `quota` |
+//! | what an idempotency key was used for | `owner#OWNER` | `key#DIGEST` |
+//! | what all leases take up on the host | `host` | `counted` |
 //! | a container seen without a lease | `reaper` | `sighting#CONTAINER` |
 //! | who watches a log, and the relay | see [`viewers`] | |
 //! | the end of a log | see [`kept`] | |
@@ -16,15 +18,16 @@
 //!
 //! Every write is conditional on the state and the version that its writer has read; the
 //! states are those of [`lease::TRANSITIONS`](crate::lease::TRANSITIONS). `purgeAt` is the
-//! table's TTL attribute: only ended leases and sightings have it, and nothing is decided
-//! by it.
+//! table's TTL attribute: only what is over one day has it, and nothing is decided by it.
 //!
 //! Errors: a condition that fails is an outcome with a name ([`Changed`], [`CreateError`]).
 //! Everything else is a [`StoreError`], which says what was attempted; it is for the log,
 //! and no caller sees more of it than that the table cannot be used now.
 
+mod count;
 mod history;
 mod kept;
+mod key;
 mod record;
 mod viewers;
 
@@ -48,6 +51,7 @@ use aws_sdk_dynamodb::{
 use thiserror::Error;
 
 use crate::{
+    capacity::{Limits, Whose},
     lease::{Event, Gone, Lease, Placement, Reason},
     names::{ContainerName, LeaseId, Owner},
     time::Time,
@@ -55,6 +59,7 @@ use crate::{
 use record::Item;
 
 pub use history::Page;
+pub use key::{KeyUse, NewKeyUse};
 pub use viewers::{RelayHold, Viewer, Wish};
 
 const ACTIVE_INDEX: &str = "active";
@@ -64,8 +69,12 @@ const TTL_ATTRIBUTE: &str = "purgeAt";
 /// How long a sighting is kept when nobody removes it.
 const SIGHTING_KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// How often a transaction that met another one is tried again.
-const CONFLICT_RETRIES: u32 = 8;
+/// How often a transaction that met another one is tried again. All of an owner's leases are
+/// counted in one item and all of a deployment's in another, so many at once wait here.
+const CONFLICT_RETRIES: u32 = 20;
+
+/// How long at most such a transaction waits before it is tried again.
+const LONGEST_CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
 /// The leases' table.
 #[derive(Clone, Debug)]
@@ -101,8 +110,12 @@ pub enum StoreErrorKind {
 /// Why a lease was not written.
 #[derive(Debug, Error)]
 pub enum CreateError {
-    #[error("the owner holds as many leases as allowed")]
-    QuotaReached,
+    /// The owner or the host has no room for it.
+    #[error("there is no room for the lease: {0:?}")]
+    Full(Whose),
+    /// Another lease was made under the same idempotency key.
+    #[error("the idempotency key is used already")]
+    KeyUsed,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -150,35 +163,46 @@ impl Store {
         self.sightings().await.map(drop)
     }
 
-    /// Writes a new lease and counts it in its owner's quota, both or neither.
-    pub async fn create(&self, lease: &Lease, quota: u32) -> Result<(), CreateError> {
-        let put = Put::builder()
+    /// Writes a new lease and counts it with its owner and on the host, within `limits`; and
+    /// the use of an idempotency key with it. All or nothing.
+    pub async fn create(
+        &self,
+        lease: &Lease,
+        limits: &Limits,
+        key: Option<&NewKeyUse<'_>>,
+    ) -> Result<(), CreateError> {
+        let put = |put| TransactWriteItem::builder().put(put).build();
+        let update = |update| TransactWriteItem::builder().update(update).build();
+        let lease_item = Put::builder()
             .table_name(&self.table)
             .set_item(Some(Item::of(lease, None).into_attributes()))
             .condition_expression("attribute_not_exists(pk)")
             .build()
             .expect("all that a put needs is given");
-        let count = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(record::quota_key(&lease.owner)))
-            .update_expression("ADD leases :one")
-            .condition_expression("attribute_not_exists(leases) OR leases < :quota")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":quota", number(i64::from(quota)))
-            .build()
-            .expect("all that an update needs is given");
-        let items = [
-            TransactWriteItem::builder().put(put).build(),
-            TransactWriteItem::builder().update(count).build(),
-        ];
+        let id_taken = CreateError::Store(StoreError {
+            attempted: "creating a lease",
+            kind: StoreErrorKind::Refused,
+            message: "its id is taken".to_owned(),
+        });
+        // Each with what it means when its condition fails. A key that is used comes before
+        // a quota, which the very lease that it was used for may have filled.
+        let mut parts = Vec::new();
+        if let Some(used) = key {
+            parts.push((put(self.use_key(lease, used)), CreateError::KeyUsed));
+        }
+        parts.push((put(lease_item), id_taken));
+        for (whose, bounds) in [(Whose::Owner, limits.owner), (Whose::Host, limits.host)] {
+            if whose == Whose::Host && !lease.amounts_counted {
+                continue;
+            }
+            let count = self.count_in(whose, lease, &bounds);
+            let count = count.ok_or(CreateError::Full(whose))?;
+            parts.push((update(count), CreateError::Full(whose)));
+        }
+        let (items, mut refusals): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         match self.transact("creating a lease", &items).await? {
             Transacted::Done => Ok(()),
-            Transacted::ConditionFailed { index: 1 } => Err(CreateError::QuotaReached),
-            Transacted::ConditionFailed { .. } => Err(CreateError::Store(StoreError {
-                attempted: "creating a lease",
-                kind: StoreErrorKind::Refused,
-                message: "its id is taken".to_owned(),
-            })),
+            Transacted::ConditionFailed { index } => Err(refusals.swap_remove(index)),
         }
     }
 
@@ -273,8 +297,8 @@ impl Store {
         self.update(lease, event, after, Guard::None).await
     }
 
-    /// Writes the receipt of a lease whose container is gone, takes it off its owner's
-    /// quota, and lets the record be purged after `history`.
+    /// Writes the receipt of a lease whose container is gone, takes it off the counts of its
+    /// owner and of the host, and lets the record be purged after `history`.
     pub async fn end(
         &self,
         lease: &Lease,
@@ -289,40 +313,18 @@ impl Store {
             Some(gone.removed_at.plus(history)),
             Guard::None,
         );
-        let count = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(record::quota_key(&lease.owner)))
-            .update_expression("ADD leases :less")
-            .expression_attribute_values(":less", number(-1))
-            .build()
-            .expect("all that an update needs is given");
-        let items = [
-            TransactWriteItem::builder()
-                .update(change.for_transaction(&self.table))
-                .build(),
-            TransactWriteItem::builder().update(count).build(),
+        let update = |update| TransactWriteItem::builder().update(update).build();
+        let mut items = vec![
+            update(change.for_transaction(&self.table)),
+            update(self.count_out(Whose::Owner, lease)),
         ];
+        if lease.amounts_counted {
+            items.push(update(self.count_out(Whose::Host, lease)));
+        }
         match self.transact("ending a lease", &items).await? {
             Transacted::Done => Ok(after),
             Transacted::ConditionFailed { .. } => Err(Changed.into()),
         }
-    }
-
-    /// How many leases the owner is counted to hold.
-    pub async fn counted(&self, owner: &Owner) -> Result<i64, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(record::quota_key(owner)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| failed("reading an owner's quota", &error))?;
-        Ok(answer
-            .item
-            .and_then(|item| item.get("leases")?.as_n().ok()?.parse().ok())
-            .unwrap_or(0))
     }
 
     /// The containers without a lease that earlier runs have seen.
@@ -550,7 +552,7 @@ impl Store {
             if !reasons.contains(&"TransactionConflict") || tries > CONFLICT_RETRIES {
                 return Err(failed(attempted, &error));
             }
-            let longest = Duration::from_millis(20) * tries;
+            let longest = (Duration::from_millis(20) * tries).min(LONGEST_CONFLICT_PAUSE);
             tokio::time::sleep(longest.mul_f64(crate::jitter())).await;
         }
     }

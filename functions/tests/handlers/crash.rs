@@ -8,12 +8,16 @@
 //! The same walk is done with faults that the verb survives: an answer that is lost, and
 //! a network that is gone for good from one call on.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use containerlease_shared::{
+    capacity::Limits,
     cleanup::run,
     host::{DEPLOYMENT_LABEL, LEASE_LABEL, OWNER_LABEL, Recipe},
     lease::{Lease, State},
@@ -75,8 +79,7 @@ impl Verb {
     async fn act(self, bench: &Bench, id: &str) {
         match self {
             Self::Provision => {
-                let event = Event::saved("provision-redis");
-                drop(event.provision(&bench.app).await);
+                drop(provision_once().provision(&bench.app).await);
             }
             Self::Renew => drop(Event::about("renew", id).renew(&bench.app).await),
             Self::Delete => drop(Event::about("delete", id).delete(&bench.app).await),
@@ -92,6 +95,11 @@ impl Verb {
             }
         }
     }
+}
+
+/// A provision that its caller has given a name, so that it may be sent again.
+fn provision_once() -> Event {
+    Event::saved("provision-redis").header("idempotency-key", "cut-off")
 }
 
 /// Makes all that the reaper sets right between the table and the engine: a container without
@@ -125,16 +133,17 @@ async fn misfits(bench: &Bench) -> String {
             version: 1,
             image_type: image.image_type.clone(),
             name: None,
-            labels: std::collections::BTreeMap::new(),
+            labels: BTreeMap::new(),
             created_at: now,
             expires_at: now.plus(5 * MINUTE),
             hard_deadline: now.plus(60 * MINUTE),
             cpu_milli: 250,
             memory_mb: 128,
+            amounts_counted: true,
             placement: None,
             state: State::Running,
         };
-        let created = store.create(&lease, 20).await;
+        let created = store.create(&lease, &Limits::default(), None).await;
         created.expect("the table can be written");
         ids.push(lease.id.to_string());
         if let Some(command) = command {
@@ -305,7 +314,18 @@ async fn look(verb: Verb, bench: &Bench, id: &str, case: &str) {
     let active = bench.table.store().active_of(&Owner::local()).await;
     let active = active.expect("the table can be read").len();
     match verb {
-        Verb::Provision => assert!(active <= 1, "{case}"),
+        Verb::Provision => {
+            assert!(active <= 1, "{case}");
+            // Its caller has no answer and asks again, in the same words.
+            let again = provision_once().provision(&bench.app).await;
+            assert_eq!(again.status, 201, "{case}: {again:?}");
+            let once_more = provision_once().provision(&bench.app).await;
+            assert_eq!(once_more.id(), again.id(), "{case}");
+            bench.assert_nothing_leaked(&Owner::local(), case).await;
+            let leases = bench.table.store().active_of(&Owner::local()).await;
+            let leases = leases.expect("the table can be read").len();
+            assert_eq!(leases, 1, "{case}");
+        }
         Verb::Renew | Verb::Reconcile => assert_eq!(active, 1, "{case}"),
         Verb::Delete => {
             // Its owner has no answer and asks again.

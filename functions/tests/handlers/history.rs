@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use containerlease_shared::{
+    capacity::Limits,
     lease::{Gone, Lease, Reason, State},
     names::{LeaseId, Owner},
     store::Store,
@@ -64,10 +65,11 @@ async fn write(store: &Store, image_type: &str, label: Option<&str>, ended: bool
         hard_deadline: now.plus(MINUTE),
         cpu_milli: 10,
         memory_mb: 16,
+        amounts_counted: true,
         placement: None,
         state: State::Running,
     };
-    let created = store.create(&lease, 2_000).await;
+    let created = store.create(&lease, &Limits::default(), None).await;
     created.expect("it can be written");
     if ended {
         let claimed = store.claim(&lease, Reason::Deleted, now).await;

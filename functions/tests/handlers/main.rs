@@ -3,6 +3,7 @@
 //! Each test has a table and a deployment of its own, so they run in any order and side by
 //! side. They make one program, since linking it takes longer than most of them.
 
+mod capacity;
 mod cleanup;
 mod crash;
 mod delete;
@@ -11,6 +12,7 @@ mod history;
 mod list;
 mod log_page;
 mod logs;
+mod once;
 mod problems;
 mod provision;
 mod renew;

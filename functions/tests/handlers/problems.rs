@@ -30,6 +30,7 @@ const PROBLEMS: &[(&str, u16, bool)] = &[
     ("invalid-lease-id", 400, false),
     ("invalid-cursor", 400, false),
     ("invalid-log-view", 400, false),
+    ("invalid-idempotency-key", 400, false),
     ("invalid-query", 400, false),
     ("body-too-large", 413, false),
     ("route-not-found", 404, false),
@@ -46,6 +47,8 @@ const PROBLEMS: &[(&str, u16, bool)] = &[
     ("image-missing", 503, false),
     ("cannot-run", 422, false),
     ("quota-reached", 429, true),
+    ("host-full", 503, true),
+    ("idempotency-conflict", 409, false),
     ("lease-over", 409, false),
     ("lease-not-running", 409, true),
     ("container-paused", 409, false),
@@ -392,6 +395,24 @@ async fn without_an_engine_nothing_is_leased() {
     let bench = Plan::default().without_engine().build().await;
     let answer = alpine().provision(&bench.app).await;
     assert_refused(&answer, "engine-unavailable");
+    // How much room there is, nobody could say.
+    let leases = bench
+        .table
+        .store()
+        .active_of(&Owner::local())
+        .await
+        .unwrap();
+    assert_eq!(leases, []);
+    assert_eq!(bench.place.containers().await.len(), 0);
+
+    let bench = Plan::default()
+        .without_engine()
+        .with("CONTAINERLEASE_HOST_CPU_MILLI", 1_000)
+        .with("CONTAINERLEASE_HOST_MEMORY_MB", 1_000)
+        .build()
+        .await;
+    let answer = alpine().provision(&bench.app).await;
+    assert_refused(&answer, "engine-unavailable");
     // The lease is on record and its end as well; the next run of a reaper with an engine
     // closes it.
     let leases = bench
@@ -402,7 +423,6 @@ async fn without_an_engine_nothing_is_leased() {
         .unwrap();
     assert_eq!(leases.len(), 1);
     assert_eq!(leases[0].state_name(), StateName::Ending);
-    assert_eq!(bench.place.containers().await.len(), 0);
 }
 
 #[tokio::test]
@@ -410,7 +430,11 @@ async fn an_engine_that_goes_away_in_the_middle_leaves_nothing_for_good() {
     let bench = Bench::proxied().await;
     bench.engine_proxy().on_each(|seen| {
         let made = seen.is("POST", "/create") || seen.is("GET", "/networks");
-        if made { Fault::None } else { Fault::Cut }
+        if made || seen.is("GET", "/info") {
+            Fault::None
+        } else {
+            Fault::Cut
+        }
     });
     let answer = alpine().provision(&bench.app).await;
     assert_refused(&answer, "engine-unavailable");

@@ -92,6 +92,7 @@ fn lease(owner: Owner) -> Lease {
         hard_deadline: now.plus(60 * MINUTE),
         cpu_milli: image.cpu_milli.default,
         memory_mb: image.memory_mb.default,
+        amounts_counted: true,
         placement: None,
         state: State::Running,
     }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use containerlease_shared::{
+    capacity::{Amounts, Limits, Whose},
     delete::delete,
     lease::{
         self, ATTEMPTS_BEFORE_QUARANTINE, CLAIM_LIMIT, Gone, Lease, PROVISION_LIMIT, Placement,
@@ -230,6 +231,7 @@ async fn happen(spot: Spot, event: Event) -> Spot {
 async fn put(store: &Store, lease: &Lease) {
     let counted = Lease {
         state: State::Running,
+        amounts_counted: true,
         ..lease.clone()
     };
     if lease.state_name() == StateName::Ended {
@@ -238,13 +240,15 @@ async fn put(store: &Store, lease: &Lease) {
             version: counted.version - 2,
             ..counted
         };
-        store.create(&running, 1).await.expect("it can be written");
+        let created = store.create(&running, &Limits::default(), None).await;
+        created.expect("it can be written");
         let claimed = store.claim(&running, Reason::Deleted, Time::now()).await;
         let claimed = claimed.expect("it can be claimed");
         let ended = store.end(&claimed, &gone(), MINUTE).await;
         ended.expect("it can be ended");
     } else {
-        store.create(lease, 1).await.expect("it can be written");
+        let created = store.create(lease, &Limits::default(), None).await;
+        created.expect("it can be written");
     }
 }
 
@@ -278,9 +282,18 @@ async fn check(what: &str, before: &Lease, after: &Lease, store: &Store) {
     assert!(after.expires_at <= after.hard_deadline, "{what}: {after:?}");
     let active = store.active().await.expect("the table can be read");
     assert_eq!(active.len(), usize::from(!ended), "{what}: the index");
+    let expected = if ended {
+        Amounts::default()
+    } else {
+        Whose::Owner.counts(before)
+    };
+    assert_eq!(after.amounts_counted, !ended, "{what}: {after:?}");
     let counted = store.counted(&after.owner).await;
     let counted = counted.expect("the table can be read");
-    assert_eq!(counted, i64::from(!ended), "{what}: the owner's count");
+    assert_eq!(counted, expected, "{what}: what the owner holds");
+    let counted = store.counted_on_host().await;
+    let counted = counted.expect("the table can be read");
+    assert_eq!(counted, expected, "{what}: what the host holds");
 }
 
 impl Spot {
@@ -469,7 +482,8 @@ async fn the_table_itself_refuses_a_renewal_too_late_and_an_end_too_early() {
             owner: Owner::try_from(format!("at {from_the_end}")).expect("it is short"),
             ..lease(Owner::local())
         };
-        store.create(&lease, 2).await.expect("it can be written");
+        let created = store.create(&lease, &Limits::default(), None).await;
+        created.expect("it can be written");
         let now = Time::from_millis(lease.expires_at.as_millis() + from_the_end);
         let later = lease.expires_at.plus(MINUTE);
         if over {

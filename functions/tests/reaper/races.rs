@@ -22,6 +22,7 @@ use std::{
 };
 
 use containerlease_shared::{
+    capacity::{Amounts, Limits, Whose},
     cleanup::Report,
     delete::delete,
     host::Recipe,
@@ -360,7 +361,7 @@ async fn write_all<'l>(
     let count = length(leases.len());
     stream::iter(leases)
         .for_each_concurrent(8, async |lease| {
-            let created = store.create(lease, 1_000_000).await;
+            let created = store.create(lease, &Limits::default(), None).await;
             created.expect("the lease can be written");
         })
         .await;
@@ -597,20 +598,31 @@ impl Tally {
         }
     }
 
-    /// Holds the containers that are there, the owners' counts and the sightings against the
+    /// Holds the containers that are there, what is counted, and the sightings against the
     /// leases that have not ended.
     async fn judge_counts(&mut self, there: usize, store: &Store) {
         let mut active = 0;
+        let mut on_host = Amounts::default();
         for owner in (0..OWNERS).map(owner) {
             let leases = store.active_of(&owner).await;
-            let leases = leases.expect("the table can be read").len();
+            let leases = leases.expect("the table can be read");
             let counted = store.counted(&owner).await;
             let counted = counted.expect("the table can be read");
-            if i64::try_from(leases) != Ok(counted) {
-                let what = format!("{owner:?} holds {leases} leases and is counted {counted}");
+            let counts = leases.iter().map(|lease| Whose::Owner.counts(lease));
+            let held = counts.fold(Amounts::default(), Amounts::plus);
+            if held != counted {
+                let what = format!("{owner:?} holds {held:?} and is counted {counted:?}");
                 self.wrong.push(what);
             }
-            active += leases;
+            let counts = leases.iter().map(|lease| Whose::Host.counts(lease));
+            on_host = counts.fold(on_host, Amounts::plus);
+            active += leases.len();
+        }
+        let counted = store.counted_on_host().await;
+        let counted = counted.expect("the table can be read");
+        if on_host != counted {
+            let what = format!("the host holds {on_host:?} and is counted {counted:?}");
+            self.wrong.push(what);
         }
         if there != active {
             self.leaked += there.saturating_sub(active);

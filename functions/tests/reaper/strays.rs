@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use containerlease_shared::{
+    capacity::Limits,
     cleanup::BETWEEN_SIGHTINGS,
     lease::Lease,
     names::{Deployment, Owner},
@@ -25,7 +26,7 @@ async fn a_lease_that_the_index_does_not_show_yet_keeps_its_container() {
         created_at: lease.created_at.minus(5 * MINUTE),
         ..lease
     };
-    let created = process.store.create(&lease, 1).await;
+    let created = process.store.create(&lease, &Limits::default(), None).await;
     created.expect("the lease can be written");
     engine.run(&lease, &deployment);
     table.hide_from_index(&lease).await;

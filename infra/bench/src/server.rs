@@ -20,6 +20,15 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long an answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
+/// What is measured is how fast leases end, not how many may be held.
+pub(crate) const UNBOUNDED: [(&str, &str); 5] = [
+    ("CONTAINERLEASE_MAX_LEASES", "100000"),
+    ("CONTAINERLEASE_OWNER_CPU_MILLI", "1000000000"),
+    ("CONTAINERLEASE_OWNER_MEMORY_MB", "1000000000"),
+    ("CONTAINERLEASE_HOST_CPU_MILLI", "1000000000"),
+    ("CONTAINERLEASE_HOST_MEMORY_MB", "1000000000"),
+];
+
 /// How a server is started, again and again on the same data and the same ports.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -127,7 +136,7 @@ impl Plan {
             .env("CONTAINERLEASE_TABLE_PORT", self.table.port().to_string())
             .env("CONTAINERLEASE_DASHBOARD", self.folder.join("no dashboard"))
             .env("CONTAINERLEASE_DEPLOYMENT", &self.deployment)
-            .env("CONTAINERLEASE_MAX_LEASES", "100000")
+            .envs(UNBOUNDED)
             .env(
                 "CONTAINERLEASE_TICK_SECONDS",
                 self.tick.as_secs().to_string(),

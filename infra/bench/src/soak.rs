@@ -22,6 +22,7 @@ use containerlease_functions::{
     cleanup,
 };
 use containerlease_shared::{
+    capacity::Amounts,
     cleanup::Reaper,
     lease::{Reason, State},
     names::{LeaseId, Owner},
@@ -45,7 +46,7 @@ use crate::{
     leases, machine, picture,
     result::{Goal, Outcome, texts},
     say,
-    server::{Api, Plan, Server},
+    server::{Api, Plan, Server, UNBOUNDED},
 };
 
 /// How many containers may be there at once: memory is what bounds it.
@@ -206,15 +207,16 @@ async fn app(engine: &Engine, engine_proxy: &Proxy, table: SocketAddr) -> Fallib
     let pairs = [
         ("CONTAINERLEASE_DEPLOYMENT", engine.deployment().to_owned()),
         ("CONTAINERLEASE_TABLE", table::NAME.to_owned()),
-        ("CONTAINERLEASE_MAX_LEASES", "100000".to_owned()),
         (
             "DOCKER_HOST",
             format!("unix://{}", engine_proxy.unix().display()),
         ),
     ];
     let settings = Settings::parse(|variable| {
-        let pair = pairs.iter().find(|(name, _)| *name == variable)?;
-        Some(pair.1.clone())
+        let pair = pairs.iter().find(|(name, _)| *name == variable);
+        let unbounded = UNBOUNDED.iter().find(|(name, _)| *name == variable);
+        let unbounded = unbounded.map(|(_, value)| (*value).to_owned());
+        pair.map(|(_, value)| value.clone()).or(unbounded)
     })?;
     Ok(App::new(&settings, &table::aws_at(table).await)?)
 }
@@ -428,7 +430,8 @@ impl Soak {
             .map_err(|refused| format!("{refused:?}"))?;
         asked.duration = Duration::from_millis(fastrand::u64(15_000..45_000));
         let (policy, owner) = (&self.app.policy, Owner::local());
-        let made = provision::provision(self.app.tools(), policy, owner, &asked, Time::now());
+        let made =
+            provision::provision(self.app.tools(), policy, &owner, &asked, None, Time::now());
         let limit = if fastrand::usize(0..20) == 0 {
             Duration::from_millis(fastrand::u64(0..600))
         } else {
@@ -535,7 +538,7 @@ async fn drain(engine: &Engine, plan: &Plan) -> Fallible<()> {
 /// What there is once all should be gone, and how the leases ended.
 struct Left {
     active: usize,
-    counted: i64,
+    counted: Amounts,
     containers: usize,
     networks: usize,
     volumes: usize,
@@ -620,8 +623,8 @@ impl Left {
             ),
             Goal::new(
                 "the owner's count is right",
-                self.counted.to_string(),
-                self.counted == 0,
+                self.counted.leases.to_string(),
+                self.counted == Amounts::default(),
             ),
             Goal::new(
                 "every lease has its receipt",

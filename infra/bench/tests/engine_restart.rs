@@ -16,6 +16,7 @@ use bollard::Docker;
 use containerlease_bench::{engine::Engine, leases, soak::reap_every};
 use containerlease_functions::{app::App, cleanup};
 use containerlease_shared::{
+    capacity::Amounts,
     lease::{Lease, Reason, State},
     names::{LeaseId, Owner},
     provision, request,
@@ -83,7 +84,8 @@ async fn nothing_leaks_when_the_engine_restarts_while_leases_end() {
         let left = left.expect("the engine lists its containers");
         assert!(left.is_empty(), "SIG{signal}: {left:?}");
         let counted = table.store().counted(&Owner::local()).await;
-        assert_eq!(counted.expect("the count can be read"), 0, "SIG{signal}");
+        let counted = counted.expect("the count can be read");
+        assert_eq!(counted, Amounts::default(), "SIG{signal}");
     }
     let networks = daemon.engine().networks().await;
     assert_eq!(networks.expect("the engine lists its networks").len(), 1);
@@ -123,7 +125,8 @@ async fn lease(app: &App, table: &Table) -> (Vec<LeaseId>, Vec<LeaseId>) {
     let mut made = Vec::new();
     for _ in 0..ENDING + LIVING {
         let (policy, owner) = (&app.policy, Owner::local());
-        let lease = provision::provision(app.tools(), policy, owner, &asked, Time::now()).await;
+        let now = Time::now();
+        let lease = provision::provision(app.tools(), policy, &owner, &asked, None, now).await;
         made.push(lease.expect("a container can be leased").id);
     }
     let active = table.store().active().await;

@@ -118,9 +118,9 @@ class Api:
     def __init__(self, url):
         self.url = url
 
-    def call(self, method, path, body=None):
+    def call(self, method, path, body=None, headers=None):
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, method=method)
+        request = urllib.request.Request(self.url + path, data, headers or {}, method=method)
         request.add_header("content-type", "application/json")
         began = time.monotonic()
         try:

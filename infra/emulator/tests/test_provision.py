@@ -1,7 +1,12 @@
 """The provision function."""
 
+import uuid
+from contextlib import contextmanager
+
 import boto3
 from conftest import assert_writes_its_log, containers_of, docker, kept_log_of
+
+ALPINE = {"imageType": "alpine", "durationMinutes": 5}
 
 
 def test_a_lease_has_its_container_with_its_limits(api, stack):
@@ -42,6 +47,59 @@ def test_the_log_of_what_could_not_run_is_kept(api, stack):
     )["Items"]
     ids = [item["sk"]["S"].removeprefix("lease#") for item in items]
     assert ids and all(kept_log_of(stack, lease_id) for lease_id in ids)
+
+
+def test_the_same_key_is_the_same_lease(api):
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    first, again = [api.call("POST", "/api/provision", ALPINE, key) for _ in range(2)]
+    assert (first.status, again.status) == (201, 201), (first, again)
+    assert first.body["id"] == again.body["id"]
+    other = api.call("POST", "/api/provision", {**ALPINE, "name": "another"}, key)
+    assert (other.status, other.problem) == (409, "idempotency-conflict")
+    api.delete(first.body["id"])
+
+
+def test_an_owner_who_holds_all_that_he_may_is_told_until_when(api, stack):
+    lease = api.lease()
+    with counted_at(stack, "owner#local", "quota", "leases", 20):
+        answer = api.call("POST", "/api/provision", ALPINE)
+    assert (answer.status, answer.problem) == (429, "quota-reached")
+    assert answer.body["full"] == ["leases"], answer
+    assert answer.body["freesUpAt"], answer
+    api.delete(lease["id"])
+
+
+def test_a_host_that_is_full_is_told_until_when(api, stack):
+    lease = api.lease()
+    [cpus] = docker("info", "--format={{.NCPU}}")
+    with counted_at(stack, "host", "counted", "cpuMilli", int(cpus) * 8000):
+        answer = api.call("POST", "/api/provision", {**ALPINE, "cpuMilli": 10})
+    assert (answer.status, answer.problem) == (503, "host-full")
+    assert answer.body["full"] == ["cpuMilli"], answer
+    assert answer.body["freesUpAt"], answer
+    api.delete(lease["id"])
+
+
+@contextmanager
+def counted_at(stack, partition, sort, resource, bound):
+    """As if so much were leased that nothing is left."""
+    key = {"pk": {"S": partition}, "sk": {"S": sort}}
+    table = {"TableName": stack["TableName"], "Key": key}
+    dynamodb = boto3.client("dynamodb")
+
+    def add(amount):
+        more = {":more": {"N": str(amount)}}
+        dynamodb.update_item(
+            **table, UpdateExpression=f"ADD {resource} :more", ExpressionAttributeValues=more
+        )
+
+    count = dynamodb.get_item(**table, ConsistentRead=True)["Item"]
+    missing = bound - int(count[resource]["N"])
+    add(missing)
+    try:
+        yield
+    finally:
+        add(-missing)
 
 
 def test_its_log_is_written(api, stack):

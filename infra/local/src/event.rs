@@ -45,17 +45,12 @@ pub(crate) fn http_event(parts: &Parts, id: Option<&str>, body: &Bytes, request_
 }
 
 /// The headers, as API Gateway gives them: lower case, several of a name joined by a comma.
+/// One that is no text stays there all the same: a handler may have to refuse it.
 pub(crate) fn headers(headers: &HeaderMap) -> Map<String, Value> {
-    let joined = headers.keys().filter_map(|name| {
-        let values: Result<Vec<_>, _> = headers
-            .get_all(name)
-            .iter()
-            .map(HeaderValue::to_str)
-            .collect();
-        Some((
-            name.as_str().to_owned(),
-            Value::from(values.ok()?.join(",")),
-        ))
+    let joined = headers.keys().map(|name| {
+        let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let values: Vec<_> = values.map(String::from_utf8_lossy).collect();
+        (name.as_str().to_owned(), Value::from(values.join(",")))
     });
     joined.collect()
 }
@@ -97,6 +92,16 @@ pub(crate) fn socket_event(connection: &str, route_key: &str, kind: &str) -> Val
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_that_is_no_text_does_not_vanish() {
+        let mut map = HeaderMap::new();
+        let bytes = HeaderValue::from_bytes(b"a\xff").unwrap();
+        map.append("idempotency-key", bytes);
+        map.append("idempotency-key", HeaderValue::from_static("b"));
+        let seen = headers(&map);
+        assert_eq!(seen["idempotency-key"], "a\u{fffd},b");
+    }
 
     #[test]
     fn a_query_is_decoded() {

@@ -8,6 +8,7 @@ use containerlease_functions::{
     cleanup,
 };
 use containerlease_shared::{
+    capacity::{Amounts, Whose},
     cleanup::{Reaper, Report, run},
     host::{LEASE_LABEL, OWNER_LABEL},
     lease::{Lease, StateName},
@@ -33,6 +34,7 @@ pub struct Plan {
     no_engine: bool,
     most_leases: u32,
     most_minutes: u32,
+    more: Vec<(&'static str, String)>,
 }
 
 impl Default for Plan {
@@ -42,6 +44,7 @@ impl Default for Plan {
             no_engine: false,
             most_leases: 20,
             most_minutes: 1_440,
+            more: Vec::new(),
         }
     }
 }
@@ -91,6 +94,12 @@ impl Plan {
         }
     }
 
+    /// With this setting besides.
+    pub fn with(mut self, variable: &'static str, value: u32) -> Self {
+        self.more.push((variable, value.to_string()));
+        self
+    }
+
     /// Makes it.
     pub async fn build(self) -> Bench {
         let place = Place::new().await;
@@ -122,7 +131,8 @@ impl Plan {
             ("DOCKER_HOST", format!("unix://{}", engine.display())),
         ];
         let settings = Settings::parse(|variable| {
-            let pair = pairs.iter().find(|(name, _)| *name == variable)?;
+            let mut pairs = pairs.iter().chain(&self.more);
+            let pair = pairs.find(|(name, _)| *name == variable)?;
             Some(pair.1.clone())
         });
         let settings = settings.expect("the test's settings are right");
@@ -136,6 +146,11 @@ impl Plan {
             engine_proxy,
         }
     }
+}
+
+fn sum(whose: Whose, leases: &[Lease]) -> Amounts {
+    let counts = leases.iter().map(|lease| whose.counts(lease));
+    counts.fold(Amounts::default(), Amounts::plus)
 }
 
 fn socket_of(engine: &EngineAddress) -> PathBuf {
@@ -269,8 +284,8 @@ impl Bench {
 
     /// Makes sure that nothing has leaked and nothing is stuck: every container has an active
     /// lease, every active lease runs and has a container, the reaper looks at it at its end
-    /// at the latest, and the owner's count is that of his active leases. `what` is for the
-    /// message.
+    /// at the latest, and what is counted with the owner and on the host is what the active
+    /// leases take up. `what` is for the message.
     ///
     /// # Panics
     ///
@@ -313,11 +328,25 @@ impl Bench {
             due, ids,
             "{what}: the reaper does not see what its owner does"
         );
+        self.assert_counted(owner, what).await;
+    }
+
+    /// Makes sure that what is counted with the owner and on the host is what the active
+    /// leases take up. `what` is for the message.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not.
+    pub async fn assert_counted(&self, owner: &Owner, what: &str) {
+        let store = self.table.store();
+        let leases = store.active_of(owner).await.expect("the table can be read");
         let counted = store.counted(owner).await.expect("the count can be read");
-        assert_eq!(
-            counted,
-            i64::try_from(leases.len()).unwrap_or(i64::MAX),
-            "{what}: the owner's count is wrong"
-        );
+        let held = sum(Whose::Owner, &leases);
+        assert_eq!(counted, held, "{what}: the owner's count is wrong");
+        let all = store.active().await.expect("the table can be read");
+        let counted = store.counted_on_host().await;
+        let counted = counted.expect("the count can be read");
+        let held = sum(Whose::Host, &all);
+        assert_eq!(counted, held, "{what}: the host's count is wrong");
     }
 }

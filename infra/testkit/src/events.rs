@@ -81,6 +81,12 @@ impl Event {
         self
     }
 
+    /// The event with this header, named in small letters.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.0["headers"][name] = Value::from(value);
+        self
+    }
+
     /// The event with this query, as it stands behind the question mark.
     pub fn query(mut self, query: &str) -> Self {
         self.0["rawQueryString"] = Value::from(query);
@@ -111,7 +117,8 @@ impl Event {
 
     /// What the `provision` function answers.
     pub async fn provision(self, app: &App) -> Answer {
-        Answer::of(&provision::handle(app, self.request()).await)
+        // Boxed: it is the largest of the handlers' futures.
+        Answer::of(&Box::pin(provision::handle(app, self.request())).await)
     }
 
     /// What the `list` function answers.

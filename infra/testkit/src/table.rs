@@ -1,6 +1,6 @@
 //! DynamoDB, embedded in the test's process.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, path::Path, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 use containerlease_functions::app::aws_defaults;
-use containerlease_shared::{lease::Lease, store::Store, time::Time};
+use containerlease_shared::{lease::Lease, names::Owner, store::Store, time::Time};
 use dynoxide::Database;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -126,6 +126,46 @@ impl Table {
         }
     }
 
+    /// Removes the lease's record, as the table's TTL does one day.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be removed.
+    pub async fn purge(&self, lease: &Lease) {
+        let client = self.client();
+        let delete = client.delete_item().table_name(NAME);
+        let delete = delete.set_key(Some(key_of(lease)));
+        delete.send().await.expect("an item can be removed");
+    }
+
+    /// Leaves of what the owner holds only the number of leases, as programs did that counted
+    /// nothing else.
+    ///
+    /// # Panics
+    ///
+    /// Where the count cannot be changed.
+    pub async fn forget_amounts(&self, owner: &Owner) {
+        let client = self.client();
+        let update = client
+            .update_item()
+            .table_name(NAME)
+            .key("pk", AttributeValue::S(format!("owner#{}", owner.as_str())))
+            .key("sk", AttributeValue::S("quota".to_owned()))
+            .update_expression("REMOVE cpuMilli, memoryMb");
+        update.send().await.expect("the count can be changed");
+    }
+
+    /// Everything that lies in the table, as text.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be read.
+    pub async fn dump(&self) -> String {
+        let scanned = self.client().scan().table_name(NAME).send().await;
+        let items = scanned.expect("the table can be scanned").items;
+        format!("{items:#?}")
+    }
+
     /// Takes the lease out of the index that the reaper reads, as if it had not come there
     /// yet: on AWS the index lags.
     ///
@@ -133,16 +173,25 @@ impl Table {
     ///
     /// Where the lease cannot be changed.
     pub async fn hide_from_index(&self, lease: &Lease) {
-        let text = AttributeValue::S;
         let client = self.client();
         let update = client
             .update_item()
             .table_name(NAME)
-            .key("pk", text(format!("owner#{}", lease.owner.as_str())))
-            .key("sk", text(format!("lease#{}", lease.id)))
+            .set_key(Some(key_of(lease)))
             .update_expression("REMOVE duePk");
         update.send().await.expect("the lease can be changed");
     }
+}
+
+fn key_of(lease: &Lease) -> HashMap<String, AttributeValue> {
+    let text = |value| AttributeValue::S(value);
+    HashMap::from([
+        (
+            "pk".to_owned(),
+            text(format!("owner#{}", lease.owner.as_str())),
+        ),
+        ("sk".to_owned(), text(format!("lease#{}", lease.id))),
+    ])
 }
 
 impl Drop for Table {

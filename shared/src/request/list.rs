@@ -303,6 +303,7 @@ mod tests {
             hard_deadline: now,
             cpu_milli: 100,
             memory_mb: 64,
+            amounts_counted: true,
             placement: None,
             state: State::Running,
         };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Sighting, number, text};
 use crate::{
     catalogue::ImageType,
+    idempotency::IdempotencyKey,
     lease::{Ending, Lease, Placement, Reason, Receipt, State, StateName},
     names::{ContainerName, LeaseId, Owner},
     time::Time,
@@ -37,6 +38,7 @@ pub(super) const ATTRIBUTES: &[&str] = &[
     "hardDeadline",
     "cpuMilli",
     "memoryMb",
+    "amountsCounted",
     "placement",
     "ending",
     "receipt",
@@ -70,6 +72,9 @@ pub(super) struct Item {
     hard_deadline: i64,
     cpu_milli: u32,
     memory_mb: u32,
+    /// Not there in what an earlier program has written, which has counted none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    amounts_counted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     placement: Option<Placement>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +131,7 @@ impl Item {
             hard_deadline: lease.hard_deadline.as_millis(),
             cpu_milli: lease.cpu_milli,
             memory_mb: lease.memory_mb,
+            amounts_counted: lease.amounts_counted,
             placement: lease.placement.clone(),
             ending,
             receipt,
@@ -184,6 +190,7 @@ impl Item {
             hard_deadline: Time::from_millis(self.hard_deadline),
             cpu_milli: self.cpu_milli,
             memory_mb: self.memory_mb,
+            amounts_counted: self.amounts_counted,
             placement: self.placement,
             state,
         })
@@ -192,6 +199,7 @@ impl Item {
 
 const OWNER_PREFIX: &str = "owner#";
 pub(super) const LEASE_PREFIX: &str = "lease#";
+const KEY_PREFIX: &str = "key#";
 
 pub(super) fn owner_key(owner: &Owner) -> String {
     format!("{OWNER_PREFIX}{}", owner.as_str())
@@ -203,6 +211,17 @@ pub(super) fn lease_key(owner: &Owner, id: &LeaseId) -> HashMap<String, Attribut
 
 pub(super) fn quota_key(owner: &Owner) -> HashMap<String, AttributeValue> {
     key(owner_key(owner), "quota".to_owned())
+}
+
+pub(super) fn host_key() -> HashMap<String, AttributeValue> {
+    key("host".to_owned(), "counted".to_owned())
+}
+
+pub(super) fn idempotency_key(
+    owner: &Owner,
+    named: &IdempotencyKey,
+) -> HashMap<String, AttributeValue> {
+    key(owner_key(owner), format!("{KEY_PREFIX}{}", named.digest()))
 }
 
 pub(super) fn sighting_key(container: &ContainerName) -> HashMap<String, AttributeValue> {
@@ -256,6 +275,7 @@ mod tests {
             hard_deadline: Time::from_millis(601_000),
             cpu_milli: 500,
             memory_mb: 256,
+            amounts_counted: true,
             placement: Some(Placement {
                 started_at: created,
                 image: "redis:7".to_owned(),
@@ -333,9 +353,12 @@ mod tests {
     fn what_an_earlier_program_has_written_is_read() {
         let lease = lease(State::Running);
         let mut attributes = Item::of(&lease, None).into_attributes();
-        attributes.remove("labels").unwrap();
+        for later in ["labels", "amountsCounted"] {
+            attributes.remove(later).unwrap();
+        }
         let earlier = Lease {
             labels: BTreeMap::new(),
+            amounts_counted: false,
             ..lease
         };
         let back = Item::from_attributes(attributes).unwrap().into_lease();

@@ -55,6 +55,7 @@ fn lease(name: &str) -> Lease {
         hard_deadline: created_at.plus(60 * MINUTE),
         cpu_milli: 250,
         memory_mb: 128,
+        amounts_counted: true,
         placement: None,
         state: State::Running,
     }

@@ -136,6 +136,13 @@ async fn a_body_that_is_wrong_is_refused() {
         let request = server.request(Method::POST, "/api/provision").body(body);
         assert_named(what, &problem(what, &answer(request).await, status, name));
     }
+    for key in [&b""[..], b"two words", b"\xff", &[b'k'; 256]] {
+        let body = json!({"imageType": "alpine", "durationMinutes": 5});
+        let request = server.request(Method::POST, "/api/provision").json(&body);
+        let refused = answer(request.header("idempotency-key", key)).await;
+        let what = format!("the key {key:?}");
+        problem(&what, &refused, 400, "invalid-idempotency-key");
+    }
     let renewal = server.request(Method::POST, &format!("/api/containers/{UNKNOWN}/renew"));
     let refused = answer(renewal.json(&json!({"durationMinutes": "ten"}))).await;
     problem("a renewal", &refused, 400, "invalid-request");
@@ -159,6 +166,18 @@ async fn a_path_or_a_method_that_is_wrong_is_refused() {
         (&get, of(&"a".repeat(5_000)), 400, "invalid-lease-id"),
         (&get, of(UNKNOWN), 404, "lease-not-found"),
         (&delete, of(UNKNOWN), 404, "lease-not-found"),
+        (
+            &get,
+            "/api/containers?x=%ff".to_owned(),
+            400,
+            "invalid-query",
+        ),
+        (
+            &get,
+            "/api/containers?limit=7".to_owned(),
+            400,
+            "invalid-query",
+        ),
         (&get, "/api/nowhere".to_owned(), 404, "route-not-found"),
         (
             &get,

@@ -1,0 +1,392 @@
+//! Capacity: what leases take up, how much there is, and when there is room again. Pure.
+//!
+//! Each lease is counted twice, in the very transactions that make and end it: with its
+//! owner, who may hold so much, and on the host, which has so much. Memory is not promised
+//! twice. CPU is, since a limit on CPU is a ceiling that most containers seldom touch, and
+//! one that does only becomes slower.
+
+use serde::Serialize;
+
+use crate::{
+    lease::{Lease, State},
+    settings::Policy,
+    time::Time,
+};
+
+/// How often each of the host's CPUs is promised. At 4 GiB of memory for a CPU, and with what
+/// the catalogue gives by default, memory is full first.
+pub const CPU_OVERCOMMIT: u32 = 8;
+
+/// Of the host's memory, the share in percent that leases may have. The rest is the engine's
+/// and the system's.
+const MEMORY_PERCENT: u64 = 90;
+
+/// Something of which there is only so much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Resource {
+    #[serde(rename = "leases")]
+    Leases,
+    /// Thousandths of a CPU.
+    #[serde(rename = "cpuMilli")]
+    CpuMilli,
+    /// Mebibytes.
+    #[serde(rename = "memoryMB")]
+    MemoryMb,
+}
+
+/// How much of each resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    pub leases: i64,
+    pub cpu_milli: i64,
+    pub memory_mb: i64,
+}
+
+/// The most that there may be of each resource; none where it is not bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    pub leases: Option<u32>,
+    pub cpu_milli: Option<u32>,
+    pub memory_mb: Option<u32>,
+}
+
+/// What an owner may hold, and what all owners together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub owner: Bounds,
+    pub host: Bounds,
+}
+
+/// Who has only so much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Owner,
+    Host,
+}
+
+/// The machine of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    pub cpus: u32,
+    /// Bytes.
+    pub memory: u64,
+}
+
+/// Why there is no room for a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    pub whose: Whose,
+    /// What there is too little of.
+    pub full: Vec<Resource>,
+    pub bounds: Bounds,
+    /// Whether there would be no room even if nothing else were leased.
+    pub never: bool,
+    /// The soonest end of a lease after which there is room, as far as ends are known.
+    pub frees_up_at: Option<Time>,
+}
+
+impl Resource {
+    /// All resources.
+    pub const ALL: [Self; 3] = [Self::Leases, Self::CpuMilli, Self::MemoryMb];
+}
+
+impl Amounts {
+    /// How much of that resource.
+    pub fn of(self, resource: Resource) -> i64 {
+        match resource {
+            Resource::Leases => self.leases,
+            Resource::CpuMilli => self.cpu_milli,
+            Resource::MemoryMb => self.memory_mb,
+        }
+    }
+
+    /// Both together.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            leases: self.leases + other.leases,
+            cpu_milli: self.cpu_milli + other.cpu_milli,
+            memory_mb: self.memory_mb + other.memory_mb,
+        }
+    }
+
+    /// What is left without the other.
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            leases: self.leases - other.leases,
+            cpu_milli: self.cpu_milli - other.cpu_milli,
+            memory_mb: self.memory_mb - other.memory_mb,
+        }
+    }
+}
+
+impl Bounds {
+    /// The most that there may be of that resource.
+    pub fn of(&self, resource: Resource) -> Option<u32> {
+        match resource {
+            Resource::Leases => self.leases,
+            Resource::CpuMilli => self.cpu_milli,
+            Resource::MemoryMb => self.memory_mb,
+        }
+    }
+
+    /// The resources of which there is too little for `asked` beside what is `counted`.
+    pub fn full(&self, counted: Amounts, asked: Amounts) -> Vec<Resource> {
+        let together = counted.plus(asked);
+        let full = Resource::ALL.into_iter().filter(|resource| {
+            let bound = self.of(*resource);
+            bound.is_some_and(|bound| together.of(*resource) > i64::from(bound))
+        });
+        full.collect()
+    }
+}
+
+impl Limits {
+    /// The operator's limits. What he has not said of the host, its `machine` says.
+    pub fn new(policy: &Policy, machine: Option<Machine>) -> Self {
+        let host = machine.map(Machine::bounds).unwrap_or_default();
+        Self {
+            owner: Bounds {
+                leases: Some(policy.leases_per_owner),
+                cpu_milli: Some(policy.owner_cpu_milli),
+                memory_mb: Some(policy.owner_memory_mb),
+            },
+            host: Bounds {
+                leases: None,
+                cpu_milli: policy.host_cpu_milli.or(host.cpu_milli),
+                memory_mb: policy.host_memory_mb.or(host.memory_mb),
+            },
+        }
+    }
+
+    /// The limits that are set for that side.
+    pub fn of(&self, whose: Whose) -> Bounds {
+        match whose {
+            Whose::Owner => self.owner,
+            Whose::Host => self.host,
+        }
+    }
+}
+
+impl Whose {
+    /// What a lease that has not ended counts for.
+    pub fn counts(self, lease: &Lease) -> Amounts {
+        let all = Amounts {
+            leases: 1,
+            cpu_milli: i64::from(lease.cpu_milli),
+            memory_mb: i64::from(lease.memory_mb),
+        };
+        match self {
+            _ if lease.amounts_counted => all,
+            // Before CPU and memory were counted, an owner's leases were.
+            Self::Owner => Amounts {
+                leases: 1,
+                ..Amounts::default()
+            },
+            Self::Host => Amounts::default(),
+        }
+    }
+}
+
+impl Machine {
+    /// How much of it leases may take up.
+    pub fn bounds(self) -> Bounds {
+        let mebibytes = self.memory / 100 * MEMORY_PERCENT / (1024 * 1024);
+        Bounds {
+            leases: None,
+            cpu_milli: Some(self.cpus.saturating_mul(1000 * CPU_OVERCOMMIT)),
+            memory_mb: Some(u32::try_from(mebibytes).unwrap_or(u32::MAX)),
+        }
+    }
+}
+
+impl Shortage {
+    /// What is short for `asked` beside what is `counted`; none where there is room. `leases`
+    /// are those that are counted and have not ended.
+    pub fn of(
+        whose: Whose,
+        bounds: Bounds,
+        counted: Amounts,
+        asked: Amounts,
+        leases: &[Lease],
+        now: Time,
+    ) -> Option<Self> {
+        let full = bounds.full(counted, asked);
+        if full.is_empty() {
+            return None;
+        }
+        Some(Self {
+            whose,
+            never: !bounds.full(Amounts::default(), asked).is_empty(),
+            frees_up_at: frees_up_at(whose, bounds, counted, asked, leases).map(|end| end.max(now)),
+            full,
+            bounds,
+        })
+    }
+}
+
+/// An end that is decided is not among the known ones: it is under way, or fails again and
+/// again.
+fn frees_up_at(
+    whose: Whose,
+    bounds: Bounds,
+    mut counted: Amounts,
+    asked: Amounts,
+    leases: &[Lease],
+) -> Option<Time> {
+    let lives = |lease: &&Lease| matches!(lease.state, State::Provisioning | State::Running);
+    let mut ends: Vec<_> = leases.iter().filter(lives).collect();
+    ends.sort_by_key(|lease| lease.expires_at);
+    ends.into_iter().find_map(|lease| {
+        counted = counted.minus(whose.counts(lease));
+        bounds
+            .full(counted, asked)
+            .is_empty()
+            .then_some(lease.expires_at)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use super::*;
+    use crate::{
+        catalogue::ImageType,
+        lease::Reason,
+        names::{LeaseId, Owner},
+    };
+
+    const NOW: Time = Time::from_millis(1_000_000);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn lease(minutes: u32, cpu_milli: u32, memory_mb: u32) -> Lease {
+        Lease {
+            id: LeaseId::generate(),
+            owner: Owner::local(),
+            version: 1,
+            image_type: ImageType::for_tests("redis"),
+            name: None,
+            labels: BTreeMap::new(),
+            created_at: NOW,
+            expires_at: NOW.plus(minutes * MINUTE),
+            hard_deadline: NOW.plus(600 * MINUTE),
+            cpu_milli,
+            memory_mb,
+            amounts_counted: true,
+            placement: None,
+            state: State::Running,
+        }
+    }
+
+    fn bounds(leases: u32, cpu_milli: u32, memory_mb: u32) -> Bounds {
+        Bounds {
+            leases: Some(leases),
+            cpu_milli: Some(cpu_milli),
+            memory_mb: Some(memory_mb),
+        }
+    }
+
+    fn shortage(bounds: Bounds, asked: &Lease, leases: &[Lease]) -> Option<Shortage> {
+        let counted = leases.iter().map(|lease| Whose::Owner.counts(lease));
+        let counted = counted.fold(Amounts::default(), Amounts::plus);
+        let asked = Whose::Owner.counts(asked);
+        Shortage::of(Whose::Owner, bounds, counted, asked, leases, NOW)
+    }
+
+    #[test]
+    fn what_fits_exactly_fits() {
+        let held = [lease(5, 500, 256), lease(9, 500, 256)];
+        let asked = lease(1, 500, 256);
+        assert_eq!(shortage(bounds(3, 1_500, 768), &asked, &held), None);
+        assert_eq!(shortage(Bounds::default(), &asked, &held), None);
+        for (bounds, full) in [
+            (bounds(2, 1_500, 768), Resource::Leases),
+            (bounds(3, 1_499, 768), Resource::CpuMilli),
+            (bounds(3, 1_500, 767), Resource::MemoryMb),
+        ] {
+            let shortage = shortage(bounds, &asked, &held).unwrap();
+            assert_eq!(shortage.full, [full]);
+            assert_eq!(shortage.frees_up_at, Some(NOW.plus(5 * MINUTE)));
+            assert!(!shortage.never);
+        }
+    }
+
+    #[test]
+    fn it_frees_up_when_enough_has_ended_and_not_before() {
+        let held = [lease(9, 100, 512), lease(3, 100, 128), lease(5, 100, 256)];
+        let at = |memory_mb| {
+            let shortage = shortage(bounds(9, 9_000, 900), &lease(1, 100, memory_mb), &held);
+            shortage.unwrap().frees_up_at
+        };
+        assert_eq!(at(128), Some(NOW.plus(3 * MINUTE)));
+        assert_eq!(at(200), Some(NOW.plus(5 * MINUTE)));
+        assert_eq!(at(900), Some(NOW.plus(9 * MINUTE)));
+        assert_eq!(at(901), None);
+    }
+
+    #[test]
+    fn what_is_more_than_there_is_never_fits() {
+        let shortage = shortage(bounds(1, 100, 64), &lease(1, 200, 128), &[]).unwrap();
+        assert_eq!(shortage.full, [Resource::CpuMilli, Resource::MemoryMb]);
+        assert!(shortage.never);
+        assert_eq!(shortage.frees_up_at, None);
+    }
+
+    #[test]
+    fn an_end_under_way_has_no_known_time_and_one_that_is_late_is_now() {
+        let ending = lease(5, 100, 64).claimed(Reason::Deleted, NOW).unwrap();
+        let asked = lease(1, 100, 64);
+        let unknown = shortage(bounds(1, 900, 900), &asked, &[ending]).unwrap();
+        assert_eq!((unknown.frees_up_at, unknown.never), (None, false));
+        let late = Lease {
+            expires_at: NOW.minus(MINUTE),
+            ..lease(0, 100, 64)
+        };
+        let late = shortage(bounds(1, 900, 900), &asked, &[late]).unwrap();
+        assert_eq!(late.frees_up_at, Some(NOW));
+    }
+
+    #[test]
+    fn a_lease_from_before_amounts_were_counted_counts_as_one_lease() {
+        let earlier = Lease {
+            amounts_counted: false,
+            ..lease(5, 500, 256)
+        };
+        let one = Amounts {
+            leases: 1,
+            ..Amounts::default()
+        };
+        assert_eq!(Whose::Owner.counts(&earlier), one);
+        assert_eq!(Whose::Host.counts(&earlier), Amounts::default());
+        let counted = lease(5, 500, 256);
+        assert_eq!(Whose::Owner.counts(&counted), Whose::Host.counts(&counted));
+    }
+
+    #[test]
+    fn a_machine_keeps_a_tenth_of_its_memory_and_promises_its_cpus_often() {
+        let machine = Machine {
+            cpus: 2,
+            memory: 10 * 1024 * 1024 * 1024,
+        };
+        let bounds = machine.bounds();
+        assert_eq!(bounds.leases, None);
+        assert_eq!(bounds.cpu_milli, Some(16_000));
+        assert_eq!(bounds.memory_mb, Some(9_215));
+    }
+
+    #[test]
+    fn what_the_operator_says_of_the_host_goes_before_its_machine() {
+        let policy = crate::settings::Settings::parse(|variable| {
+            (variable == "CONTAINERLEASE_HOST_CPU_MILLI").then(|| "700".to_owned())
+        });
+        let policy = policy.unwrap().policy;
+        let machine = Machine {
+            cpus: 1,
+            memory: 1024 * 1024 * 1024,
+        };
+        let limits = Limits::new(&policy, Some(machine));
+        assert_eq!(limits.host.cpu_milli, Some(700));
+        assert_eq!(limits.host.memory_mb, machine.bounds().memory_mb);
+        assert_eq!(limits.owner.leases, Some(20));
+    }
+}

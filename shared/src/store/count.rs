@@ -1,0 +1,123 @@
+//! What is counted: what an owner's leases take up, and what all leases take up on the host.
+//!
+//! | item | `pk` | `sk` | attributes |
+//! |---|---|---|---|
+//! | an owner's count | `owner#OWNER` | `quota` | `leases`, `cpuMilli`, `memoryMb` |
+//! | the host's count | `host` | `counted` | the same |
+//!
+//! A count that is not there is nothing. A lease says itself what it was counted with
+//! ([`Whose::counts`]), so that its end takes off exactly that.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, Update, builders::UpdateBuilder};
+
+use super::{Store, StoreError, failed, number, record};
+use crate::{
+    capacity::{Amounts, Bounds, Resource, Whose},
+    lease::Lease,
+    names::Owner,
+};
+
+impl Store {
+    /// What the owner's leases that have not ended are counted with.
+    pub async fn counted(&self, owner: &Owner) -> Result<Amounts, StoreError> {
+        self.count(record::quota_key(owner), "reading an owner's quota")
+            .await
+    }
+
+    /// What the leases of all owners that have not ended are counted with.
+    pub async fn counted_on_host(&self) -> Result<Amounts, StoreError> {
+        self.count(record::host_key(), "reading what the host holds")
+            .await
+    }
+
+    async fn count(
+        &self,
+        key: HashMap<String, AttributeValue>,
+        attempted: &'static str,
+    ) -> Result<Amounts, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| failed(attempted, &error))?;
+        let item = answer.item.unwrap_or_default();
+        let count = |resource| {
+            let value = item.get(attribute(resource));
+            value.and_then(|value| value.as_n().ok()?.parse().ok())
+        };
+        Ok(Amounts {
+            leases: count(Resource::Leases).unwrap_or(0),
+            cpu_milli: count(Resource::CpuMilli).unwrap_or(0),
+            memory_mb: count(Resource::MemoryMb).unwrap_or(0),
+        })
+    }
+
+    /// Counts the lease in, on the condition that it keeps within `bounds`. None where that
+    /// cannot be, whatever else is counted.
+    pub(super) fn count_in(&self, whose: Whose, lease: &Lease, bounds: &Bounds) -> Option<Update> {
+        let asked = whose.counts(lease);
+        let mut conditions = Vec::new();
+        let mut update = self.addition(whose, lease, asked);
+        for resource in Resource::ALL {
+            let Some(bound) = bounds.of(resource) else {
+                continue;
+            };
+            let room = i64::from(bound) - asked.of(resource);
+            if room < 0 {
+                return None;
+            }
+            let name = attribute(resource);
+            let value = format!(":room_{name}");
+            conditions.push(format!(
+                "(attribute_not_exists({name}) OR {name} <= {value})"
+            ));
+            update = update.expression_attribute_values(value, number(room));
+        }
+        if !conditions.is_empty() {
+            update = update.condition_expression(conditions.join(" AND "));
+        }
+        Some(update.build().expect("all that an update needs is given"))
+    }
+
+    /// Takes off again what the lease was counted with.
+    pub(super) fn count_out(&self, whose: Whose, lease: &Lease) -> Update {
+        let less = Amounts::default().minus(whose.counts(lease));
+        let update = self.addition(whose, lease, less).build();
+        update.expect("all that an update needs is given")
+    }
+
+    fn addition(&self, whose: Whose, lease: &Lease, amounts: Amounts) -> UpdateBuilder {
+        let key = match whose {
+            Whose::Owner => record::quota_key(&lease.owner),
+            Whose::Host => record::host_key(),
+        };
+        let additions = Resource::ALL.map(|resource| {
+            let name = attribute(resource);
+            format!("{name} :{name}")
+        });
+        Resource::ALL.into_iter().fold(
+            Update::builder()
+                .table_name(&self.table)
+                .set_key(Some(key))
+                .update_expression(format!("ADD {}", additions.join(", "))),
+            |update, resource| {
+                let name = format!(":{}", attribute(resource));
+                update.expression_attribute_values(name, number(amounts.of(resource)))
+            },
+        )
+    }
+}
+
+fn attribute(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Leases => "leases",
+        Resource::CpuMilli => "cpuMilli",
+        Resource::MemoryMb => "memoryMb",
+    }
+}
