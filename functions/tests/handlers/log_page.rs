@@ -227,7 +227,9 @@ async fn after_the_end_a_log_is_there_as_it_was() {
     );
     let all = messages(&after);
     assert_eq!(all.len(), 32, "{all:?}");
-    assert_eq!(all[29], "30");
+    // The engine may have taken the line on stderr before the last ones on stdout.
+    let numbers = all.iter().filter_map(|line| line.parse::<u32>().ok());
+    assert!(numbers.eq(1..=30), "{all:?}");
     assert!(all.contains(&"on stderr".to_owned()));
     assert!(all.contains(&"without an end".to_owned()));
     // The lines are the same ones, and a cursor of the log leads on in what was kept of it.

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use containerlease_bench::{
-    Fallible, Options, burst, continuity, engine::Engine, log_speed, log_viewers, one_bad, say,
-    soak, spread,
+    Fallible, Options, burst, continuity, cost, engine::Engine, log_speed, log_viewers, one_bad,
+    say, soak, spread,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,6 +13,7 @@ usage: containerlease-bench WHAT [OPTION VALUE]…
 
   spread          leases that end one after another, and the same by the bare tick
   burst           leases that end at one instant, against the engine's own throughput
+  cost            leasing and deleting, against the engine's own calls
   one-bad         one container that cannot be removed, and what it costs the others
   soak            many leases with faults, kills and several reapers
   log-continuity  a log that is followed while all that carries it is cut and killed
@@ -21,7 +22,7 @@ usage: containerlease-bench WHAT [OPTION VALUE]…
   all             all of these but soak and log-continuity
   clean           removes what measurements that were killed have left on the engine
 
-  --leases N      how many leases (200; one-bad 100; soak 10000); of log-speed how many
+  --leases N      how many leases (200; cost 60; one-bad 100; soak 10000); of log-speed how many
                   lines (500000), of log-viewers how many viewers (100)
   --rounds N      how often each contestant of burst and log-speed has its turn (3)
   --tick N        how often the reaper runs, in seconds (60)
@@ -96,6 +97,7 @@ impl Call {
                     "spread",
                     "bare-tick",
                     "burst",
+                    "cost",
                     "one-bad",
                     "log-speed",
                     "log-viewers",
@@ -111,6 +113,7 @@ impl Call {
     /// Makes one measurement, and removes all that is its own, also when it is interrupted.
     async fn run(&self, what: &str) -> Fallible<bool> {
         let default = match what {
+            "cost" => 60,
             "log-continuity" => 1,
             "log-speed" => log_speed::LINES,
             "log-viewers" => log_viewers::VIEWERS,
@@ -139,6 +142,7 @@ impl Call {
                 "spread" => spread::measure(options, engine, true).await,
                 "bare-tick" => spread::measure(options, engine, false).await,
                 "burst" => burst::measure(options, engine).await,
+                "cost" => cost::measure(options, engine).await,
                 "one-bad" => one_bad::measure(options, engine).await,
                 "log-continuity" => continuity::measure(options, engine).await,
                 "log-speed" => log_speed::measure(options, engine).await,

@@ -9,10 +9,11 @@ use serde_json::Value;
 use crate::{Fallible, machine, say};
 
 /// All measurements in the order in which the page shows them.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "spread",
     "bare-tick",
     "burst",
+    "cost",
     "one-bad",
     "soak",
     "log-continuity",
