@@ -6,6 +6,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls;
 use containerlease_shared::{
     catalogue::Catalogue,
+    courier::Courier,
     end::Tools,
     host::{Host, HostError},
     relay::Follows,
@@ -21,6 +22,7 @@ pub struct App {
     pub host: Arc<Host>,
     /// The logs that this process follows.
     pub follows: Arc<Follows>,
+    pub courier: Arc<Courier>,
     pub catalogue: Arc<Catalogue>,
     pub policy: Policy,
 }
@@ -48,6 +50,7 @@ impl App {
             follows: Arc::new(Follows::new(Arc::clone(&store), Arc::clone(&host))),
             store,
             host,
+            courier: Arc::new(Courier::new(settings.policy.private_webhooks)),
             catalogue: Arc::new(Catalogue::embedded()),
             policy: settings.policy,
         })

@@ -18,7 +18,7 @@ use crate::{
     problem::Problem,
     routes::route,
     stats::stats,
-    view::{Container, Containers, Images},
+    view::{Container, Containers, Images, One},
 };
 
 /// Answers every route of this function.
@@ -81,14 +81,22 @@ async fn all(app: &App, request: &Request) -> Result<Containers, Problem> {
     })
 }
 
-async fn one(app: &App, request: &Request) -> Result<Container, Problem> {
+async fn one(app: &App, request: &Request) -> Result<One, Problem> {
     let (owner, id) = (owner(request)?, lease_id(request)?);
     let lease = app.store.get(&owner, &id).await;
     let lease = lease.map_err(|error| Problem::from(&error))?;
-    lease
-        .as_ref()
-        .map(Container::from)
-        .ok_or_else(Problem::lease_not_found)
+    let lease = lease.ok_or_else(Problem::lease_not_found)?;
+    let notifications = match lease.webhook {
+        None => Vec::new(),
+        Some(_) => {
+            let told = app.store.notifications_of(&id).await;
+            told.map_err(|error| Problem::from(&error))?
+        }
+    };
+    Ok(One {
+        container: Container::from(&lease),
+        notifications: notifications.into_iter().map(Into::into).collect(),
+    })
 }
 
 /// The process answers.

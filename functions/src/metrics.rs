@@ -15,6 +15,9 @@
 //! | `Orphans` | count | each run | containers without a lease that were removed |
 //! | `Lost` | count | each run | leases whose container had vanished |
 //! | `Deferred` | count | each run | ends that were left to the next run |
+//! | `Delivered` | count | each run | notifications that owners have taken |
+//! | `DeliveryFailures` | count | each run | attempts to deliver one that failed |
+//! | `DeliveriesGivenUp` | count | each run | of these, the last of a notification |
 //! | `EngineUnseen` | count | each run | 1 where the engine could not be listed |
 //! | `CertificateDaysLeft` | count | each run | whole days until the first certificate expires that the way to the engine needs |
 //! | `RelayErrors` | count | each relay of a log | 1 where it could not go on |
@@ -54,6 +57,17 @@ pub fn of_cleanup(
         ("Orphans", COUNT, json!(report.orphans_removed)),
         ("Lost", COUNT, json!(report.lost)),
         ("Deferred", COUNT, json!(report.left_to_next_run)),
+        ("Delivered", COUNT, json!(report.deliveries.delivered)),
+        (
+            "DeliveryFailures",
+            COUNT,
+            json!(report.deliveries.attempts_failed),
+        ),
+        (
+            "DeliveriesGivenUp",
+            COUNT,
+            json!(report.deliveries.given_up),
+        ),
         ("EngineUnseen", COUNT, json!(u8::from(report.engine_unseen))),
     ];
     if let Some(expiry) = certificate_expiry {

@@ -9,7 +9,7 @@ use crate::{
     answer::{answer, body, owner},
     app::App,
     problem::Problem,
-    view::Container,
+    view::Provisioned,
 };
 
 /// Answers 201 with the lease, once its container runs.
@@ -18,15 +18,15 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
     answer(&request, StatusCode::CREATED, result)
 }
 
-async fn provisioned(app: &App, request: &Request) -> Result<Container, Problem> {
+async fn provisioned(app: &App, request: &Request) -> Result<Provisioned, Problem> {
     let now = Time::now();
     let (owner, key) = (owner(request)?, idempotency_key(request)?);
     let policy = &app.policy;
-    let asked = request::Provision::parse(body(request)?, &app.catalogue, policy.longest_lease)?;
+    let asked = request::Provision::parse(body(request)?, &app.catalogue, policy)?;
     let lease = provision::provision(app.tools(), policy, &owner, &asked, key.as_ref(), now);
     let lease = lease.await?;
     tracing::info!(lease = %lease.id, image_type = %lease.image_type, "provisioned a lease");
-    Ok(Container::from(&lease))
+    Ok(Provisioned::from(&lease))
 }
 
 /// What the caller calls the request, if he calls it anything.

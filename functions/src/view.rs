@@ -10,10 +10,12 @@ use containerlease_shared::{
     request::{DEFAULT_MINUTES, SHORTEST_MINUTES, list::Cursor},
     settings::Policy,
     time::Time,
+    webhook::{DeliveryState, Event, Notification, Secret},
 };
 use serde::Serialize;
 
-/// A lease. `env` and `command` are not part of it: they may hold secrets.
+/// A lease. `env`, `command` and the URL of notifications are not part of it: they may hold
+/// secrets.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
@@ -41,6 +43,42 @@ pub struct Container {
     /// How often somebody has set out to end it.
     pub attempts: u32,
     pub receipt: Option<Receipt>,
+}
+
+/// A lease that was provisioned. It is the one answer that has the secret.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Provisioned {
+    #[serde(flatten)]
+    pub container: Container,
+    /// What its notifications are signed with; there where its owner wants some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify_secret: Option<Secret>,
+}
+
+/// A lease by itself, with what its owner was told of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct One {
+    #[serde(flatten)]
+    pub container: Container,
+    pub notifications: Vec<NotificationView>,
+}
+
+/// What an owner is told of a lease, and how far that has come.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotificationView {
+    /// What the receiver knows it by.
+    pub id: String,
+    pub event: Event,
+    pub state: DeliveryState,
+    pub attempts: u32,
+    /// None once it is over.
+    pub next_attempt_at: Option<Time>,
+    /// What the receiver has answered last, if it has.
+    pub last_status: Option<u16>,
+    /// Why the last attempt has failed.
+    pub last_error: Option<String>,
 }
 
 /// A port of a container and where it can be reached.
@@ -157,6 +195,29 @@ impl From<&Lease> for Container {
             reason,
             attempts,
             receipt,
+        }
+    }
+}
+
+impl From<&Lease> for Provisioned {
+    fn from(lease: &Lease) -> Self {
+        Self {
+            container: Container::from(lease),
+            notify_secret: lease.webhook.as_ref().map(|webhook| webhook.secret.clone()),
+        }
+    }
+}
+
+impl From<Notification> for NotificationView {
+    fn from(notification: Notification) -> Self {
+        Self {
+            id: notification.id(),
+            event: notification.event,
+            state: notification.state,
+            attempts: notification.attempts,
+            next_attempt_at: notification.next_attempt_at,
+            last_status: notification.last_status,
+            last_error: notification.last_error,
         }
     }
 }

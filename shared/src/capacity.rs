@@ -273,6 +273,7 @@ mod tests {
             cpu_milli,
             memory_mb,
             amounts_counted: true,
+            webhook: None,
             placement: None,
             state: State::Running,
         }

@@ -19,6 +19,8 @@
 //!   container that is missing was there when the lease was read, or has vanished since.
 //! - One that cannot be ended never holds up another: each is ended in a task of its own,
 //!   and only the engine's calls share a bound.
+//!
+//! Beside all that a run [delivers](crate::deliver) what owners are to be told.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,19 +32,21 @@ use std::{
 use serde::Serialize;
 use thiserror::Error;
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{Semaphore, SemaphorePermit, mpsc},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     catalogue::Catalogue,
+    deliver::{self, Deliverer, Deliveries},
     end::{self, ClaimError, EndOutcome, Tools},
     host::{Host, ManagedContainer},
     lease::{Lease, Reason, Receipt, State, StateName},
     names::{ContainerName, LeaseId, Owner},
     store::{Sighting, Store, StoreError},
     time::Time,
+    webhook::Notification,
 };
 
 /// A container without a lease is left alone for this time: its record may be on its way
@@ -67,6 +71,8 @@ pub struct Reaper {
     pub store: Arc<Store>,
     pub host: Arc<Host>,
     pub catalogue: Arc<Catalogue>,
+    /// What owners are told by.
+    pub deliverer: Deliverer,
     /// How long the record of an ended lease is kept.
     pub history: Duration,
     /// How far ahead a run takes leases on.
@@ -134,6 +140,8 @@ pub struct Report {
     pub engine_unseen: bool,
     /// Milliseconds from `expiresAt` to gone, of each lease that expired.
     pub overshoot_ms: Vec<i64>,
+    /// What owners were told.
+    pub deliveries: Deliveries,
 }
 
 /// How late leases were gone, in milliseconds.
@@ -154,6 +162,28 @@ pub enum CleanupError {
 /// One run of the reaper. It takes on what falls due until `now + look_ahead`, but nothing
 /// later than `stop_at`, and returns when all that it took on is done.
 pub async fn run(reaper: &Reaper, now: Time, stop_at: Time) -> Result<Report, CleanupError> {
+    let until = now.plus(reaper.look_ahead).min(stop_at);
+    let (announce, announced) = mpsc::unbounded_channel();
+    // Neither waits for the other, until both are done.
+    let (report, deliveries) = tokio::join!(
+        end_and_reconcile(reaper, now, until, stop_at, announce),
+        deliver::run(&reaper.deliverer, announced, until, stop_at),
+    );
+    Ok(Report {
+        deliveries,
+        ..report?
+    })
+}
+
+/// A run, but for what owners are told. It announces what its own ends have for them, so that
+/// they need not wait for the next run.
+async fn end_and_reconcile(
+    reaper: &Reaper,
+    now: Time,
+    until: Time,
+    stop_at: Time,
+    announce: mpsc::UnboundedSender<Notification>,
+) -> Result<Report, CleanupError> {
     let leases = reaper.store.active().await?;
     let sightings = reaper.store.sightings().await?;
     let containers = match reaper.host.list().await {
@@ -163,7 +193,6 @@ pub async fn run(reaper: &Reaper, now: Time, stop_at: Time) -> Result<Report, Cl
             None
         }
     };
-    let until = now.plus(reaper.look_ahead).min(stop_at);
     let in_quarantine = leases
         .iter()
         .filter(|lease| lease.state_name() == StateName::Quarantined)
@@ -175,7 +204,7 @@ pub async fn run(reaper: &Reaper, now: Time, stop_at: Time) -> Result<Report, Cl
         engine_unseen: containers.is_none(),
         ..Report::default()
     };
-    Ok(apply(reaper, plan, report, stop_at).await)
+    Ok(apply(reaper, plan, report, stop_at, announce).await)
 }
 
 /// What is to be done at `now` about what falls due by `until`. `containers` are none when
@@ -279,7 +308,13 @@ fn plan_containers(
 }
 
 /// Carries `plan` out and adds to `report` what it did.
-async fn apply(reaper: &Reaper, plan: Plan, mut report: Report, stop_at: Time) -> Report {
+async fn apply(
+    reaper: &Reaper,
+    plan: Plan,
+    mut report: Report,
+    stop_at: Time,
+    announce: mpsc::UnboundedSender<Notification>,
+) -> Report {
     let taken_on = Arc::new(Semaphore::new(TAKEN_ON));
     let at_the_engine = Arc::new(Semaphore::new(AT_THE_ENGINE));
     let mut tasks = JoinSet::new();
@@ -293,9 +328,12 @@ async fn apply(reaper: &Reaper, plan: Plan, mut report: Report, stop_at: Time) -
             at_the_engine: Arc::clone(&at_the_engine),
             stop_at,
             stopping: reaper.stopping.clone(),
+            announce: announce.clone(),
         };
         tasks.spawn(task.run(planned));
     }
+    // The tasks' own are left: deliveries wait for no more than these.
+    drop(announce);
     let mut removals = JoinSet::new();
     for orphan in plan.orphans {
         let (store, host) = (Arc::clone(&reaper.store), Arc::clone(&reaper.host));
@@ -417,6 +455,9 @@ impl fmt::Display for Report {
             (self.orphans_removed, "orphans removed"),
             (self.orphans_left, "orphans left"),
             (self.left_to_next_run, "left to the next run"),
+            (self.deliveries.delivered, "delivered"),
+            (self.deliveries.attempts_failed, "deliveries failed"),
+            (self.deliveries.given_up, "deliveries given up"),
         ];
         let mut words: Vec<_> = counts
             .iter()
@@ -446,21 +487,14 @@ struct EndTask {
     at_the_engine: Arc<Semaphore>,
     stop_at: Time,
     stopping: CancellationToken,
+    announce: mpsc::UnboundedSender<Notification>,
 }
 
 impl EndTask {
     async fn run(self, planned: PlannedEnd) -> Done {
         let id = planned.lease.id;
-        // A clock that was set back while we slept must not make us early: look again.
-        loop {
-            let now = Time::now();
-            if now >= planned.at {
-                break;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(now.until(planned.at)) => {}
-                () = self.stopping.cancelled() => return Done::LeftToNextRun,
-            }
+        if !slept_until(planned.at, &self.stopping).await {
+            return Done::LeftToNextRun;
         }
         let _taken_on = place_in(&self.taken_on).await;
         if Time::now() >= self.stop_at || self.stopping.is_cancelled() {
@@ -487,6 +521,10 @@ impl EndTask {
         match end::write_down(tools, &claimed, taken_down).await {
             Ok(EndOutcome::Ended(receipt)) => {
                 tracing::info!(lease = %id, reason = ?receipt.reason, "ended a lease");
+                if let Some(told) = Notification::ended(&claimed, receipt.removed_at) {
+                    // Where nobody listens any more, the next run tells it.
+                    drop(self.announce.send(told));
+                }
                 Done::Ended(receipt)
             }
             Ok(EndOutcome::TakenOver) => Done::LeftToOthers,
@@ -504,8 +542,23 @@ impl EndTask {
     }
 }
 
+/// Sleeps until `at`, and says so; or returns false at once when the process stops.
+pub(crate) async fn slept_until(at: Time, stopping: &CancellationToken) -> bool {
+    // A clock that was set back while we slept must not make us early: look again.
+    loop {
+        let now = Time::now();
+        if now >= at {
+            return true;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(now.until(at)) => {}
+            () = stopping.cancelled() => return false,
+        }
+    }
+}
+
 /// Waits for a place in a bound, which is held as long as the answer.
-async fn place_in(bound: &Semaphore) -> SemaphorePermit<'_> {
+pub(crate) async fn place_in(bound: &Semaphore) -> SemaphorePermit<'_> {
     let place = bound.acquire().await;
     place.expect("the bounds of a run are never closed")
 }
@@ -565,6 +618,7 @@ mod tests {
             cpu_milli: 500,
             memory_mb: 256,
             amounts_counted: true,
+            webhook: None,
             placement: None,
             state: State::Running,
         }

@@ -12,6 +12,7 @@ use crate::{
     catalogue::{ImageType, Port},
     names::{LeaseId, Owner},
     time::Time,
+    webhook::Webhook,
 };
 
 /// How long a provision may take. A lease that is still provisioning after this time was
@@ -50,6 +51,8 @@ pub struct Lease {
     /// Whether its CPU and memory are counted with its owner and on the host. They are not
     /// once it has ended, nor of a lease that an earlier program has made.
     pub amounts_counted: bool,
+    /// Where its owner is told of it, if he wants to be.
+    pub webhook: Option<Webhook>,
     /// What the engine made of it; there once the container has run.
     pub placement: Option<Placement>,
     pub state: State,
@@ -448,6 +451,7 @@ mod tests {
             cpu_milli: 500,
             memory_mb: 256,
             amounts_counted: true,
+            webhook: None,
             placement: None,
             state: State::Running,
         }

@@ -10,12 +10,14 @@
 //! - [`request`]: what may be asked, parsed.
 //! - [`idempotency`]: the names by which a request is carried out once.
 //! - [`logs`]: a container's log as entries with cursors, and entries as frames.
+//! - [`webhook`]: what an owner is told of his lease, where, and how it is signed.
 //! - [`names`], [`time`]: the words that the rest is written in.
 //!
 //! The outside:
 //!
 //! - [`store`]: leases in DynamoDB.
 //! - [`host`]: containers on a Docker engine.
+//! - [`courier`]: notifications to their receivers, over HTTP.
 //! - [`settings`]: the environment.
 //!
 //! What is done with both, one file per verb:
@@ -25,12 +27,15 @@
 //! - [`log_page`]: a part of a log, by request.
 //! - [`end`]: how a lease ends, whoever asked for it.
 //! - [`cleanup`]: the reaper.
+//! - [`deliver`]: what owners are told.
 //! - [`relay`]: a log, carried to a viewer.
 
 pub mod capacity;
 pub mod catalogue;
 pub mod cleanup;
+pub mod courier;
 pub mod delete;
+pub mod deliver;
 pub mod end;
 pub mod exec;
 pub mod host;
@@ -48,6 +53,7 @@ pub mod settings;
 pub mod stats;
 pub mod store;
 pub mod time;
+pub mod webhook;
 
 /// A random number from 0 to 1, to spread retries.
 pub(crate) fn jitter() -> f64 {

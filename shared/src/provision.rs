@@ -19,7 +19,7 @@ use crate::{
     idempotency::{Fingerprint, IdempotencyKey},
     lease::{Lease, Placement, Reason, State},
     names::{ContainerName, LeaseId, Owner},
-    request,
+    request::{self, Notify},
     settings::Policy,
     store::{ChangeError, CreateError, KeyUse, NewKeyUse, StoreError},
     time::Time,
@@ -82,7 +82,7 @@ pub async fn provision(
         policy,
         owner,
         asked,
-        key: key.map(|key| (key, key.fingerprint(&asked.canonical))),
+        key: key.map(|key| (key, key.fingerprint(asked.canonical.as_str()))),
     };
     match reserve(tools, &wanted, now).await? {
         Reserved::New(lease) => carry_out(tools, lease, asked).await,
@@ -123,6 +123,7 @@ impl Wanted<'_> {
             cpu_milli: asked.cpu_milli,
             memory_mb: asked.memory_mb,
             amounts_counted: true,
+            webhook: asked.notify.as_ref().map(Notify::webhook),
             placement: None,
             state: State::Provisioning,
         }

@@ -6,6 +6,7 @@
 
 mod exec;
 pub mod list;
+mod notify;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,8 +14,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use exec::Exec;
+pub use notify::Notify;
 
-use crate::catalogue::{Catalogue, Image, Port, Preset, Range};
+use crate::{
+    catalogue::{Catalogue, Image, Port, Preset, Range},
+    settings::Policy,
+};
 
 /// The greatest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -57,9 +62,26 @@ pub struct Provision {
     pub labels: BTreeMap<String, String>,
     /// The image's ports, and then the caller's own.
     pub ports: Vec<Port>,
-    /// What was asked for, in a form of its own that is the same however it was written. It
-    /// holds `env`: it is for comparing, and is not kept.
-    pub canonical: String,
+    /// Where the owner wants to be told of the lease, if he does.
+    pub notify: Option<Notify>,
+    pub canonical: Canonical,
+}
+
+/// What was asked for, in a form of its own that is the same however it was written. It holds
+/// `env` and the secret of notifications: it is for comparing, and is neither kept nor printed.
+#[derive(Clone, PartialEq)]
+pub struct Canonical(String);
+
+impl Canonical {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Canonical {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Canonical")
+    }
 }
 
 /// A checked `POST /api/containers/{id}/renew`.
@@ -85,16 +107,17 @@ pub struct FieldFault {
 }
 
 impl Provision {
-    /// Parses the body of a provision. `longest` is the greatest lifetime of a lease.
-    pub fn parse(body: &[u8], catalogue: &Catalogue, longest: Duration) -> Result<Self, Refused> {
+    /// Parses the body of a provision, under the operator's rules.
+    pub fn parse(body: &[u8], catalogue: &Catalogue, policy: &Policy) -> Result<Self, Refused> {
         let mut fields = Fields::parse(body)?;
         let image = fields.image_type(catalogue);
-        let duration = fields.duration(longest);
+        let duration = fields.duration(policy.longest_lease);
         let name = fields.name();
         let command = fields.command();
         let env = fields.env();
         let labels = fields.labels();
         let ports = fields.ports();
+        let notify = fields.notify(duration, policy.private_webhooks);
         // Limits depend on the image: without one there is nothing to hold them against.
         let preset = fields.preset(image);
         let range = |of: fn(&Image) -> Range| image.map(of);
@@ -116,8 +139,10 @@ impl Provision {
             env: &env,
             labels: &labels,
             ports: &ports,
+            notify: notify.as_ref(),
         };
         let canonical = serde_json::to_string(&asked).expect("it is made of texts and numbers");
+        let canonical = Canonical(canonical);
         let mut all_env = image.env.clone();
         all_env.extend(env);
         // What is asked for by itself wins over what comes with a size.
@@ -132,6 +157,7 @@ impl Provision {
             env: all_env,
             labels,
             ports: all_ports(&image.ports, ports),
+            notify,
             canonical,
             image,
         })
@@ -152,6 +178,10 @@ struct Asked<'a> {
     env: &'a BTreeMap<String, String>,
     labels: &'a BTreeMap<String, String>,
     ports: &'a [Port],
+    /// Left out where there is none, so that it is the same request that it was before there
+    /// were notifications.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify: Option<&'a Notify>,
 }
 
 /// The image's ports and the caller's. A port that the image has itself stays one port, with
@@ -551,8 +581,17 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+    fn policy() -> Policy {
+        let settings = crate::settings::Settings::parse(|_| None);
+        settings.unwrap().policy
+    }
+
     fn provision(body: &Value) -> Result<Provision, Refused> {
-        Provision::parse(body.to_string().as_bytes(), &Catalogue::embedded(), DAY)
+        Provision::parse(
+            body.to_string().as_bytes(),
+            &Catalogue::embedded(),
+            &policy(),
+        )
     }
 
     fn faults(body: &Value) -> Vec<(String, String)> {
@@ -787,7 +826,7 @@ mod tests {
     #[test]
     fn the_same_request_is_the_same_however_it_is_written() {
         let canonical = |body: &str| {
-            let parsed = Provision::parse(body.as_bytes(), &Catalogue::embedded(), DAY);
+            let parsed = Provision::parse(body.as_bytes(), &Catalogue::embedded(), &policy());
             parsed.unwrap().canonical
         };
         let one = canonical(

@@ -15,6 +15,7 @@
 //! | `CONTAINERLEASE_PUBLISH_ADDRESS` | `127.0.0.1` | the address on the Docker host at which containers' ports are published |
 //! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues, at least 6 since it hands over 5 s before its end; none: as long as its lease |
 //! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | where the log relay posts to viewers: the WebSocket API's `@connections` address |
+//! | `CONTAINERLEASE_WEBHOOK_PRIVATE` | `false` | `true`: webhooks may go to loopback and private addresses, and over plain HTTP; for development |
 //! | `DOCKER_HOST` | `unix:///var/run/docker.sock` | the Docker engine: `unix://PATH` or `tcp://HOST:PORT`, the latter with mutual TLS only |
 //! | `CONTAINERLEASE_DOCKER_SECRET` | none | for a `tcp://` engine, the name or ARN of a secret in Secrets Manager with the PEM texts `ca`, `cert` and `key` as JSON |
 //! | `DOCKER_CERT_PATH` | none | instead of that secret, the folder with `ca.pem`, `cert.pem` and `key.pem` for a `tcp://` engine |
@@ -88,6 +89,8 @@ pub struct Policy {
     pub host_memory_mb: Option<u32>,
     /// How long the record of an ended lease is kept.
     pub history: Duration,
+    /// Whether webhooks may go to loopback and private addresses, and over plain HTTP.
+    pub private_webhooks: bool,
 }
 
 /// Where the Docker engine is.
@@ -179,6 +182,7 @@ impl Settings {
                 history: minutes(
                     60 * read.number::<u64>("CONTAINERLEASE_HISTORY_HOURS", 24, 1..=87_600)?,
                 ),
+                private_webhooks: read.parsed("CONTAINERLEASE_WEBHOOK_PRIVATE", "false")?,
             },
             look_ahead: read.seconds("CONTAINERLEASE_LOOK_AHEAD_SECONDS", 65, 0..=600)?,
             engine: read.engine()?,
@@ -449,6 +453,7 @@ mod tests {
         assert_eq!(defaults.policy.host_cpu_milli, None);
         assert_eq!(defaults.policy.host_memory_mb, None);
         assert_eq!(defaults.policy.history, Duration::from_secs(86_400));
+        assert!(!defaults.policy.private_webhooks);
         assert_eq!(defaults.look_ahead, Duration::from_secs(65));
         assert_eq!(defaults.publish_address, "127.0.0.1");
         assert_eq!(defaults.relay_time, None);
@@ -535,6 +540,7 @@ mod tests {
                 "0",
                 "whole number from 6 to 86400",
             ),
+            ("CONTAINERLEASE_WEBHOOK_PRIVATE", "yes", "`true` or `false`"),
             ("DOCKER_HOST", "ssh://host", "begin with unix:// or tcp://"),
             ("DOCKER_HOST", "unix://docker.sock", "must be absolute"),
             ("DOCKER_HOST", "tcp://host", "a host and a port"),

@@ -9,12 +9,13 @@
 //! | a container seen without a lease | `reaper` | `sighting#CONTAINER` |
 //! | who watches a log, and the relay | see [`viewers`] | |
 //! | the end of a log | see [`kept`] | |
+//! | what owners are to be told | see [`outbox`] | |
 //!
 //! A lease is read and written under its owner's key alone, so another owner's lease is not
 //! found. The local index `active` (`pk`, `activeSk`) holds the leases that have not ended,
 //! so that listing costs the same however long the history, and can be read consistently.
 //! The global index `due` (`duePk`, `dueAt`) holds them by the time at which the reaper has
-//! something to do with them.
+//! something to do with them, and what owners are to be told by the time at which it is sent.
 //!
 //! Every write is conditional on the state and the version that its writer has read; the
 //! states are those of [`lease::TRANSITIONS`](crate::lease::TRANSITIONS). `purgeAt` is the
@@ -28,6 +29,7 @@ mod count;
 mod history;
 mod kept;
 mod key;
+mod outbox;
 mod record;
 mod viewers;
 
@@ -246,13 +248,24 @@ impl Store {
             .await
     }
 
-    /// Writes that the lease's container runs.
+    /// Writes that the lease's container runs, and the warning before its end.
     pub async fn start(&self, lease: &Lease, placement: Placement) -> Result<Lease, ChangeError> {
-        self.update(lease, Event::Started, lease.started(placement), Guard::None)
-            .await
+        let started = lease.started(placement);
+        match self.warning_of(&started) {
+            None => {
+                self.update(lease, Event::Started, started, Guard::None)
+                    .await
+            }
+            Some(warning) => {
+                let change = Change::new(lease, Event::Started, &started, None, Guard::None);
+                let written = self.change_with(change, vec![warning], "starting a lease");
+                written.await.map(|()| started)
+            }
+        }
     }
 
-    /// Writes that the lease ends at `expires_at` only, unless it is over at `now`.
+    /// Writes that the lease ends at `expires_at` only, unless it is over at `now`, and moves
+    /// the warning before its end.
     pub async fn renew(
         &self,
         lease: &Lease,
@@ -260,8 +273,15 @@ impl Store {
         now: Time,
     ) -> Result<Lease, ChangeError> {
         let renewed = lease.renewed(expires_at);
-        self.update(lease, Event::Renewed, renewed, Guard::AliveAt(now))
-            .await
+        let guard = Guard::AliveAt(now);
+        match self.warning_of(&renewed) {
+            None => self.update(lease, Event::Renewed, renewed, guard).await,
+            Some(warning) => {
+                let change = Change::new(lease, Event::Renewed, &renewed, None, guard);
+                let written = self.change_with(change, vec![warning], "renewing a lease");
+                written.await.map(|()| renewed)
+            }
+        }
     }
 
     /// Claims the end of the lease: of all that try on the same version, one succeeds. For
@@ -298,7 +318,8 @@ impl Store {
     }
 
     /// Writes the receipt of a lease whose container is gone, takes it off the counts of its
-    /// owner and of the host, and lets the record be purged after `history`.
+    /// owner and of the host, lets the record be purged after `history`, and has its owner
+    /// told.
     pub async fn end(
         &self,
         lease: &Lease,
@@ -306,25 +327,16 @@ impl Store {
         history: Duration,
     ) -> Result<Lease, ChangeError> {
         let after = lease.ended(gone).ok_or(Changed)?;
-        let change = Change::new(
-            lease,
-            Event::Removed,
-            &after,
-            Some(gone.removed_at.plus(history)),
-            Guard::None,
-        );
+        let purge_at = gone.removed_at.plus(history);
+        let change = Change::new(lease, Event::Removed, &after, Some(purge_at), Guard::None);
         let update = |update| TransactWriteItem::builder().update(update).build();
-        let mut items = vec![
-            update(change.for_transaction(&self.table)),
-            update(self.count_out(Whose::Owner, lease)),
-        ];
+        let mut with = vec![update(self.count_out(Whose::Owner, lease))];
         if lease.amounts_counted {
-            items.push(update(self.count_out(Whose::Host, lease)));
+            with.push(update(self.count_out(Whose::Host, lease)));
         }
-        match self.transact("ending a lease", &items).await? {
-            Transacted::Done => Ok(after),
-            Transacted::ConditionFailed { .. } => Err(Changed.into()),
-        }
+        with.extend(self.end_of(lease, gone.removed_at, purge_at));
+        let written = self.change_with(change, with, "ending a lease");
+        written.await.map(|()| after)
     }
 
     /// The containers without a lease that earlier runs have seen.
@@ -515,6 +527,22 @@ impl Store {
             .as_ref()
             .is_some_and(|item| change.was_written_as(item));
         if ours { Ok(after) } else { Err(Changed.into()) }
+    }
+
+    /// Writes a change of a lease and what goes with it. All or nothing.
+    async fn change_with(
+        &self,
+        change: Change,
+        with: Vec<TransactWriteItem>,
+        attempted: &'static str,
+    ) -> Result<(), ChangeError> {
+        let change = change.for_transaction(&self.table);
+        let mut items = vec![TransactWriteItem::builder().update(change).build()];
+        items.extend(with);
+        match self.transact(attempted, &items).await? {
+            Transacted::Done => Ok(()),
+            Transacted::ConditionFailed { .. } => Err(Changed.into()),
+        }
     }
 
     /// Carries out a transaction, again when it met another one on the same items.

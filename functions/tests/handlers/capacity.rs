@@ -259,6 +259,7 @@ async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
         cpu_milli: 250,
         memory_mb: 128,
         amounts_counted: false,
+        webhook: None,
         placement: None,
         state: State::Running,
     };

@@ -140,6 +140,7 @@ async fn misfits(bench: &Bench) -> String {
             cpu_milli: 250,
             memory_mb: 128,
             amounts_counted: true,
+            webhook: None,
             placement: None,
             state: State::Running,
         };

@@ -66,6 +66,7 @@ async fn write(store: &Store, image_type: &str, label: Option<&str>, ended: bool
         cpu_milli: 10,
         memory_mb: 16,
         amounts_counted: true,
+        webhook: None,
         placement: None,
         state: State::Running,
     };

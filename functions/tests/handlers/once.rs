@@ -203,8 +203,8 @@ async fn provisioning(bench: &Bench) -> Lease {
         store::NewKeyUse,
     };
     let body = json!({"imageType": "alpine", "durationMinutes": 5}).to_string();
-    let longest = bench.app.policy.longest_lease;
-    let asked = request::Provision::parse(body.as_bytes(), &bench.app.catalogue, longest);
+    let policy = &bench.app.policy;
+    let asked = request::Provision::parse(body.as_bytes(), &bench.app.catalogue, policy);
     let asked = asked.expect("it is a good request");
     let key: IdempotencyKey = "k".parse().expect("it is a good key");
     let now = Time::now();
@@ -217,16 +217,17 @@ async fn provisioning(bench: &Bench) -> Lease {
         labels: asked.labels.clone(),
         created_at: now,
         expires_at: now.plus(asked.duration),
-        hard_deadline: now.plus(longest),
+        hard_deadline: now.plus(policy.longest_lease),
         cpu_milli: asked.cpu_milli,
         memory_mb: asked.memory_mb,
         amounts_counted: true,
+        webhook: None,
         placement: None,
         state: State::Provisioning,
     };
     let used = NewKeyUse {
         key: &key,
-        request: &key.fingerprint(&asked.canonical),
+        request: &key.fingerprint(asked.canonical.as_str()),
         replaces: None,
     };
     let store = bench.table.store();

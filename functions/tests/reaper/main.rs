@@ -16,6 +16,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use containerlease_shared::{
     catalogue::Catalogue,
     cleanup::{Reaper, Report, run},
+    courier::Courier,
+    deliver::Deliverer,
     end::Tools,
     host::Host,
     lease::{Lease, State},
@@ -25,6 +27,7 @@ use containerlease_shared::{
     time::Time,
 };
 use containerlease_testkit::{Table, table};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -61,13 +64,21 @@ impl Process {
 
     /// A run of the reaper that takes on what falls due in the next `look_ahead`.
     async fn reap(self, look_ahead: Duration) -> Report {
+        let stopping = CancellationToken::new();
         let reaper = Reaper {
+            deliverer: Deliverer {
+                store: Arc::clone(&self.store),
+                courier: Arc::new(Courier::new(false)),
+                show: |_| Value::Null,
+                history: MINUTE,
+                stopping: stopping.clone(),
+            },
             store: self.store,
             host: self.host,
             catalogue: self.catalogue,
             history: MINUTE,
             look_ahead,
-            stopping: CancellationToken::new(),
+            stopping,
         };
         let now = Time::now();
         let report = run(&reaper, now, now.plus(5 * MINUTE)).await;
@@ -93,6 +104,7 @@ fn lease(owner: Owner) -> Lease {
         cpu_milli: image.cpu_milli.default,
         memory_mb: image.memory_mb.default,
         amounts_counted: true,
+        webhook: None,
         placement: None,
         state: State::Running,
     }

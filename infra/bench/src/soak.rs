@@ -425,11 +425,10 @@ impl Soak {
 
     async fn by_a_function(&self) -> Fallible<Option<LeaseId>> {
         let body = json!({"imageType": image(), "durationMinutes": 1}).to_string();
-        let longest = self.app.policy.longest_lease;
-        let mut asked = request::Provision::parse(body.as_bytes(), &self.app.catalogue, longest)
+        let (policy, owner) = (&self.app.policy, Owner::local());
+        let mut asked = request::Provision::parse(body.as_bytes(), &self.app.catalogue, policy)
             .map_err(|refused| format!("{refused:?}"))?;
         asked.duration = Duration::from_millis(fastrand::u64(15_000..45_000));
-        let (policy, owner) = (&self.app.policy, Owner::local());
         let made =
             provision::provision(self.app.tools(), policy, &owner, &asked, None, Time::now());
         let limit = if fastrand::usize(0..20) == 0 {

@@ -120,7 +120,7 @@ fn check_receipt(lease: &Lease, lives_on: bool, signal: &str) {
 /// Leases that are to end soon, and leases that are not.
 async fn lease(app: &App, table: &Table) -> (Vec<LeaseId>, Vec<LeaseId>) {
     let body = br#"{"imageType":"alpine","durationMinutes":10}"#;
-    let asked = request::Provision::parse(body, &app.catalogue, app.policy.longest_lease);
+    let asked = request::Provision::parse(body, &app.catalogue, &app.policy);
     let asked = asked.expect("it may be asked for");
     let mut made = Vec::new();
     for _ in 0..ENDING + LIVING {

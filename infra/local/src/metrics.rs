@@ -14,6 +14,7 @@ use axum::{
 };
 use containerlease_shared::{
     cleanup::Report,
+    deliver::Deliveries,
     relay::{Counts, Follows},
     time::Time,
 };
@@ -39,6 +40,7 @@ pub(crate) struct Metrics {
     attempts_failed: Counter,
     orphans: Counter,
     left_to_next_run: Counter,
+    deliveries: Family<DeliveredAs, Counter>,
     quarantined: Gauge,
     engine_unseen: Gauge,
     last_run: Gauge<f64, AtomicU64>,
@@ -61,6 +63,11 @@ struct EndedAs {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DeliveredAs {
+    outcome: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn new(follows: Arc<Follows>) -> Self {
         let mut registry = Registry::with_prefix("containerlease");
@@ -68,6 +75,7 @@ impl Metrics {
         let ended = Family::default();
         let (attempts_failed, orphans, left_to_next_run) =
             (Counter::default(), Counter::default(), Counter::default());
+        let deliveries = Family::default();
         let (quarantined, engine_unseen) = (Gauge::default(), Gauge::default());
         let (last_run, certificate_expiry) = (Gauge::default(), Gauge::default());
         let overshoot = Histogram::new(OVERSHOOT_BUCKETS);
@@ -89,6 +97,11 @@ impl Metrics {
             "ends_left_to_next_run",
             "Ends that a run had no time for",
             left_to_next_run.clone(),
+        );
+        registry.register(
+            "deliveries",
+            "Attempts to tell owners of their leases; given_up are the last of those that failed",
+            deliveries.clone(),
         );
         registry.register(
             "leases_quarantined",
@@ -141,6 +154,7 @@ impl Metrics {
             attempts_failed,
             orphans,
             left_to_next_run,
+            deliveries,
             quarantined,
             engine_unseen,
             last_run,
@@ -170,6 +184,19 @@ impl Metrics {
         }
     }
 
+    /// Counts what owners were told.
+    pub(crate) fn count_deliveries(&self, deliveries: Deliveries) {
+        for (outcome, count) in [
+            ("delivered", deliveries.delivered),
+            ("failed", deliveries.attempts_failed),
+            ("given_up", deliveries.given_up),
+        ] {
+            self.deliveries
+                .get_or_create(&DeliveredAs { outcome })
+                .inc_by(count as u64);
+        }
+    }
+
     /// Counts what a run has done; none where it could not even read the table.
     pub(crate) fn count(&self, report: Option<&Report>, certificate_expiry: Option<Time>) {
         let outcome = if report.is_some() { "done" } else { "failed" };
@@ -188,6 +215,7 @@ impl Metrics {
         self.attempts_failed.inc_by(report.attempts_failed as u64);
         self.orphans.inc_by(report.orphans_removed as u64);
         self.left_to_next_run.inc_by(report.left_to_next_run as u64);
+        self.count_deliveries(report.deliveries);
         self.quarantined
             .set(i64::try_from(report.in_quarantine).unwrap_or(i64::MAX));
         self.engine_unseen.set(i64::from(report.engine_unseen));

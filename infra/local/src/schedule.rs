@@ -1,4 +1,5 @@
-//! The ticker that runs the reaper, as EventBridge Scheduler does on AWS.
+//! The tickers: the one that runs the reaper, as EventBridge Scheduler does on AWS, and a
+//! quicker one for what owners are to be told, which costs nothing here.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,6 +10,10 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+
+/// How often it is looked whether there is something to tell. What `DELETE` ends, and the
+/// warning of a lease of a minute, so come without a wait for the reaper.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Runs the reaper at once and then every `tick`, until `ending` is cancelled; returns when
 /// the runs that have begun are done. Runs may overlap, as they may on AWS.
@@ -22,10 +27,21 @@ pub(crate) async fn run(
     let reaper = Arc::new(reaper);
     let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut runs = JoinSet::new();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
+            _ = looks.tick() => {
+                let (reaper, metrics) = (Arc::clone(&reaper), Arc::clone(&metrics));
+                runs.spawn(async move {
+                    let until = Time::now().plus(LOOK_EVERY);
+                    metrics.count_deliveries(cleanup::deliver(&reaper, until).await);
+                });
+                while runs.try_join_next().is_some() {}
+                continue;
+            }
             () = ending.cancelled() => break,
         }
         let (reaper, metrics) = (Arc::clone(&reaper), Arc::clone(&metrics));

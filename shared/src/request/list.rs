@@ -304,6 +304,7 @@ mod tests {
             cpu_milli: 100,
             memory_mb: 64,
             amounts_counted: true,
+            webhook: None,
             placement: None,
             state: State::Running,
         };

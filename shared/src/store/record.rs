@@ -12,6 +12,7 @@ use crate::{
     lease::{Ending, Lease, Placement, Reason, Receipt, State, StateName},
     names::{ContainerName, LeaseId, Owner},
     time::Time,
+    webhook::Webhook,
 };
 
 pub(super) const DUE_PARTITION: &str = "due";
@@ -39,6 +40,7 @@ pub(super) const ATTRIBUTES: &[&str] = &[
     "cpuMilli",
     "memoryMb",
     "amountsCounted",
+    "webhook",
     "placement",
     "ending",
     "receipt",
@@ -75,6 +77,8 @@ pub(super) struct Item {
     /// Not there in what an earlier program has written, which has counted none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     amounts_counted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    webhook: Option<Webhook>,
     #[serde(skip_serializing_if = "Option::is_none")]
     placement: Option<Placement>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,6 +136,7 @@ impl Item {
             cpu_milli: lease.cpu_milli,
             memory_mb: lease.memory_mb,
             amounts_counted: lease.amounts_counted,
+            webhook: lease.webhook.clone(),
             placement: lease.placement.clone(),
             ending,
             receipt,
@@ -191,6 +196,7 @@ impl Item {
             cpu_milli: self.cpu_milli,
             memory_mb: self.memory_mb,
             amounts_counted: self.amounts_counted,
+            webhook: self.webhook,
             placement: self.placement,
             state,
         })
@@ -260,6 +266,7 @@ pub(super) fn key(pk: String, sk: String) -> HashMap<String, AttributeValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::webhook::{NotifyUrl, Secret};
 
     fn lease(state: State) -> Lease {
         let created = Time::from_millis(1_000);
@@ -276,6 +283,11 @@ mod tests {
             cpu_milli: 500,
             memory_mb: 256,
             amounts_counted: true,
+            webhook: Some(Webhook {
+                url: NotifyUrl::parse("https://example.org/hook", false).unwrap(),
+                secret: Secret::generate(),
+                warn_seconds: Some(30),
+            }),
             placement: Some(Placement {
                 started_at: created,
                 image: "redis:7".to_owned(),
@@ -353,12 +365,13 @@ mod tests {
     fn what_an_earlier_program_has_written_is_read() {
         let lease = lease(State::Running);
         let mut attributes = Item::of(&lease, None).into_attributes();
-        for later in ["labels", "amountsCounted"] {
+        for later in ["labels", "amountsCounted", "webhook"] {
             attributes.remove(later).unwrap();
         }
         let earlier = Lease {
             labels: BTreeMap::new(),
             amounts_counted: false,
+            webhook: None,
             ..lease
         };
         let back = Item::from_attributes(attributes).unwrap().into_lease();

@@ -56,6 +56,7 @@ fn lease(name: &str) -> Lease {
         cpu_milli: 250,
         memory_mb: 128,
         amounts_counted: true,
+        webhook: None,
         placement: None,
         state: State::Running,
     }

@@ -1,0 +1,309 @@
+//! The courier: carries notifications to their receivers, and goes nowhere else.
+//!
+//! A receiver's name is resolved here, every address that it has must be
+//! [allowed](crate::webhook::address), and the connection is made to the very address that
+//! was looked at: nothing resolves the name a second time. Redirects are not followed, for
+//! what they lead to was not looked at. Of an answer its head is read, and nothing more.
+//!
+//! Errors say in words for the lease's owner why nothing was delivered. They tell him no
+//! more of our network than that he may not send into it.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Request, StatusCode, Uri, header, uri::Scheme};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, Client},
+    rt::{TokioExecutor, TokioIo},
+};
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+use tokio::net::TcpStream;
+
+use crate::{
+    time::Time,
+    webhook::{Failure, Webhook, address},
+};
+
+/// How long a delivery may take in all, from the name to the head of the answer.
+pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// How long one of a receiver's addresses has to take the connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// How much of an answer is read at most before its head is whole, in bytes.
+const LARGEST_HEAD: usize = 16 * 1024;
+
+/// What carries notifications.
+#[derive(Debug)]
+pub struct Courier {
+    /// Whether it also goes to loopback and to private networks.
+    private: bool,
+    /// Made for the first delivery: most functions never carry anything.
+    client: OnceLock<Client<HttpsConnector<Checked>, Full<Bytes>>>,
+}
+
+/// Why nothing was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotDelivered {
+    #[error("the URL's host, or one of its addresses, is not of the public internet")]
+    Forbidden,
+    #[error("the URL's host has no address")]
+    Unresolved,
+    #[error("the receiver could not be connected to")]
+    Unreachable,
+    #[error("the receiver's certificate is not trusted")]
+    Untrusted,
+    #[error("the connection ended before there was an answer")]
+    Cut,
+    #[error("there was no answer within 10 s")]
+    TimedOut,
+    #[error("the receiver answered with a redirect, which is not followed")]
+    Redirected(StatusCode),
+    #[error("the receiver answered that it wants no more of these")]
+    Gone,
+    #[error("the receiver answered with a status that is not a success")]
+    Refused(StatusCode),
+}
+
+impl Courier {
+    /// A courier, to loopback and private networks too if so. Nothing is sent yet.
+    pub fn new(private: bool) -> Self {
+        Self {
+            private,
+            client: OnceLock::new(),
+        }
+    }
+
+    /// Carries a message that its receiver will know by `id`. Gives the status with which it
+    /// was taken.
+    pub async fn carry(
+        &self,
+        webhook: &Webhook,
+        id: &str,
+        body: String,
+    ) -> Result<StatusCode, NotDelivered> {
+        let carried = tokio::time::timeout(LIMIT, self.post(webhook, id, body)).await;
+        carried.unwrap_or(Err(NotDelivered::TimedOut))
+    }
+
+    async fn post(
+        &self,
+        webhook: &Webhook,
+        id: &str,
+        body: String,
+    ) -> Result<StatusCode, NotDelivered> {
+        let seconds = Time::now().as_millis().div_euclid(1000);
+        let request = Request::post(webhook.url.uri().ok_or(NotDelivered::Forbidden)?)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::USER_AGENT, "ContainerLease")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", seconds)
+            .header("webhook-signature", webhook.secret.sign(id, seconds, &body))
+            .body(Full::from(body))
+            .expect("the URL was parsed, and the headers are visible ASCII");
+        let client = self.client.get_or_init(|| client(self.private));
+        let answer = client.request(request).await;
+        let status = answer.map_err(|error| failure_of(&error))?.status();
+        match status {
+            _ if status.is_success() => Ok(status),
+            _ if status.is_redirection() => Err(NotDelivered::Redirected(status)),
+            StatusCode::GONE => Err(NotDelivered::Gone),
+            _ => Err(NotDelivered::Refused(status)),
+        }
+    }
+}
+
+impl From<NotDelivered> for Failure {
+    fn from(failure: NotDelivered) -> Self {
+        let status = match failure {
+            NotDelivered::Redirected(status) | NotDelivered::Refused(status) => Some(status),
+            NotDelivered::Gone => Some(StatusCode::GONE),
+            _ => None,
+        };
+        Self {
+            status: status.map(|status| status.as_u16()),
+            why: failure.to_string(),
+            last: failure == NotDelivered::Gone,
+        }
+    }
+}
+
+/// A client that keeps no connection: a receiver is told of something now and then, and a
+/// function may be frozen in between.
+fn client(private: bool) -> Client<HttpsConnector<Checked>, Full<Bytes>> {
+    let mut trusted = RootCertStore::empty();
+    let authorities = rustls_native_certs::load_native_certs();
+    for error in &authorities.errors {
+        tracing::warn!(%error, "could not read an authority of the operating system");
+    }
+    trusted.add_parsable_certificates(authorities.certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows the protocol's versions")
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(Checked { private });
+    Client::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(0)
+        .http1_max_buf_size(LARGEST_HEAD)
+        .build(connector)
+}
+
+/// Connects to a receiver's address after it was looked at.
+#[derive(Clone, Debug)]
+struct Checked {
+    private: bool,
+}
+
+impl tower_service::Service<Uri> for Checked {
+    type Response = TokioIo<TcpStream>;
+    type Error = NotDelivered;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let private = self.private;
+        Box::pin(async move {
+            let stream = connect(&uri, private).await?;
+            Ok(TokioIo::new(stream))
+        })
+    }
+}
+
+async fn connect(uri: &Uri, private: bool) -> Result<TcpStream, NotDelivered> {
+    let encrypted = uri.scheme() == Some(&Scheme::HTTPS);
+    // The setting may have changed since the URL was taken.
+    if !encrypted && !private {
+        return Err(NotDelivered::Forbidden);
+    }
+    let host = uri.host().ok_or(NotDelivered::Forbidden)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
+    let found = tokio::net::lookup_host((host, port)).await;
+    let addresses: Vec<_> = found.map_err(|_| NotDelivered::Unresolved)?.collect();
+    for address in checked(&addresses, private)? {
+        let connecting = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(address));
+        if let Ok(Ok(stream)) = connecting.await {
+            return Ok(stream);
+        }
+    }
+    Err(NotDelivered::Unreachable)
+}
+
+/// The addresses of a host, if all of them may be sent to: one that may not is a sign that
+/// the name is to lead us astray.
+fn checked(addresses: &[SocketAddr], private: bool) -> Result<&[SocketAddr], NotDelivered> {
+    let allowed = |address: IpAddr| address::is_allowed(address, private);
+    if addresses.is_empty() {
+        Err(NotDelivered::Unresolved)
+    } else if addresses.iter().all(|address| allowed(address.ip())) {
+        Ok(addresses)
+    } else {
+        Err(NotDelivered::Forbidden)
+    }
+}
+
+/// What stands behind the client's error: ours, or that of TLS.
+fn failure_of(error: &legacy::Error) -> NotDelivered {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(ours) = cause.downcast_ref::<NotDelivered>() {
+            return *ours;
+        }
+        // An error of TLS comes in one of the transport, which has it for no source.
+        let inner = cause.downcast_ref::<std::io::Error>();
+        let inner = inner.and_then(std::io::Error::get_ref);
+        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return match tls {
+                rustls::Error::InvalidCertificate(_) => NotDelivered::Untrusted,
+                _ => NotDelivered::Unreachable,
+            };
+        }
+        source = cause.source();
+    }
+    if error.is_connect() {
+        NotDelivered::Unreachable
+    } else {
+        NotDelivered::Cut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webhook::{NotifyUrl, Secret};
+
+    async fn carried(url: &str, private: bool) -> Result<StatusCode, NotDelivered> {
+        let webhook = Webhook {
+            // As it is taken where private networks are allowed, and maybe they are no more.
+            url: NotifyUrl::parse(url, true).unwrap(),
+            secret: Secret::generate(),
+            warn_seconds: None,
+        };
+        let courier = Courier::new(private);
+        courier.carry(&webhook, "msg_1", "{}".to_owned()).await
+    }
+
+    #[test]
+    fn one_forbidden_address_of_several_forbids_the_host() {
+        let all = |addresses: &[&str]| -> Vec<SocketAddr> {
+            let addresses = addresses.iter();
+            addresses.map(|text| text.parse().unwrap()).collect()
+        };
+        let public = all(&["8.8.8.8:443", "[2606:4700::1111]:443"]);
+        assert_eq!(checked(&public, false), Ok(&public[..]));
+        for forbidden in ["127.0.0.1:443", "169.254.169.254:443", "[::1]:443"] {
+            for mixed in [["8.8.8.8:443", forbidden], [forbidden, "8.8.8.8:443"]] {
+                let refused = checked(&all(&mixed), false).map(drop);
+                assert_eq!(refused, Err(NotDelivered::Forbidden), "{mixed:?}");
+            }
+        }
+        assert_eq!(checked(&[], false).map(drop), Err(NotDelivered::Unresolved));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_public_is_not_even_connected_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // `localhost` is resolved here as any name is, and has a private address.
+        for host in ["localhost", "127.0.0.1", "2130706433", "[::1]"] {
+            let refused = carried(&format!("https://{host}:{port}/"), false).await;
+            assert_eq!(refused, Err(NotDelivered::Forbidden), "{host}");
+        }
+        let plain = carried(&format!("http://8.8.8.8:{port}/"), false).await;
+        assert_eq!(plain, Err(NotDelivered::Forbidden));
+        let accepted = tokio::time::timeout(Duration::from_millis(100), listener.accept());
+        assert!(accepted.await.is_err(), "somebody connected");
+    }
+
+    #[tokio::test]
+    async fn each_way_to_fail_has_its_name() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let cut = tokio::spawn(async move { drop(listener.accept().await) });
+        let url = format!("http://{address}/");
+        assert_eq!(carried(&url, true).await, Err(NotDelivered::Cut));
+        cut.await.unwrap();
+        // The listener is gone.
+        assert_eq!(carried(&url, true).await, Err(NotDelivered::Unreachable));
+        let nowhere = carried("https://no-such-host.invalid/", false).await;
+        assert_eq!(nowhere, Err(NotDelivered::Unresolved));
+    }
+}

@@ -1,0 +1,88 @@
+//! The fields of a provision that say where its owner wants to be told of the lease.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Fields, kind};
+use crate::webhook::{NotASecret, NotifyUrl, Secret, Webhook};
+
+const URL: &str = "notifyUrl";
+const SECRET: &str = "notifySecret";
+const WARN: &str = "warnSeconds";
+
+/// Where and how an owner wants to be told of a lease.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Notify {
+    url: NotifyUrl,
+    /// None for one that we make.
+    secret: Option<Secret>,
+    warn_seconds: Option<u32>,
+}
+
+impl Notify {
+    /// The webhook of a new lease.
+    pub fn webhook(&self) -> Webhook {
+        Webhook {
+            url: self.url.clone(),
+            secret: self.secret.clone().unwrap_or_else(Secret::generate),
+            warn_seconds: self.warn_seconds,
+        }
+    }
+}
+
+impl Fields {
+    /// `lasts` is the lease's duration, if that could be read.
+    pub(super) fn notify(&mut self, lasts: Option<Duration>, private: bool) -> Option<Notify> {
+        let url = self.notify_url(private);
+        let secret = self.notify_secret();
+        let warn_seconds = self.warn_seconds(lasts);
+        let Some(url) = url else {
+            for (field, given) in [(SECRET, secret.is_some()), (WARN, warn_seconds.is_some())] {
+                if given && !self.faults.iter().any(|fault| fault.field == URL) {
+                    self.fault(field, format!("It says nothing without {URL}."));
+                }
+            }
+            return None;
+        };
+        Some(Notify {
+            url,
+            secret,
+            warn_seconds,
+        })
+    }
+
+    // A URL and a secret may be worth hiding: no sentence here repeats one.
+
+    fn notify_url(&mut self, private: bool) -> Option<NotifyUrl> {
+        let url = match self.take(URL)? {
+            Value::String(text) => {
+                NotifyUrl::parse(&text, private).map_err(|error| error.to_string())
+            }
+            other => Err(format!("It is {}, not text.", kind(&other))),
+        };
+        self.keep(URL, url)
+    }
+
+    fn notify_secret(&mut self) -> Option<Secret> {
+        let secret = match self.take(SECRET)? {
+            Value::String(text) => text.parse().map_err(|error: NotASecret| error.to_string()),
+            other => Err(format!("It is {}, not text.", kind(&other))),
+        };
+        self.keep(SECRET, secret)
+    }
+
+    fn warn_seconds(&mut self, lasts: Option<Duration>) -> Option<u32> {
+        let value = self.take(WARN)?;
+        let most = lasts?.as_secs().saturating_sub(1);
+        let seconds = value
+            .as_u64()
+            .filter(|seconds| (1..=most).contains(seconds))
+            .and_then(|seconds| u32::try_from(seconds).ok())
+            .ok_or_else(|| {
+                format!("It must be a whole number from 1 to {most}, less than the lease lasts.")
+            });
+        self.keep(WARN, seconds)
+    }
+}

@@ -1,0 +1,700 @@
+//! Webhooks: what an owner is told of his lease, where, and how it is signed. Pure.
+//!
+//! They follow Standard Webhooks: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
+//! A [`Notification`] is told at least once: it is on record with the change of the lease
+//! that it tells of, and is tried again until it is delivered or given up. Its
+//! [id](Notification::id) follows from what it tells, so that a receiver knows it again.
+
+pub mod address;
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use ring::{hmac, rand::SecureRandom};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use thiserror::Error;
+use url::{Host, Url};
+
+use crate::{
+    lease::{Lease, State},
+    names::{LeaseId, Owner},
+    time::Time,
+};
+
+/// How often a notification is tried before it is given up.
+pub const ATTEMPTS: u32 = 10;
+
+/// How long after its event a notification may still be tried.
+pub const TRIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// After this time somebody else may take over a delivery that was claimed and has no
+/// outcome. It is longer than a delivery and its writes may take.
+pub const CLAIM_LIMIT: Duration = Duration::from_secs(45);
+
+/// The longest URL, in bytes.
+pub const LONGEST_URL: usize = 2048;
+
+const SECRET_PREFIX: &str = "whsec_";
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+/// Of a secret that we make.
+const MADE_BYTES: usize = 32;
+
+/// Where a lease's owner is told of it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhook {
+    pub url: NotifyUrl,
+    pub secret: Secret,
+    /// So many seconds before the lease's end he is warned; none: he is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_seconds: Option<u32>,
+}
+
+/// A URL to send to. It may hold a secret, so it is neither logged nor answered.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NotifyUrl(String);
+
+/// What notifications are signed with. Its text is `whsec_` and base64.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Secret(Vec<u8>);
+
+/// Why a URL is refused, as a sentence for the caller that does not repeat it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UrlRefused {
+    #[error("It must be a URL such as https://example.org/hook, of at most {LONGEST_URL} bytes.")]
+    NotOne,
+    #[error("It must begin with https://.")]
+    Scheme,
+    #[error("It must hold no user name, no password and no fragment.")]
+    Extra,
+    #[error("Its host must be one of the public internet.")]
+    Host,
+}
+
+/// The text is not a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("It must be whsec_ and the base64 of 24 to 64 bytes.")]
+pub struct NotASecret;
+
+/// What is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Event {
+    /// The lease will end soon.
+    #[serde(rename = "lease.expiring")]
+    Expiring,
+    /// The lease has ended.
+    #[serde(rename = "lease.ended")]
+    Ended,
+}
+
+/// Something that the owner of a lease is told, and how far that has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    pub lease: LeaseId,
+    pub owner: Owner,
+    pub event: Event,
+    /// When it happens: the warning's time, or when the container was gone.
+    pub at: Time,
+    pub state: DeliveryState,
+    /// How often somebody has set out to deliver it.
+    pub attempts: u32,
+    /// From when on the next one may try; none once that is over.
+    pub next_attempt_at: Option<Time>,
+    /// What the receiver has answered last, if it has.
+    pub last_status: Option<u16>,
+    /// Why the last attempt has failed, as a text for the owner.
+    pub last_error: Option<String>,
+}
+
+/// How far a notification has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// It is due, now or later.
+    Pending,
+    /// The receiver has taken it.
+    Delivered,
+    /// It was given up.
+    Failed,
+    /// There was nothing to tell any more: the lease has ended before it was warned of.
+    Dropped,
+}
+
+impl Webhook {
+    /// When the owner of a lease that ends at `expires_at` is warned.
+    pub fn warns_at(&self, expires_at: Time) -> Option<Time> {
+        let seconds = self.warn_seconds?;
+        Some(expires_at.minus(Duration::from_secs(seconds.into())))
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("warn_seconds", &self.warn_seconds)
+            .finish_non_exhaustive()
+    }
+}
+
+impl NotifyUrl {
+    /// Parses a URL. What its host's name stands for is looked at when something is sent; an
+    /// address in it is judged here. With `private` it may be plain HTTP, and on this machine
+    /// or a private network.
+    pub fn parse(text: &str, private: bool) -> Result<Self, UrlRefused> {
+        // What a URL's parser would mend or leave out is refused.
+        let odd = |c: char| c.is_whitespace() || c.is_control();
+        if text.len() > LONGEST_URL || text.chars().any(odd) {
+            return Err(UrlRefused::NotOne);
+        }
+        let url = Url::parse(text).map_err(|_| UrlRefused::NotOne)?;
+        match url.scheme() {
+            "https" => {}
+            "http" if private => {}
+            _ => return Err(UrlRefused::Scheme),
+        }
+        if has_user(text) || url.fragment().is_some() {
+            return Err(UrlRefused::Extra);
+        }
+        let allowed = match url.host().ok_or(UrlRefused::NotOne)? {
+            Host::Ipv4(v4) => address::is_allowed(v4.into(), private),
+            Host::Ipv6(v6) => address::is_allowed(v6.into(), private),
+            Host::Domain(name) => private || !is_of_this_machine(name),
+        };
+        if !allowed {
+            return Err(UrlRefused::Host);
+        }
+        let fits = url.as_str().parse::<http::Uri>().is_ok();
+        if fits && url.as_str().len() <= LONGEST_URL {
+            Ok(Self(url.into()))
+        } else {
+            Err(UrlRefused::NotOne)
+        }
+    }
+
+    /// The URL as a request has it.
+    pub fn uri(&self) -> Option<http::Uri> {
+        self.0.parse().ok()
+    }
+}
+
+/// Whether what stands before the path, the query and the fragment has an `@`. A parsed URL
+/// does not tell of a user without a name.
+fn has_user(text: &str) -> bool {
+    let rest = text.split_once(':').map_or("", |(_, rest)| rest);
+    let rest = rest.trim_start_matches(['/', '\\']);
+    let authority = rest.split(['/', '\\', '?', '#']).next();
+    authority.is_some_and(|authority| authority.contains('@'))
+}
+
+/// Names that stand for this machine, whatever a resolver says.
+fn is_of_this_machine(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+impl fmt::Debug for NotifyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NotifyUrl")
+    }
+}
+
+impl Secret {
+    /// A new one.
+    pub fn generate() -> Self {
+        let mut bytes = vec![0; MADE_BYTES];
+        ring::rand::SystemRandom::new()
+            .fill(&mut bytes)
+            .expect("the operating system has random numbers");
+        Self(bytes)
+    }
+
+    /// The signature of a message, sent at `seconds` since 1970.
+    pub fn sign(&self, id: &str, seconds: i64, body: &str) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        let signed = format!("{id}.{seconds}.{body}");
+        let tag = hmac::sign(&key, signed.as_bytes());
+        format!("v1,{}", BASE64.encode(tag))
+    }
+}
+
+impl FromStr for Secret {
+    type Err = NotASecret;
+
+    fn from_str(text: &str) -> Result<Self, NotASecret> {
+        let encoded = text.strip_prefix(SECRET_PREFIX).ok_or(NotASecret)?;
+        let bytes = BASE64.decode(encoded).map_err(|_| NotASecret)?;
+        if SECRET_BYTES.contains(&bytes.len()) {
+            Ok(Self(bytes))
+        } else {
+            Err(NotASecret)
+        }
+    }
+}
+
+impl TryFrom<String> for Secret {
+    type Error = NotASecret;
+
+    fn try_from(text: String) -> Result<Self, NotASecret> {
+        text.parse()
+    }
+}
+
+impl From<Secret> for String {
+    fn from(secret: Secret) -> Self {
+        format!("{SECRET_PREFIX}{}", BASE64.encode(secret.0))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Event {
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expiring => "lease.expiring",
+            Self::Ended => "lease.ended",
+        }
+    }
+}
+
+impl Notification {
+    /// The warning before the end of a lease that runs; none where its owner wants none.
+    pub fn warning(lease: &Lease) -> Option<Self> {
+        let at = lease.webhook.as_ref()?.warns_at(lease.expires_at)?;
+        Some(Self::pending(lease, Event::Expiring, at))
+    }
+
+    /// What is told of the end of a lease whose container was gone at `removed_at`; none
+    /// where its owner wants to hear nothing. Of a lease that has never run nothing is told:
+    /// who asked for it has the refusal.
+    pub fn ended(lease: &Lease, removed_at: Time) -> Option<Self> {
+        lease.webhook.as_ref()?;
+        lease.placement.as_ref()?;
+        Some(Self::pending(lease, Event::Ended, removed_at))
+    }
+
+    fn pending(lease: &Lease, event: Event, at: Time) -> Self {
+        Self {
+            lease: lease.id,
+            owner: lease.owner.clone(),
+            event,
+            at,
+            state: DeliveryState::Pending,
+            attempts: 0,
+            next_attempt_at: Some(at),
+            last_status: None,
+            last_error: None,
+        }
+    }
+
+    /// What a receiver knows it by: the same each time that it is sent, and another one for
+    /// each end that is warned of.
+    pub fn id(&self) -> String {
+        match self.event {
+            Event::Expiring => format!("msg_{}_expiring_{}", self.lease, self.at.as_millis()),
+            Event::Ended => format!("msg_{}_ended", self.lease),
+        }
+    }
+
+    /// The message. `lease` is the lease as its owner may see it.
+    pub fn body(&self, lease: Value) -> String {
+        json!({"type": self.event, "timestamp": self.at, "data": lease}).to_string()
+    }
+
+    /// Whether there is something to tell, of the lease as it is at `now`. A warning is for
+    /// the end that the lease has, and for as long as it is not over.
+    pub fn stands(&self, lease: &Lease, now: Time) -> bool {
+        match self.event {
+            Event::Expiring => {
+                let warns_at = |webhook: &Webhook| webhook.warns_at(lease.expires_at);
+                lease.state == State::Running
+                    && !lease.is_expired(now)
+                    && lease.webhook.as_ref().and_then(warns_at) == Some(self.at)
+            }
+            Event::Ended => true,
+        }
+    }
+
+    /// The notification once somebody has set out at `now` to deliver it.
+    pub fn claimed(&self, now: Time) -> Self {
+        Self {
+            attempts: self.attempts + 1,
+            next_attempt_at: Some(now.plus(CLAIM_LIMIT)),
+            ..self.clone()
+        }
+    }
+
+    /// The notification once the receiver has taken it with this status.
+    pub fn delivered(&self, status: u16) -> Self {
+        Self {
+            last_status: Some(status),
+            last_error: None,
+            ..self.settled(DeliveryState::Delivered)
+        }
+    }
+
+    /// The notification once an attempt has failed at `now`, with this status if there was
+    /// one. It is given up after [`ATTEMPTS`], `tried_for` after its event, and where the
+    /// attempt was the `last` that makes sense. `jitter` is from 0 to 1.
+    pub fn failed(&self, failure: &Failure, now: Time, tried_for: Duration, jitter: f64) -> Self {
+        let next = now.plus(backoff(self.attempts, jitter));
+        let over = failure.last || self.attempts >= ATTEMPTS || next >= self.at.plus(tried_for);
+        let failed = Self {
+            last_status: failure.status,
+            last_error: Some(failure.why.clone()),
+            ..self.clone()
+        };
+        if over {
+            failed.settled(DeliveryState::Failed)
+        } else {
+            Self {
+                next_attempt_at: Some(next),
+                ..failed
+            }
+        }
+    }
+
+    /// The notification once there is nothing to tell any more.
+    pub fn dropped(&self) -> Self {
+        self.settled(DeliveryState::Dropped)
+    }
+
+    fn settled(&self, state: DeliveryState) -> Self {
+        Self {
+            state,
+            next_attempt_at: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// Why an attempt has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What the receiver has answered, if it has.
+    pub status: Option<u16>,
+    /// A text for the owner.
+    pub why: String,
+    /// Whether no other attempt makes sense.
+    pub last: bool,
+}
+
+/// How long to wait after `attempts` failed attempts: 5 s, 20 s, 80 s and so on up to six
+/// hours, of which between half and all, as `jitter` (0 to 1) says. Ten attempts so take
+/// from ten to twenty hours.
+fn backoff(attempts: u32, jitter: f64) -> Duration {
+    const FIRST: Duration = Duration::from_secs(5);
+    const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
+    let steps = attempts.saturating_sub(1).min(10);
+    let full = FIRST.saturating_mul(4_u32.pow(steps)).min(LONGEST);
+    full.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{catalogue::ImageType, lease::Reason};
+    use proptest::prelude::*;
+
+    const NOW: Time = Time::from_millis(1_800_000_000_000);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn lease() -> Lease {
+        Lease {
+            id: LeaseId::generate(),
+            owner: Owner::local(),
+            version: 2,
+            image_type: ImageType::for_tests("redis"),
+            name: None,
+            labels: std::collections::BTreeMap::new(),
+            created_at: NOW,
+            expires_at: NOW.plus(10 * MINUTE),
+            hard_deadline: NOW.plus(60 * MINUTE),
+            cpu_milli: 500,
+            memory_mb: 256,
+            amounts_counted: true,
+            webhook: Some(Webhook {
+                url: NotifyUrl::parse("https://example.org/t0ken", false).unwrap(),
+                secret: Secret::generate(),
+                warn_seconds: Some(120),
+            }),
+            placement: None,
+            state: State::Running,
+        }
+    }
+
+    fn refused(status: u16) -> Failure {
+        Failure {
+            status: Some(status),
+            why: format!("it answered {status}"),
+            last: false,
+        }
+    }
+
+    #[test]
+    fn a_url_is_https_and_names_a_host_of_the_public_internet() {
+        for (url, private, expected) in [
+            (
+                "https://example.org/hook?a=b",
+                false,
+                Ok("https://example.org/hook?a=b"),
+            ),
+            (
+                "HTTPS://Example.ORG:8443",
+                false,
+                Ok("https://example.org:8443/"),
+            ),
+            (
+                "https://bücher.example/",
+                false,
+                Ok("https://xn--bcher-kva.example/"),
+            ),
+            ("https://8.8.8.8:22/", false, Ok("https://8.8.8.8:22/")),
+            (
+                "https://[2606:4700::1111]/",
+                false,
+                Ok("https://[2606:4700::1111]/"),
+            ),
+            (
+                "http://127.0.0.1:9/hook",
+                true,
+                Ok("http://127.0.0.1:9/hook"),
+            ),
+            ("http://localhost:9/", true, Ok("http://localhost:9/")),
+            ("https://[fd12::1]/", true, Ok("https://[fd12::1]/")),
+            ("http://example.org/", false, Err(UrlRefused::Scheme)),
+            ("ftp://example.org/", true, Err(UrlRefused::Scheme)),
+            ("file:///etc/passwd", true, Err(UrlRefused::Scheme)),
+            ("example.org", false, Err(UrlRefused::NotOne)),
+            ("", false, Err(UrlRefused::NotOne)),
+            ("https://", false, Err(UrlRefused::NotOne)),
+            ("https://exa mple.org/", false, Err(UrlRefused::NotOne)),
+            (" https://example.org/", false, Err(UrlRefused::NotOne)),
+            ("https://example.org/\tx", false, Err(UrlRefused::NotOne)),
+            (
+                "https://example.org/\r\nX: y",
+                false,
+                Err(UrlRefused::NotOne),
+            ),
+            ("https://user@example.org/", false, Err(UrlRefused::Extra)),
+            ("https://:pass@example.org/", false, Err(UrlRefused::Extra)),
+            ("https://@example.org/", false, Err(UrlRefused::Extra)),
+            ("https:\\\\@example.org/", false, Err(UrlRefused::Extra)),
+            (
+                "https://example.org#@8.8.8.8/",
+                false,
+                Err(UrlRefused::Extra),
+            ),
+            ("https://example.org/#", false, Err(UrlRefused::Extra)),
+            ("https://127.0.0.1/", false, Err(UrlRefused::Host)),
+            ("https://127.1/", false, Err(UrlRefused::Host)),
+            ("https://2130706433/", false, Err(UrlRefused::Host)),
+            ("https://0x7f.1/", false, Err(UrlRefused::Host)),
+            ("https://0177.0.0.1/", false, Err(UrlRefused::Host)),
+            ("https://127.0.0.1./", false, Err(UrlRefused::Host)),
+            ("https://%31%32%37.0.0.1/", false, Err(UrlRefused::Host)),
+            ("https://１２７.0.0.1/", false, Err(UrlRefused::Host)),
+            ("https://0/", false, Err(UrlRefused::Host)),
+            (
+                "https://169.254.169.254/latest/meta-data/",
+                false,
+                Err(UrlRefused::Host),
+            ),
+            (
+                "http://169.254.169.254/latest/meta-data/",
+                true,
+                Err(UrlRefused::Host),
+            ),
+            ("https://[::1]/", false, Err(UrlRefused::Host)),
+            ("https://[::ffff:127.0.0.1]/", false, Err(UrlRefused::Host)),
+            (
+                "https://[64:ff9b::a9fe:a9fe]/",
+                false,
+                Err(UrlRefused::Host),
+            ),
+            ("https://[fd00:ec2::254]/", false, Err(UrlRefused::Host)),
+            ("https://localhost/", false, Err(UrlRefused::Host)),
+            ("https://LOCALHOST./", false, Err(UrlRefused::Host)),
+            ("https://app.localhost:8080/", false, Err(UrlRefused::Host)),
+        ] {
+            let parsed = NotifyUrl::parse(url, private).map(|NotifyUrl(text)| text);
+            assert_eq!(
+                parsed.as_deref(),
+                expected.as_ref().map(|url| *url),
+                "{url}"
+            );
+        }
+        let long = format!("https://example.org/{}", "a".repeat(LONGEST_URL));
+        assert_eq!(NotifyUrl::parse(&long, false), Err(UrlRefused::NotOne));
+        // It is short enough, and what stands for its characters is not.
+        let grows = format!("https://example.org/{}", "ä".repeat(LONGEST_URL / 3));
+        assert_eq!(NotifyUrl::parse(&grows, false), Err(UrlRefused::NotOne));
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_of_an_address_that_is_not_public_is_taken(bits: u32) {
+            let v4 = std::net::Ipv4Addr::from_bits(bits);
+            let [a, b, c, d] = v4.octets();
+            let low = bits & 0xffff;
+            for host in [
+                v4.to_string(),
+                bits.to_string(),
+                format!("{bits:#x}"),
+                format!("{bits:#o}").replace("0o", "0"),
+                format!("{a:#x}.{b}.{low}"),
+                format!("{a}.{b}.{c}.{d}."),
+                format!("[::ffff:{v4}]"),
+            ] {
+                let parsed = NotifyUrl::parse(&format!("https://{host}/"), false);
+                prop_assert_eq!(parsed.is_ok(), address::is_public(v4.into()), "{}", host);
+            }
+        }
+
+        #[test]
+        fn whatever_is_taken_can_be_sent_to(text in "https://[a-z0-9.]{1,20}[ -~]{0,40}") {
+            if let Ok(url) = NotifyUrl::parse(&text, false) {
+                let uri = url.uri().expect("it was parsed");
+                prop_assert_eq!(uri.scheme_str(), Some("https"));
+                prop_assert!(!uri.authority().expect("it has a host").as_str().contains('@'));
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_is_24_to_64_bytes_and_comes_back_as_it_went() {
+        for (bytes, good) in [(23, false), (24, true), (64, true), (65, false)] {
+            let text = format!("{SECRET_PREFIX}{}", BASE64.encode(vec![7; bytes]));
+            let secret = text.parse::<Secret>();
+            assert_eq!(secret.is_ok(), good, "{bytes}");
+            if let Ok(secret) = secret {
+                assert_eq!(String::from(secret), text);
+            }
+        }
+        for bad in [
+            "",
+            "whsec_",
+            "whsec_!",
+            &BASE64.encode([7; 32]),
+            "whsec_ AAAA",
+        ] {
+            assert_eq!(bad.parse::<Secret>(), Err(NotASecret), "{bad}");
+        }
+        let made = String::from(Secret::generate());
+        assert!(made.parse::<Secret>().is_ok());
+        assert_ne!(made, String::from(Secret::generate()));
+    }
+
+    /// The specification's own example.
+    #[test]
+    fn a_signature_is_that_of_standard_webhooks() {
+        let secret: Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
+        let id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+        let signature = secret.sign(id, 1_614_265_330, r#"{"test": 2432232314}"#);
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn neither_the_secret_nor_the_url_is_printed() {
+        let lease = lease();
+        let secret = String::from(lease.webhook.clone().unwrap().secret);
+        let webhook = lease.webhook.as_ref().unwrap();
+        for printed in [
+            format!("{lease:?}"),
+            format!("{:?} {:?}", webhook.secret, webhook.url),
+        ] {
+            assert!(
+                !printed.contains(&secret[SECRET_PREFIX.len()..]),
+                "{printed}"
+            );
+            assert!(!printed.contains("t0ken"), "{printed}");
+        }
+    }
+
+    #[test]
+    fn a_warning_is_for_one_end_and_until_then() {
+        let lease = lease();
+        let warning = Notification::warning(&lease).unwrap();
+        assert_eq!(warning.at, NOW.plus(8 * MINUTE));
+        assert_eq!(warning.next_attempt_at, Some(warning.at));
+        let just_before = lease.expires_at.minus(Duration::from_millis(1));
+        assert!(warning.stands(&lease, just_before));
+        assert!(!warning.stands(&lease, lease.expires_at));
+
+        let renewed = lease.renewed(NOW.plus(20 * MINUTE));
+        assert!(!warning.stands(&renewed, just_before));
+        let moved = Notification::warning(&renewed).unwrap();
+        assert!(moved.stands(&renewed, just_before));
+        assert_ne!(moved.id(), warning.id());
+
+        let ending = lease.claimed(Reason::Deleted, NOW).unwrap();
+        assert!(!warning.stands(&ending, just_before));
+
+        let mut silent = lease;
+        silent.webhook.as_mut().unwrap().warn_seconds = None;
+        assert_eq!(Notification::warning(&silent), None);
+    }
+
+    #[test]
+    fn of_a_lease_that_never_ran_nothing_is_told() {
+        let mut lease = lease();
+        assert_eq!(Notification::ended(&lease, NOW), None);
+        lease.placement = Some(crate::lease::Placement {
+            started_at: NOW,
+            image: "redis:7".to_owned(),
+            stand_in: false,
+            ports: vec![],
+        });
+        let ended = Notification::ended(&lease, NOW).unwrap();
+        assert_eq!(ended.id(), format!("msg_{}_ended", lease.id));
+        assert!(!ended.id().contains('.'), "a dot separates what is signed");
+    }
+
+    #[test]
+    fn a_notification_is_tried_again_later_each_time_and_given_up_in_a_day() {
+        for jitter in [0.0, 1.0] {
+            let mut now = NOW;
+            let mut notification = Notification::warning(&lease()).unwrap();
+            notification.at = NOW;
+            let mut waits = vec![];
+            while notification.state == DeliveryState::Pending {
+                let claimed = notification.claimed(now);
+                assert_eq!(claimed.next_attempt_at, Some(now.plus(CLAIM_LIMIT)));
+                notification = claimed.failed(&refused(500), now, TRIED_FOR, jitter);
+                if let Some(next) = notification.next_attempt_at {
+                    waits.push(now.until(next));
+                    now = next;
+                }
+            }
+            assert_eq!(notification.state, DeliveryState::Failed);
+            assert_eq!(notification.attempts, ATTEMPTS);
+            assert_eq!(notification.last_status, Some(500));
+            assert!(waits.is_sorted(), "{waits:?}");
+            assert!(now < NOW.plus(TRIED_FOR), "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn a_notification_is_given_up_when_its_time_is_over_or_nobody_wants_it() {
+        let notification = Notification::warning(&lease()).unwrap().claimed(NOW);
+        let given_up = |failure: &Failure, now, tried_for| {
+            let after = notification.failed(failure, now, tried_for, 1.0);
+            after.state == DeliveryState::Failed && after.next_attempt_at.is_none()
+        };
+        let hour = 60 * MINUTE;
+        assert!(!given_up(&refused(500), notification.at, hour));
+        assert!(given_up(&refused(500), notification.at.plus(hour), hour));
+        let gone = Failure {
+            last: true,
+            ..refused(410)
+        };
+        assert!(given_up(&gone, notification.at, hour));
+    }
+}
