@@ -25,13 +25,14 @@ use containerlease_shared::{
     time::Time,
 };
 use containerlease_testkit::{
-    Bench, Fault, Proxy, Seen,
+    Bench, Fault, Plan, Proxy, Receiver, Seen,
     events::{Event, SAVED_ID},
 };
 use futures_util::{StreamExt as _, stream};
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::{MINUTE, SECOND, lease, wait_until_exited};
+use crate::{MINUTE, SECOND, alpine_with, wait_until_exited};
 
 /// How many cases are at the engine at once.
 const AT_ONCE: usize = 3;
@@ -63,12 +64,12 @@ enum Trouble {
 
 impl Verb {
     /// What there must be first: a lease, and its id.
-    async fn prepare(self, bench: &Bench) -> String {
+    async fn prepare(self, bench: &Bench, receiver: &Receiver) -> String {
         match self {
             Self::Provision => SAVED_ID.to_owned(),
-            Self::Renew | Self::Delete => lease(bench).await,
+            Self::Renew | Self::Delete => told(bench, receiver).await,
             Self::End => {
-                let id = lease(bench).await;
+                let id = told(bench, receiver).await;
                 bench.table.age(5 * MINUTE).await;
                 id
             }
@@ -76,10 +77,10 @@ impl Verb {
         }
     }
 
-    async fn act(self, bench: &Bench, id: &str) {
+    async fn act(self, bench: &Bench, receiver: &Receiver, id: &str) {
         match self {
             Self::Provision => {
-                drop(provision_once().provision(&bench.app).await);
+                drop(provision_once(receiver).provision(&bench.app).await);
             }
             Self::Renew => drop(Event::about("renew", id).renew(&bench.app).await),
             Self::Delete => drop(Event::about("delete", id).delete(&bench.app).await),
@@ -97,9 +98,26 @@ impl Verb {
     }
 }
 
-/// A provision that its caller has given a name, so that it may be sent again.
-fn provision_once() -> Event {
-    Event::saved("provision-redis").header("idempotency-key", "cut-off")
+/// A provision that its caller has given a name, so that it may be sent again, and whose lease
+/// he wants to be told of.
+fn provision_once(receiver: &Receiver) -> Event {
+    alpine_with(notify(receiver)).header("idempotency-key", "cut-off")
+}
+
+/// The id of a new lease whose owner wants to be told of it.
+async fn told(bench: &Bench, receiver: &Receiver) -> String {
+    let answer = alpine_with(notify(receiver)).provision(&bench.app).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.id()
+}
+
+fn notify(receiver: &Receiver) -> Value {
+    json!({"notifyUrl": receiver.url(), "warnSeconds": 60})
+}
+
+async fn bench() -> (Bench, Receiver) {
+    let plan = Plan::default().proxied().private_webhooks();
+    (plan.build().await, Receiver::start().await)
 }
 
 /// Makes all that the reaper sets right between the table and the engine: a container without
@@ -235,15 +253,15 @@ async fn walk_in_trouble(verb: Verb) {
 
 /// The calls that a verb makes, in their order.
 async fn calls_of(verb: Verb) -> Vec<String> {
-    let bench = Bench::proxied().await;
-    let id = verb.prepare(&bench).await;
+    let (bench, receiver) = bench().await;
+    let id = verb.prepare(&bench, &receiver).await;
     let calls = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&calls);
     on_both(&bench, move |seen| {
         noted.lock().expect("no hook panics").push(seen.to_string());
         Fault::None
     });
-    verb.act(&bench, &id).await;
+    verb.act(&bench, &receiver, &id).await;
     bench.place.clean().await;
     let calls = calls.lock().expect("no hook panics").clone();
     assert!(calls.len() > 1, "{verb:?} makes no calls? {calls:?}");
@@ -253,8 +271,8 @@ async fn calls_of(verb: Verb) -> Vec<String> {
 /// Cuts the verb off at the call of that index and looks at what two ticks have left.
 async fn kill(verb: Verb, index: usize, call: &str, moment: Moment) {
     let case = format!("{verb:?} killed at call {index} ({call}), {moment:?}");
-    let bench = Bench::proxied().await;
-    let id = verb.prepare(&bench).await;
+    let (bench, receiver) = bench().await;
+    let id = verb.prepare(&bench, &receiver).await;
     let (killed, kill) = oneshot::channel();
     let killed = Mutex::new(Some(killed));
     let calls = AtomicUsize::new(0);
@@ -274,7 +292,7 @@ async fn kill(verb: Verb, index: usize, call: &str, moment: Moment) {
         }
     });
     tokio::select! {
-        () = verb.act(&bench, &id) => panic!("{case}: it was not reached"),
+        () = verb.act(&bench, &receiver, &id) => panic!("{case}: it was not reached"),
         _ = kill => {}
     }
     bench.table_proxy().heal();
@@ -283,15 +301,15 @@ async fn kill(verb: Verb, index: usize, call: &str, moment: Moment) {
     if !matches!(verb, Verb::Reconcile) {
         bench.assert_all_recorded(&case).await;
     }
-    look(verb, &bench, &id, &case).await;
+    look(verb, &bench, &receiver, &id, &case).await;
 }
 
 /// Lets the verb go on to its end with trouble at the call of that index, and looks at what
 /// two ticks have left.
 async fn disturb(verb: Verb, index: usize, call: &str, trouble: Trouble) {
     let case = format!("{verb:?} in trouble at call {index} ({call}), {trouble:?}");
-    let bench = Bench::proxied().await;
-    let id = verb.prepare(&bench).await;
+    let (bench, receiver) = bench().await;
+    let id = verb.prepare(&bench, &receiver).await;
     let calls = AtomicUsize::new(0);
     on_both(&bench, move |_| {
         let call = calls.fetch_add(1, Ordering::SeqCst);
@@ -301,26 +319,27 @@ async fn disturb(verb: Verb, index: usize, call: &str, trouble: Trouble) {
             Trouble::AnswerLost | Trouble::AllAway => Fault::None,
         }
     });
-    let done = tokio::time::timeout(MINUTE, verb.act(&bench, &id)).await;
+    let done = tokio::time::timeout(MINUTE, verb.act(&bench, &receiver, &id)).await;
     assert!(done.is_ok(), "{case}: it does not come to an end");
     bench.table_proxy().heal();
     bench.engine_proxy().heal();
-    look(verb, &bench, &id, &case).await;
+    look(verb, &bench, &receiver, &id, &case).await;
 }
 
 /// Runs the reaper twice and looks at what is left.
-async fn look(verb: Verb, bench: &Bench, id: &str, case: &str) {
+async fn look(verb: Verb, bench: &Bench, receiver: &Receiver, id: &str, case: &str) {
     bench.two_ticks().await;
     bench.assert_nothing_leaked(&Owner::local(), case).await;
+    bench.assert_told(&Owner::local(), receiver, case).await;
     let active = bench.table.store().active_of(&Owner::local()).await;
     let active = active.expect("the table can be read").len();
     match verb {
         Verb::Provision => {
             assert!(active <= 1, "{case}");
             // Its caller has no answer and asks again, in the same words.
-            let again = provision_once().provision(&bench.app).await;
+            let again = provision_once(receiver).provision(&bench.app).await;
             assert_eq!(again.status, 201, "{case}: {again:?}");
-            let once_more = provision_once().provision(&bench.app).await;
+            let once_more = provision_once(receiver).provision(&bench.app).await;
             assert_eq!(once_more.id(), again.id(), "{case}");
             bench.assert_nothing_leaked(&Owner::local(), case).await;
             let leases = bench.table.store().active_of(&Owner::local()).await;

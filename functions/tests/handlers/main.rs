@@ -12,6 +12,7 @@ mod history;
 mod list;
 mod log_page;
 mod logs;
+mod notify;
 mod once;
 mod problems;
 mod provision;

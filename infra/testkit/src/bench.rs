@@ -15,12 +15,14 @@ use containerlease_shared::{
     names::{LeaseId, Owner},
     settings::{EngineAddress, Settings},
     time::Time,
+    webhook::{DeliveryState, Event, Notification},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     place::Place,
     proxy::Proxy,
+    receiver::Receiver,
     table::{self, Table},
 };
 
@@ -95,9 +97,14 @@ impl Plan {
     }
 
     /// With this setting besides.
-    pub fn with(mut self, variable: &'static str, value: u32) -> Self {
+    pub fn with(mut self, variable: &'static str, value: impl ToString) -> Self {
         self.more.push((variable, value.to_string()));
         self
+    }
+
+    /// Webhooks may go to this machine.
+    pub fn private_webhooks(self) -> Self {
+        self.with("CONTAINERLEASE_WEBHOOK_PRIVATE", true)
     }
 
     /// Makes it.
@@ -179,6 +186,17 @@ impl Bench {
     /// Where its clients cannot be made.
     pub fn another_process(&self) -> App {
         App::new(&self.settings, &self.aws).expect("the app's clients can be made")
+    }
+
+    /// The app as a process has it whose webhooks go to the public internet alone.
+    ///
+    /// # Panics
+    ///
+    /// Where its clients cannot be made.
+    pub fn process_with_public_webhooks(&self) -> App {
+        let mut settings = self.settings.clone();
+        settings.policy.private_webhooks = false;
+        App::new(&settings, &self.aws).expect("the app's clients can be made")
     }
 
     /// The app as a process would have it that starts while there is no engine at all.
@@ -329,6 +347,48 @@ impl Bench {
             "{what}: the reaper does not see what its owner does"
         );
         self.assert_counted(owner, what).await;
+    }
+
+    /// Makes sure that owners were told of every end and will be warned before every other, as
+    /// it was asked for, and that `receiver` has heard of each end. `what` is for the message.
+    ///
+    /// # Panics
+    ///
+    /// Where they were not.
+    pub async fn assert_told(&self, owner: &Owner, receiver: &Receiver, what: &str) {
+        let store = self.table.store();
+        let leases = store.page_of(owner, None, 100, |_| true).await;
+        let heard: Vec<_> = receiver.messages();
+        for lease in leases.expect("the table can be read").leases {
+            let told = store.notifications_of(&lease.id).await;
+            let told = told.expect("the table can be read");
+            let what = format!("{what}: {:?} of {lease:?}", &told);
+            let of = |event| told.iter().find(|told| told.event == event);
+            if lease.webhook.is_none() || lease.placement.is_none() {
+                assert!(told.is_empty(), "{what}");
+                continue;
+            }
+            let (warning, ended) = (of(Event::Expiring), of(Event::Ended));
+            if lease.state_name() == StateName::Ended {
+                let ended = ended.unwrap_or_else(|| panic!("{what}"));
+                assert_eq!(ended.state, DeliveryState::Delivered, "{what}");
+                let id = ended.id();
+                assert!(
+                    heard.iter().any(|it| it.header("webhook-id") == id),
+                    "{what}"
+                );
+                let warned = warning.is_some_and(|it| it.state == DeliveryState::Pending);
+                assert!(!warned, "{what}");
+            } else {
+                assert!(ended.is_none(), "{what}");
+                let warning = warning.map(|warning| warning.at);
+                assert_eq!(
+                    warning,
+                    Notification::warning(&lease).map(|it| it.at),
+                    "{what}"
+                );
+            }
+        }
     }
 
     /// Makes sure that what is counted with the owner and on the host is what the active

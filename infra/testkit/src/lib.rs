@@ -11,6 +11,7 @@
 //! - [`watch`]: the engine's own account of what happened to a place's containers.
 //! - [`proxy`]: what stands between a client and the table or the engine, counts requests,
 //!   and cuts, delays or loses them as the test says.
+//! - [`receiver`]: a receiver of webhooks, which answers as the test says.
 //! - [`bench`]: the product's own [`App`](containerlease_functions::app::App) on all these.
 //! - [`engine`]: an engine in memory, which remembers what was asked of each container.
 //! - [`events`]: the saved events in `functions/events`, as the handlers take them.
@@ -22,6 +23,7 @@ pub mod engine;
 pub mod events;
 pub mod place;
 pub mod proxy;
+pub mod receiver;
 pub mod table;
 pub mod watch;
 
@@ -29,5 +31,6 @@ pub use bench::{Bench, Plan};
 pub use engine::Engine;
 pub use place::Place;
 pub use proxy::{Fault, Proxy, Seen};
+pub use receiver::{Receiver, Reply};
 pub use table::Table;
 pub use watch::Watch;

@@ -91,8 +91,8 @@ impl Table {
     }
 
     /// Makes every lease `by` older, as if that time had passed: it falls due earlier, was
-    /// made earlier and ends earlier. So do the holds of relays. Leases last a minute at least and claims two, and no
-    /// test can wait for that.
+    /// made earlier and ends earlier, and its owner is told of it earlier. So do the holds of
+    /// relays. Leases last a minute at least and claims two, and no test can wait for that.
     pub async fn age(&self, by: Duration) {
         let client = self.client();
         let scanned = client.scan().table_name(NAME).send().await;
@@ -104,6 +104,7 @@ impl Table {
                 "expiresAt",
                 "hardDeadline",
                 "dueAt",
+                "eventAt",
                 "heldUntil",
             ] {
                 if let Some(AttributeValue::N(millis)) = item.get_mut(name) {
