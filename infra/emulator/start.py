@@ -10,7 +10,8 @@ The template is right for AWS and is not bent to the emulator: what is missing i
   only for a route that has a response.
 - ``dynamodb:LeadingKeys``, the condition key by which our policies bind a function to the
   keys that it needs. MiniStack does not know it, and a condition on an unknown key with
-  ``ForAllValues`` is met by every request.
+  ``ForAllValues`` is met by every request. Each item of a transaction is asked about by its
+  own key, as it is by its own action.
 - AWS's host names: a function that was told an execute-api address of AWS is told the
   emulator's instead, for no name server here knows the former; and what CloudFront would
   forward to such an address is forwarded to the emulator's.
@@ -205,9 +206,6 @@ def partition_key(request):
 def leading_keys(request):
     """The partition keys that a request names, as ``dynamodb:LeadingKeys`` has them."""
     keys = []
-    for item in request.get("TransactItems") or []:
-        for detail in item.values():
-            keys.extend(leading_keys(detail))
     name = partition_key(request)
     if name is None:
         return keys
@@ -238,6 +236,43 @@ def with_leading_keys(context_of):
 
 
 iam_actions.dynamodb_service_context = with_leading_keys(iam_actions.dynamodb_service_context)
+
+
+class ItemAction(str):
+    """The action of one item of a transaction, which knows the item's keys."""
+
+    keys = ()
+
+
+def with_keys_of_items(checks_of):
+    def checks(iam_action, body, region, account_id):
+        if not checks_of(iam_action, body, region, account_id):
+            return []
+        found = []
+        for item in json.loads(body)["TransactItems"]:
+            alone = json.dumps({"TransactItems": [item]}).encode()
+            for action, table in checks_of(iam_action, alone, region, account_id):
+                action = ItemAction(action)
+                action.keys = [key for detail in item.values() for key in leading_keys(detail)]
+                found.append((action, table))
+        return found
+
+    return checks
+
+
+def with_keys_of_item(enforced):
+    def enforce(access_key_id, iam_action, *rest, service_context=None, **more):
+        if isinstance(iam_action, ItemAction):
+            service_context = {**service_context, "dynamodb:LeadingKeys": iam_action.keys}
+        return enforced(access_key_id, iam_action, *rest, service_context=service_context, **more)
+
+    return enforce
+
+
+iam_actions.dynamodb_transaction_checks = with_keys_of_items(
+    iam_actions.dynamodb_transaction_checks
+)
+iam_evaluator.enforce = with_keys_of_item(iam_evaluator.enforce)
 
 
 # --- Lambda -----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use containerlease_functions::{app::App, cleanup};
 use containerlease_shared::{deliver::Deliveries, names::Owner, time::Time, webhook::CLAIM_LIMIT};
 use containerlease_testkit::{
-    Bench, Plan, Receiver, Reply,
+    Bench, Fault, Plan, Receiver, Reply,
     bench::LOOK_AHEAD,
     events::{Answer, Event},
     receiver::Message,
@@ -283,6 +283,44 @@ async fn a_receiver_that_is_gone_is_told_nothing_more() {
         (&warning["state"], &warning["lastStatus"]),
         (&json!("failed"), &json!(410))
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_the_table_loses_is_no_error() {
+    let plan = Plan::default().proxied().private_webhooks();
+    let (bench, receiver) = (plan.build().await, Receiver::start().await);
+    for lost in 0..2 {
+        let (bench, calls) = (&bench, std::sync::atomic::AtomicUsize::new(0));
+        bench.table_proxy().on_each(move |seen| {
+            let changes = seen.is_operation("TransactWriteItems");
+            if changes && calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == lost {
+                Fault::AnswerLost
+            } else {
+                Fault::None
+            }
+        });
+        told(bench, &receiver).await;
+    }
+    let id = told(&bench, &receiver).await.id();
+    for verb in ["renew", "delete"] {
+        let already = std::sync::atomic::AtomicBool::new(false);
+        bench.table_proxy().on_each(move |seen| {
+            let changes = seen.is_operation("TransactWriteItems");
+            if changes && !already.swap(true, std::sync::atomic::Ordering::SeqCst) {
+                Fault::AnswerLost
+            } else {
+                Fault::None
+            }
+        });
+        let answer = match verb {
+            "renew" => Event::about(verb, &id).renew(&bench.app).await,
+            _ => Event::about(verb, &id).delete(&bench.app).await,
+        };
+        assert_eq!(answer.status, 200, "{verb}: {answer:?}");
+    }
+    bench.table_proxy().heal();
+    assert_eq!(deliver(&bench.app).await.delivered, 1);
+    bench.assert_told(&Owner::local(), &receiver, "answers were lost").await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ import time
 import boto3
 import pytest
 from conftest import (
+    NOTIFY,
     assert_failure_arrives,
     assert_writes_its_log,
     containers_of,
@@ -51,6 +52,17 @@ def test_the_log_of_a_program_that_ended_is_kept(api, stack):
     ended = api.lease_of(lease["id"])
     assert ended["receipt"]["lastLines"] == ["its last words"], ended
     assert kept_log_of(stack, lease["id"])
+
+
+def test_an_end_is_told_and_what_cannot_be_delivered_is_tried_again(api, stack):
+    lease = api.lease(**NOTIFY)
+    docker("rm", "--force", *containers_of(lease["id"]))
+    reap(stack)
+    told = {one["event"]: one for one in api.lease_of(lease["id"])["notifications"]}
+    assert told["lease.expiring"]["state"] == "dropped", told
+    ended = told["lease.ended"]
+    assert ended["state"] == "pending" and ended["attempts"] >= 1, told
+    assert ended["lastError"] == "the URL's host has no address", told
 
 
 def exited(lease_id):

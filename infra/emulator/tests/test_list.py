@@ -1,7 +1,7 @@
 """The list function: all that only reads."""
 
 import pytest
-from conftest import assert_writes_its_log, wait_until
+from conftest import NOTIFY, assert_writes_its_log, wait_until
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/api/images", "/api/containers"])
@@ -41,6 +41,13 @@ def test_a_log_is_read_page_by_page_and_after_the_end(api):
     rest, last = messages(f"cursor={page['cursor']}")
     assert (rest, last["more"], last["gap"]) == (everything[20:], False, False)
     assert last["state"] == "ended"
+
+
+def test_what_an_owner_is_told_is_shown_and_the_secret_is_not(api):
+    lease = api.lease(**NOTIFY)
+    answer = api.get(f"/api/containers/{lease['id']}")
+    assert [one["event"] for one in answer.body["notifications"]] == ["lease.expiring"], answer
+    assert "whsec_" not in str(answer.body) + str(api.get("/api/containers").body)
 
 
 def test_the_use_of_a_lease_is_counted(api):

@@ -4,7 +4,7 @@ import uuid
 from contextlib import contextmanager
 
 import boto3
-from conftest import assert_writes_its_log, containers_of, docker, kept_log_of
+from conftest import NOTIFY, assert_writes_its_log, containers_of, docker, kept_log_of
 
 ALPINE = {"imageType": "alpine", "durationMinutes": 5}
 
@@ -47,6 +47,14 @@ def test_the_log_of_what_could_not_run_is_kept(api, stack):
     )["Items"]
     ids = [item["sk"]["S"].removeprefix("lease#") for item in items]
     assert ids and all(kept_log_of(stack, lease_id) for lease_id in ids)
+
+
+def test_the_warning_before_an_end_is_on_record(api):
+    lease = api.lease(minutes=10, **NOTIFY)
+    assert lease["notifySecret"].startswith("whsec_")
+    [warning] = api.lease_of(lease["id"])["notifications"]
+    assert (warning["event"], warning["state"]) == ("lease.expiring", "pending")
+    assert warning["nextAttemptAt"] < lease["expiryTime"]
 
 
 def test_the_same_key_is_the_same_lease(api):

@@ -5,7 +5,7 @@ import json
 
 import boto3
 import pytest
-from conftest import assert_writes_its_log, log_of
+from conftest import NOTIFY, assert_writes_its_log, log_of
 
 
 def test_a_renewal_gives_a_later_end(api):
@@ -14,6 +14,14 @@ def test_a_renewal_gives_a_later_end(api):
     assert renewed.status == 200, renewed
     assert renewed.body["expiryTime"] > lease["expiryTime"]
     assert api.lease_of(lease["id"])["expiryTime"] == renewed.body["expiryTime"]
+
+
+def test_a_renewal_moves_the_warning(api):
+    lease = api.lease(**NOTIFY)
+    [before] = api.lease_of(lease["id"])["notifications"]
+    assert api.renew(lease["id"], 30).status == 200
+    [after] = api.lease_of(lease["id"])["notifications"]
+    assert after["nextAttemptAt"] > before["nextAttemptAt"]
 
 
 def test_its_log_is_written(api, stack):
