@@ -227,16 +227,15 @@ fn failure_of(error: &legacy::Error) -> NotDelivered {
         if let Some(ours) = cause.downcast_ref::<NotDelivered>() {
             return *ours;
         }
-        // An error of TLS comes in one of the transport, which has it for no source.
-        let inner = cause.downcast_ref::<std::io::Error>();
-        let inner = inner.and_then(std::io::Error::get_ref);
-        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return match tls {
-                rustls::Error::InvalidCertificate(_) => NotDelivered::Untrusted,
-                _ => NotDelivered::Unreachable,
-            };
+        if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref() {
+            return NotDelivered::Untrusted;
         }
-        source = cause.source();
+        // What an error of the transport holds is not its source, but its source's.
+        let transport = cause.downcast_ref::<std::io::Error>();
+        source = match transport.and_then(std::io::Error::get_ref) {
+            Some(held) => Some(held),
+            None => cause.source(),
+        };
     }
     if error.is_connect() {
         NotDelivered::Unreachable

@@ -320,7 +320,9 @@ async fn an_answer_that_the_table_loses_is_no_error() {
     }
     bench.table_proxy().heal();
     assert_eq!(deliver(&bench.app).await.delivered, 1);
-    bench.assert_told(&Owner::local(), &receiver, "answers were lost").await;
+    bench
+        .assert_told(&Owner::local(), &receiver, "answers were lost")
+        .await;
 }
 
 #[tokio::test]

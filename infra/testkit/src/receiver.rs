@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -15,8 +16,17 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use serde_json::Value;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    task::JoinHandle,
+};
+use tokio_rustls::TlsAcceptor;
 
 /// A receiver, until it is dropped.
 #[derive(Debug)]
@@ -59,6 +69,31 @@ impl Receiver {
     ///
     /// Where no loopback port is free.
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The same behind TLS, with the certificate and the key in these files.
+    ///
+    /// # Panics
+    ///
+    /// Where they cannot be used, or no loopback port is free.
+    pub async fn over_tls(certificate: &Path, key: &Path) -> Self {
+        let certificate = CertificateDer::from_pem_file(certificate);
+        let key = PrivateKeyDer::from_pem_file(key);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider knows the protocol's versions")
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.expect("the file holds a certificate")],
+                key.expect("the file holds a key"),
+            )
+            .expect("the key is the certificate's");
+        Self::start_with(Some(Arc::new(config).into())).await
+    }
+
+    async fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.expect("a free loopback port is there");
         let address = listener.local_addr().expect("a listener has an address");
@@ -67,16 +102,17 @@ impl Receiver {
         let listening = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 serving.connections.fetch_add(1, Ordering::SeqCst);
-                let shared = Arc::clone(&serving);
+                let (shared, tls) = (Arc::clone(&serving), tls.clone());
                 tokio::spawn(async move {
-                    let service = service_fn(|request| shared.take(request));
-                    // A connection that is cut is one of the things that are tested.
-                    let connection = http1::Builder::new();
-                    drop(
-                        connection
-                            .serve_connection(TokioIo::new(stream), service)
-                            .await,
-                    );
+                    match tls {
+                        None => shared.serve(stream).await,
+                        Some(tls) => {
+                            // Who does not trust the certificate leaves, as the test wants.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                shared.serve(stream).await;
+                            }
+                        }
+                    }
                 });
             }
         });
@@ -136,6 +172,13 @@ impl Message {
 }
 
 impl Shared {
+    async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let service = service_fn(|request| self.take(request));
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        // A connection that is cut is one of the things that are tested.
+        drop(connection.await);
+    }
+
     async fn take(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();

@@ -53,7 +53,7 @@ impl Store {
         Ok(notifications(answer.items.unwrap_or_default()))
     }
 
-    /// What the owner of a lease is told of it, the warning last; read consistently. The
+    /// What the owner of a lease is told of it, the warning first; read consistently. The
     /// lease is not looked at: whose it is, its caller knows.
     pub async fn notifications_of(&self, lease: &LeaseId) -> Result<Vec<Notification>, StoreError> {
         const ATTEMPTED: &str = "reading a lease's notifications";
@@ -62,6 +62,7 @@ impl Store {
             .query()
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(format!("{PREFIX}{lease}")))
+            .scan_index_forward(false)
             .consistent_read(true);
         Ok(notifications(self.items(ATTEMPTED, query).await?))
     }

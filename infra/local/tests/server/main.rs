@@ -19,5 +19,6 @@ mod founding;
 mod harness;
 mod inside;
 mod logs;
+mod notify;
 mod start;
 mod stop;
