@@ -86,12 +86,11 @@ async fn one(app: &App, request: &Request) -> Result<One, Problem> {
     let lease = app.store.get(&owner, &id).await;
     let lease = lease.map_err(|error| Problem::from(&error))?;
     let lease = lease.ok_or_else(Problem::lease_not_found)?;
-    let notifications = match lease.webhook {
-        None => Vec::new(),
-        Some(_) => {
-            let told = app.store.notifications_of(&id).await;
-            told.map_err(|error| Problem::from(&error))?
-        }
+    let notifications = if lease.webhook.is_some() {
+        let told = app.store.notifications_of(&id).await;
+        told.map_err(|error| Problem::from(&error))?
+    } else {
+        Vec::new()
     };
     Ok(One {
         container: Container::from(&lease),

@@ -163,7 +163,7 @@ impl Deliverer {
         if !claimed.stands(lease, Time::now()) {
             return claimed.dropped();
         }
-        let body = claimed.body((self.show)(lease));
+        let body = claimed.body(&(self.show)(lease));
         match self.courier.carry(webhook, &claimed.id(), body).await {
             Ok(status) => claimed.delivered(status.as_u16()),
             Err(failure) => {

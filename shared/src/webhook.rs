@@ -304,7 +304,7 @@ impl Notification {
     }
 
     /// The message. `lease` is the lease as its owner may see it.
-    pub fn body(&self, lease: Value) -> String {
+    pub fn body(&self, lease: &Value) -> String {
         json!({"type": self.event, "timestamp": self.at, "data": lease}).to_string()
     }
 

@@ -224,7 +224,8 @@ async fn a_reaper_in_trouble_anywhere_leaves_nothing() {
 }
 
 async fn walk(verb: Verb) {
-    let calls = calls_of(verb).await;
+    // Boxed: a verb's own future is large.
+    let calls = Box::pin(calls_of(verb)).await;
     let moments = [Moment::BeforeItIsSent, Moment::AfterItIsDone];
     let cases = calls
         .iter()
@@ -238,7 +239,7 @@ async fn walk(verb: Verb) {
 }
 
 async fn walk_in_trouble(verb: Verb) {
-    let calls = calls_of(verb).await;
+    let calls = Box::pin(calls_of(verb)).await;
     let troubles = [Trouble::AnswerLost, Trouble::AllAway];
     let cases = calls
         .iter()

@@ -97,14 +97,16 @@ impl Plan {
     }
 
     /// With this setting besides.
-    pub fn with(mut self, variable: &'static str, value: impl ToString) -> Self {
+    pub fn with(mut self, variable: &'static str, value: u32) -> Self {
         self.more.push((variable, value.to_string()));
         self
     }
 
     /// Webhooks may go to this machine.
-    pub fn private_webhooks(self) -> Self {
-        self.with("CONTAINERLEASE_WEBHOOK_PRIVATE", true)
+    pub fn private_webhooks(mut self) -> Self {
+        let setting = ("CONTAINERLEASE_WEBHOOK_PRIVATE", true.to_string());
+        self.more.push(setting);
+        self
     }
 
     /// Makes it.

@@ -16,7 +16,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, Put, TransactWriteItem, Update},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -136,7 +139,7 @@ impl Store {
         let Err(error) = sent else { return Ok(()) };
         let changed = error
             .as_service_error()
-            .is_some_and(|error| error.is_conditional_check_failed_exception());
+            .is_some_and(UpdateItemError::is_conditional_check_failed_exception);
         if changed {
             Err(Changed.into())
         } else {
