@@ -112,7 +112,9 @@ impl DeliveryTask {
     /// Tries until it is delivered, or the next attempt is a later run's.
     async fn run(self, mut notification: Notification) -> Deliveries {
         let mut done = Deliveries::default();
-        while let Some(at) = notification.next_attempt_at.filter(|at| *at <= self.until) {
+        // What an end has announced may have happened after the window, and is due all the same.
+        let in_time = |at: &Time| *at <= self.until.max(Time::now());
+        while let Some(at) = notification.next_attempt_at.filter(in_time) {
             if !slept_until(at, &self.deliverer.stopping).await {
                 break;
             }

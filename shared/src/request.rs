@@ -64,6 +64,7 @@ pub struct Provision {
     pub ports: Vec<Port>,
     /// Where the owner wants to be told of the lease, if he does.
     pub notify: Option<Notify>,
+    /// What was asked for, to tell it from other requests.
     pub canonical: Canonical,
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use containerlease_functions::{app::App, cleanup};
-use containerlease_shared::{deliver::Deliveries, names::Owner, time::Time, webhook::CLAIM_LIMIT};
+use containerlease_shared::{
+    cleanup::run, deliver::Deliveries, names::Owner, time::Time, webhook::CLAIM_LIMIT,
+};
 use containerlease_testkit::{
     Bench, Fault, Plan, Receiver, Reply,
     bench::LOOK_AHEAD,
@@ -169,6 +171,26 @@ async fn an_end_by_the_reaper_is_told_in_the_same_run_and_the_warning_before_it_
     assert_eq!(warning["state"], "dropped", "{warning}");
     assert_eq!(warning["lastStatus"], 503);
     assert_eq!(deliver(&bench.app).await, Deliveries::default());
+}
+
+#[tokio::test]
+async fn an_end_that_takes_longer_than_the_window_is_told_in_the_same_run() {
+    let (bench, receiver) = bench().await;
+    let answer = alpine_with(json!({"notifyUrl": receiver.url()}));
+    let id = answer.provision(&bench.app).await.id();
+    bench.table.age(5 * MINUTE - SECOND / 2).await;
+    // The lease ends in the window, and its container is gone after it.
+    let expiry = millis(&get(&bench, &id).await, "expiryTime");
+    let now = Time::now();
+    let window = now.until(Time::from_millis(expiry));
+    let reaper = cleanup::reaper(&bench.app, window, CancellationToken::new());
+    let report = run(&reaper, now, now.plus(MINUTE)).await;
+    let report = report.expect("the reaper runs");
+    assert_eq!(
+        (report.expired, report.deliveries.delivered),
+        (1, 1),
+        "{report:?}"
+    );
 }
 
 #[tokio::test]
