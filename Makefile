@@ -64,5 +64,4 @@ BENCH_BINARY := $(or $(CARGO_TARGET_DIR),target)/release/containerlease-bench
 
 bench-binary:
 	@eval "$$(infra/docker-host/engine.sh ensure)" && infra/images/prepare.sh alpine
-	@cargo build --quiet --release --package containerlease-local \
-	  --package containerlease-bench --package containerlease-cli
+	@cargo build --quiet --release --package containerlease-bench --package containerlease-cli

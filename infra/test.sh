@@ -157,7 +157,7 @@ browser_test() (
   fi
   deployment=test-browser-$$
   CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_DATA=$work/data CONTAINERLEASE_DEPLOYMENT=$deployment \
-    "${CARGO_TARGET_DIR:-target}/debug/containerlease-local" >"$work/server.out" 2>"$work/server.log" &
+    "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve >"$work/server.out" 2>"$work/server.log" &
   server=$!
   # shellcheck disable=SC2317  # The trap below calls it.
   end_server() {

@@ -25,6 +25,6 @@ export DOCKER_HOST
 infra/images/prepare.sh
 infra/local/dashboard.sh
 say "building the server (the first time takes some minutes)"
-cargo build --quiet --package containerlease-local
+cargo build --quiet --package containerlease-cli
 say "starting the server"
-exec "${CARGO_TARGET_DIR:-target}/debug/containerlease-local"
+exec "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve

@@ -138,7 +138,7 @@ find_tools() {
 
 build() {
   say "building the table's server"
-  cargo build --quiet --package containerlease-local
+  cargo build --quiet --package containerlease-cli
   say "building the functions (the first time takes some minutes)"
   # sam builds one function after the other. All binaries at once keep both ends of the machine
   # busy, and sam finds them ready. Where rustup is not found, no target is downloaded.
@@ -159,7 +159,7 @@ make_network() {
 start_server() {
   CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_TABLE_PORT=0 CONTAINERLEASE_DATA=$state/data \
     CONTAINERLEASE_TABLE=containerlease CONTAINERLEASE_DEPLOYMENT=$DEPLOYMENT CONTAINERLEASE_TICK_SECONDS=3600 \
-    start_part server "${CARGO_TARGET_DIR:-target}/debug/containerlease-local"
+    start_part server "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve
   await server grep -qs 'DynamoDB, embedded' "$state/server.out"
   table=$(sed -n 's#^ *table *http://127\.0\.0\.1:\([0-9]*\) .*#\1#p' "$state/server.out")
 }

@@ -143,6 +143,8 @@ pub struct GuardSettings {
 pub struct CommandLineSettings {
     /// The address of the server, as it was written.
     pub url: String,
+    /// Whether a terminal is to be shown colours; see <https://no-color.org>.
+    pub colours: bool,
 }
 
 /// A setting that cannot be used.
@@ -279,8 +281,12 @@ impl CommandLineSettings {
 
     /// Reads the settings from `lookup`, which gives a variable's value.
     pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let read = Reader(lookup);
+        let unwanted = read.optional("NO_COLOR").is_some();
+        let unknown = read.optional("TERM").is_some_and(|term| term == "dumb");
         Self {
-            url: Reader(lookup).text("CONTAINERLEASE_URL", "http://127.0.0.1:8080"),
+            url: read.text("CONTAINERLEASE_URL", "http://127.0.0.1:8080"),
+            colours: !unwanted && !unknown,
         }
     }
 }
@@ -466,6 +472,20 @@ mod tests {
         assert_eq!(local.tick, Duration::from_secs(60));
         let url = CommandLineSettings::parse(lookup(&[])).url;
         assert_eq!(url, format!("http://{}", local.listen));
+    }
+
+    #[test]
+    fn a_terminal_is_shown_colours_unless_they_are_unwanted() {
+        for (variables, colours) in [
+            (&[][..], true),
+            (&[("NO_COLOR", "")], true),
+            (&[("NO_COLOR", "1")], false),
+            (&[("TERM", "dumb")], false),
+            (&[("TERM", "xterm")], true),
+        ] {
+            let settings = CommandLineSettings::parse(lookup(variables));
+            assert_eq!(settings.colours, colours, "{variables:?}");
+        }
     }
 
     #[test]

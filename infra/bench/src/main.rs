@@ -64,7 +64,7 @@ impl Call {
             rounds: 3,
             tick: Duration::from_secs(60),
             window: Duration::from_secs(120),
-            server: std::env::current_exe()?.with_file_name("containerlease-local"),
+            server: std::env::current_exe()?.with_file_name("containerlease"),
             out: PathBuf::from("docs/benchmarks"),
         };
         while let Some(option) = arguments.next() {

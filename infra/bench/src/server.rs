@@ -66,7 +66,7 @@ impl Plan {
         std::fs::create_dir_all(&folder)?;
         if !options.server.is_file() {
             let server = options.server.display();
-            return Err(format!("{server} is not there: build containerlease-local").into());
+            return Err(format!("{server} is not there: build containerlease-cli").into());
         }
         Ok(Self {
             binary: options.server.clone(),
@@ -130,6 +130,7 @@ impl Plan {
             .append(true)
             .open(log)?;
         let child = Command::new(&self.binary)
+            .arg("serve")
             .env_clear()
             .env("CONTAINERLEASE_LISTEN", self.address.to_string())
             .env("CONTAINERLEASE_DATA", self.folder.join("data"))

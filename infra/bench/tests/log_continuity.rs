@@ -28,7 +28,7 @@ async fn every_line_comes_once_and_in_order_whatever_is_cut_or_killed() {
         rounds: 1,
         tick: Duration::from_secs(5),
         window: Duration::ZERO,
-        server: built("containerlease-local"),
+        server: built("containerlease"),
         out: PathBuf::new(),
     };
     let trial = Trial::short();

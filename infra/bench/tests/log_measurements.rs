@@ -54,7 +54,7 @@ impl Small {
             rounds: 1,
             tick: Duration::from_secs(5),
             window: Duration::ZERO,
-            server: built("containerlease-local"),
+            server: built("containerlease"),
             out: folder.join("out"),
         };
         Self {

@@ -1,14 +1,24 @@
 //! What the command line takes.
 
-use std::io::Write;
-
 use clap::{Parser, Subcommand};
+use containerlease_shared::settings::CommandLineSettings;
 
-use crate::{failure::Failure, logs, server::Server};
+use crate::{
+    api::Api, completion, console::Console, exec, failure::Failure, images, inspect,
+    interrupt::Interrupt, logs, ls, renew, rm, run, server::Server, stats,
+};
 
 /// Lease containers for a limited time.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "containerlease", version)]
+#[command(
+    name = "containerlease",
+    version,
+    after_help = "\
+A LEASE is named by its id, by the beginning of its id as far as it is unique, or by its name.
+
+Exit codes: 0 done; 1 a failure; 2 a wrong call; 3 no such lease; 4 no room for the lease; 130
+Ctrl-C. exec and run --attach end with the code of the program in the container."
+)]
 pub struct Call {
     #[arg(
         long,
@@ -23,19 +33,87 @@ pub struct Call {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Ask(Ask),
+    /// Run the one-machine server, with the environment's settings
+    ///
+    /// The README has the settings. The server says where it is, and goes on until it is told to
+    /// stop; leases are kept, and end on time once it runs again.
+    #[cfg(feature = "serve")]
+    Serve,
+    Completion(completion::Arguments),
+    /// Show this program's version
+    Version,
+}
+
+/// What is asked of a server.
+#[derive(Clone, Debug, Subcommand)]
+enum Ask {
+    Run(Box<run::Arguments>),
+    Ls(ls::Arguments),
     Logs(logs::Arguments),
+    Exec(exec::Arguments),
+    Renew(renew::Arguments),
+    Rm(rm::Arguments),
+    Inspect(inspect::Arguments),
+    Stats(stats::Arguments),
+    Images(images::Arguments),
 }
 
 impl Call {
-    /// Does what was asked, and writes what there is to see to `stdout` and `stderr`.
-    pub async fn carry_out(&self, stdout: impl Write, stderr: impl Write) -> Result<(), Failure> {
-        let server = match &self.server {
-            Some(server) => server.clone(),
-            None => Server::from_env()?,
-        };
-        match &self.command {
-            Command::Logs(arguments) => logs::run(&server, arguments, stdout, stderr).await,
+    /// Whether this is the server, which wants all of the machine.
+    pub fn serves(&self) -> bool {
+        match self.command {
+            #[cfg(feature = "serve")]
+            Command::Serve => true,
+            _ => false,
         }
+    }
+
+    /// Does what was asked, writes what there is to see to the console, and gives the exit code.
+    pub async fn carry_out(
+        &self,
+        settings: &CommandLineSettings,
+        console: &mut Console,
+    ) -> Result<u8, Failure> {
+        match &self.command {
+            Command::Ask(ask) => {
+                let server = match &self.server {
+                    Some(server) => server.clone(),
+                    None => Server::of(settings)?,
+                };
+                return ask.carry_out(&Api::of(&server)?, console).await;
+            }
+            #[cfg(feature = "serve")]
+            Command::Serve => containerlease_local::serve().await?,
+            Command::Completion(arguments) => completion::run::<Self>(arguments, console)?,
+            Command::Version => {
+                let version = concat!("containerlease ", env!("CARGO_PKG_VERSION"));
+                console.print_line(version)?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl Ask {
+    async fn carry_out(&self, api: &Api, console: &mut Console) -> Result<u8, Failure> {
+        // Of these one alone has something to put in order before it ends.
+        if !matches!(self, Self::Run(_)) {
+            Interrupt::listen()?.ends_the_process();
+        }
+        match self {
+            Self::Run(arguments) => return run::run(api, arguments, console).await,
+            Self::Exec(arguments) => return exec::run(api, arguments, console).await,
+            Self::Ls(arguments) => ls::run(api, arguments, console).await?,
+            Self::Logs(arguments) => logs::run(api, arguments, console).await?,
+            Self::Renew(arguments) => renew::run(api, arguments, console).await?,
+            Self::Rm(arguments) => rm::run(api, arguments, console).await?,
+            Self::Inspect(arguments) => inspect::run(api, arguments, console).await?,
+            Self::Stats(arguments) => stats::run(api, arguments, console).await?,
+            Self::Images(arguments) => images::run(api, arguments, console).await?,
+        }
+        Ok(0)
     }
 }
 
@@ -73,6 +151,43 @@ mod tests {
             ],
             &["--server", "https://example.org", "logs", ID],
             &["logs", "--server", "https://example.org", ID],
+            &["logs", "redis-1"],
+            &["run", "redis", "--for", "30m"],
+            &[
+                "run",
+                "redis",
+                "--for=2h",
+                "-p",
+                "80",
+                "-p",
+                "8080/http",
+                "--wait",
+                "--json",
+            ],
+            &[
+                "run", "alpine", "--for", "1m", "--attach", "--", "sh", "-c", "exit 3",
+            ],
+            &["ls", "-a", "--label", "team=search", "--label", "ci"],
+            &["ps", "-q", "--state", "running"],
+            &[
+                "exec",
+                "-i",
+                "--timeout",
+                "20s",
+                "cache",
+                "redis-cli",
+                "-x",
+                "set",
+                "a",
+            ],
+            &["exec", "cache", "--", "ls", "--all"],
+            &["renew", "cache", "+15m"],
+            &["rm", ID, "cache", "0193"],
+            &["inspect", ID],
+            &["stats", "cache", "--json"],
+            &["images", "--json"],
+            &["completion", "zsh"],
+            &["version"],
         ] {
             let arguments = ["containerlease"].iter().chain(call);
             assert!(Call::try_parse_from(arguments).is_ok(), "{call:?}");
@@ -80,11 +195,47 @@ mod tests {
     }
 
     #[test]
+    fn what_contradicts_itself_or_is_missing_is_refused() {
+        for (call, kind) in [
+            (&["run", "redis"][..], ErrorKind::MissingRequiredArgument),
+            (&["rm"], ErrorKind::MissingRequiredArgument),
+            (&["exec", ID], ErrorKind::MissingRequiredArgument),
+            (
+                &["run", "redis", "--for", "1m", "--attach", "--wait"],
+                ErrorKind::ArgumentConflict,
+            ),
+            (
+                &["ls", "-a", "--state", "ended"],
+                ErrorKind::ArgumentConflict,
+            ),
+            (&["ls", "--state", "lost"], ErrorKind::InvalidValue),
+            (
+                &["run", "redis", "--for", "1m", "sh"],
+                ErrorKind::UnknownArgument,
+            ),
+        ] {
+            let refusal = refusal(call);
+            assert_eq!((refusal.kind(), refusal.exit_code()), (kind, 2), "{call:?}");
+        }
+    }
+
+    #[test]
     fn a_wrong_value_is_refused_with_what_would_be_right() {
         for (call, said) in [
-            (&["logs", "redis-1"][..], "a lease id looks like"),
-            (&["logs", &ID.to_uppercase()], "a lease id looks like"),
-            (&["logs", ID, "--server", "8080"], "http:// or https://"),
+            (&["logs", ID, "--server", "8080"][..], "http:// or https://"),
+            (&["run", "redis", "--for", "90s"], "ask for 1m or 2m"),
+            (&["run", "redis", "--for", "30"], "30m is minutes"),
+            (
+                &["run", "redis", "--for", "1m", "-p", "http"],
+                "from 1 to 65535",
+            ),
+            (&["run", "redis", "--for", "1m", "-e", "A"], "KEY=VALUE"),
+            (
+                &["run", "redis", "--for", "1m", "--memory", "64"],
+                "256m or 1g",
+            ),
+            (&["renew", ID, "+1s"], "ask for 1m"),
+            (&["exec", "--timeout", "1ms", ID, "ls"], "whole seconds"),
         ] {
             let refusal = refusal(call);
             assert_eq!(refusal.kind(), ErrorKind::ValueValidation, "{call:?}");

@@ -5,19 +5,38 @@
 //! |---|---|
 //! | 0 | it was done; or whoever read the output has closed it, as `head` does |
 //! | 1 | it could not be done |
-//! | 2 | the call or a setting is wrong |
+//! | 2 | the call, a setting or the request is wrong, or fits more than one lease |
 //! | 3 | there is no such lease |
-//! | 130 | Ctrl-C |
+//! | 4 | there is no room: the owner holds as much as allowed, or the host is full |
+//! | 129, 130, 143 | ended by a signal: the terminal is gone, Ctrl-C, TERM |
+//!
+//! `exec` and `run --attach` end with the code of the program in the container, and with one
+//! of these where it has none. They are those of docker and of timeout:
+//!
+//! | code | |
+//! |---|---|
+//! | 124 | its time was over, and it was killed |
+//! | 125 | it was not run, or what became of it is not known |
+//! | 126 | it cannot be run |
 
-use std::io;
+use std::{error::Error as _, io, time::Duration};
 
-use containerlease_shared::{logs::NotAStart, settings::SettingsError};
-use http::StatusCode;
+use containerlease_shared::{logs::NotAStart, names::LeaseId, settings::SettingsError};
+use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use thiserror::Error;
-use tokio_tungstenite::tungstenite::{self, handshake::client::Response};
+use tokio_tungstenite::tungstenite;
 
-use crate::server::Server;
+use crate::{duration::spell, server::Server};
+
+/// The program in the container was killed, since its time was over.
+pub const TIMED_OUT: u8 = 124;
+
+/// The program in the container was not run, or what became of it is not known.
+pub const NOT_RUN: u8 = 125;
+
+/// The program in the container cannot be run.
+pub const CANNOT_RUN: u8 = 126;
 
 /// Why a command could not do what was asked.
 #[derive(Debug, Error)]
@@ -26,15 +45,25 @@ pub enum Failure {
     Settings(#[from] SettingsError),
     #[error("{}", uncapitalised(&.0.to_string()))]
     Start(#[from] NotAStart),
+    /// What was given cannot be used; found out only after the call was parsed.
+    #[error("{0}")]
+    Given(String),
+    #[error("{what} cannot be read: {error}")]
+    Unreadable { what: String, error: io::Error },
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
+    #[error("the signals of this process cannot be received: {0}")]
+    Signals(io::Error),
     #[error(
-        "{server} cannot be reached ({error}): start a server with `make run`, or name another \
-         with --server or CONTAINERLEASE_URL"
+        "{server} cannot be reached ({error}): start a server with `containerlease serve`, or \
+         name another with --server or CONTAINERLEASE_URL"
     )]
     Unreachable { server: Server, error: String },
     #[error("{server} has not answered for {seconds} s: try again, or ask its operator")]
     NoAnswer { server: Server, seconds: u64 },
+    /// The request was on its way; whether it was carried out is not known.
+    #[error("the connection to {server} was lost before it had answered ({error}): try again")]
+    AnswerLost { server: Server, error: String },
     #[error(
         "what answers at {server} is no ContainerLease server ({error}): name another with \
          --server or CONTAINERLEASE_URL"
@@ -47,22 +76,70 @@ pub enum Failure {
     NobodyTrusted,
     #[error("{0}")]
     NoSuchLease(String),
-    /// The server has answered with another refusal.
-    #[error("{sentence}")]
-    Refused {
-        status: StatusCode,
-        sentence: String,
+    #[error(
+        "{wanted:?} fits {}: name one by more of its id, which `containerlease ls -q` shows",
+        listed(.leases)
+    )]
+    Ambiguous {
+        wanted: String,
+        leases: Vec<LeaseId>,
     },
+    /// The server has answered with another refusal.
+    #[error("{0}")]
+    Refused(Refusal),
     #[error("the connection was lost before all was there: try again, or follow with --follow")]
     CutOff,
+    /// The lease is there, but not what was waited for.
+    #[error("{0}")]
+    NotReady(String),
+    #[error(
+        "whether it was leased is not known ({last}): `containerlease ls` shows it once the \
+         server answers"
+    )]
+    Unsettled { last: Box<Self> },
+    #[error(
+        "lease {lease} could not be ended ({why}): end it with `containerlease rm {lease}`, or \
+         leave it to end when its time is over"
+    )]
+    NotEnded { lease: LeaseId, why: Box<Self> },
+    /// What has gone wrong with one of several leases was told already.
+    #[error("{failed} of {all} could not be done")]
+    Some { failed: usize, all: usize, code: u8 },
+    /// A program was to be run in a container, and its exit code would be this command's.
+    #[error("{0}")]
+    NotRun(Box<Self>),
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Serve(#[from] containerlease_local::ServeError),
+}
+
+/// A refusal in the server's own words, where it has any.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{sentence}{}", advice(.wait))]
+pub struct Refusal {
+    pub status: StatusCode,
+    /// The problem's name, such as `quota-reached`; empty where the server has none.
+    pub kind: String,
+    sentence: String,
+    /// After which time it may be otherwise.
+    pub wait: Option<Duration>,
 }
 
 impl Failure {
-    /// What an attempt to open a connection has come to.
+    /// What an attempt to open a WebSocket has come to.
     pub(crate) fn to_connect(server: &Server, error: tungstenite::Error) -> Self {
         let server = server.clone();
         match error {
-            tungstenite::Error::Http(response) => Self::refused(&server, &response),
+            tungstenite::Error::Http(response) => {
+                let body = response.body().as_deref().unwrap_or_default();
+                // API Gateway answers every refusal of a WebSocket with its status alone.
+                if response.status() == StatusCode::NOT_FOUND && body.is_empty() {
+                    return Self::NoSuchLease(format!(
+                        "{server} knows no such lease: it was purged, or its id is mistyped"
+                    ));
+                }
+                Self::refused(&server, response.status(), response.headers(), body)
+            }
             tungstenite::Error::Io(error) => Self::Unreachable {
                 server,
                 error: error.to_string(),
@@ -74,44 +151,84 @@ impl Failure {
         }
     }
 
-    fn refused(server: &Server, response: &Response) -> Self {
-        let status = response.status();
+    /// What a request has come to that was not answered.
+    pub(crate) fn to_ask(server: &Server, error: &hyper_util::client::legacy::Error) -> Self {
+        let server = server.clone();
+        // The outermost only says that it could not be done.
+        let mut cause = error.source();
+        while let Some(inner) = cause.and_then(|cause| cause.source()) {
+            cause = Some(inner);
+        }
+        let said = cause.map_or_else(|| error.to_string(), ToString::to_string);
+        let spoken = error.source().and_then(|it| it.downcast_ref());
+        if error.is_connect() {
+            Self::Unreachable {
+                server,
+                error: said,
+            }
+        } else if spoken.is_some_and(hyper::Error::is_parse) {
+            Self::NotAServer {
+                server,
+                error: said,
+            }
+        } else {
+            Self::AnswerLost {
+                server,
+                error: said,
+            }
+        }
+    }
+
+    /// What an answer means that is no success.
+    pub(crate) fn refused(
+        server: &Server,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Self {
         if !status.is_client_error() && !status.is_server_error() {
             return Self::NotAServer {
                 server: server.clone(),
                 error: format!("it answers {status}"),
             };
         }
-        let body = response.body().as_deref().unwrap_or_default();
-        match serde_json::from_slice(body) {
-            Ok(Problem {
-                kind,
-                title,
-                detail,
-            }) => {
-                let sentence = format!("{}. {detail}", uncapitalised(&title));
-                if kind == "urn:containerlease:problem:lease-not-found" {
-                    Self::NoSuchLease(sentence)
-                } else {
-                    Self::Refused { status, sentence }
-                }
+        let wait = headers.get(header::RETRY_AFTER);
+        let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok());
+        let wait = wait.map(Duration::from_secs);
+        let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
+            if status == StatusCode::NOT_FOUND {
+                return Self::NotAServer {
+                    server: server.clone(),
+                    error: format!("it answers {status}"),
+                };
             }
-            // API Gateway answers every refusal with its status alone.
-            Err(_) if status == StatusCode::NOT_FOUND => Self::NoSuchLease(format!(
-                "{server} knows no such lease: it was purged, or its id is mistyped"
-            )),
-            Err(_) => Self::Refused {
+            return Self::Refused(Refusal {
                 status,
+                kind: String::new(),
                 sentence: format!("{server} has refused with {status}"),
-            },
+                wait,
+            });
+        };
+        let sentence = format!("{}. {}", uncapitalised(&problem.title), problem.detail);
+        match problem.kind.strip_prefix("urn:containerlease:problem:") {
+            Some("lease-not-found") => Self::NoSuchLease(sentence),
+            kind => Self::Refused(Refusal {
+                status,
+                kind: kind.unwrap_or_default().to_owned(),
+                sentence,
+                wait,
+            }),
         }
     }
 
     /// Whether it may be otherwise in a moment.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::NoAnswer { .. } | Self::NotAServer { .. } => true,
-            Self::Refused { status, .. } => {
+            Self::Unreachable { .. }
+            | Self::NoAnswer { .. }
+            | Self::AnswerLost { .. }
+            | Self::NotAServer { .. } => true,
+            Self::Refused(Refusal { status, .. }) => {
                 status.is_server_error()
                     || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(status)
             }
@@ -119,16 +236,53 @@ impl Failure {
         }
     }
 
+    /// Whether the server has, or may have, begun what was asked without saying what came of
+    /// it: a request that may be repeated tells.
+    pub(crate) fn leaves_open(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. } | Self::AnswerLost { .. } => true,
+            Self::Refused(refusal) => match refusal.kind.as_str() {
+                // A gateway's own words.
+                "" => refusal.status.is_server_error(),
+                kind => [
+                    "internal",
+                    "store-unavailable",
+                    "lease-contended",
+                    "lease-not-running",
+                ]
+                .contains(&kind),
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether it is this problem of the server's.
+    pub(crate) fn is_problem(&self, name: &str) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.kind == name)
+    }
+
     /// Whether whoever read the output has closed it.
     pub fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        match self {
+            Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            Self::NotRun(why) => why.is_closed_pipe(),
+            _ => false,
+        }
     }
 
     /// The exit code that tells it to scripts.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::Start(_) => 2,
+            Self::Settings(_) | Self::Start(_) | Self::Given(_) | Self::Ambiguous { .. } => 2,
             Self::NoSuchLease(_) => 3,
+            Self::Refused(refusal) => match refusal.kind.as_str() {
+                "quota-reached" | "host-full" => 4,
+                _ if refusal.status == StatusCode::BAD_REQUEST => 2,
+                _ => 1,
+            },
+            Self::Some { code, .. } => *code,
+            Self::NotRun(why) if why.is_problem("cannot-run") => CANNOT_RUN,
+            Self::NotRun(_) => NOT_RUN,
             _ => 1,
         }
     }
@@ -143,6 +297,23 @@ struct Problem {
     detail: String,
 }
 
+fn advice(wait: &Option<Duration>) -> String {
+    wait.filter(|wait| !wait.is_zero())
+        .map(|wait| format!(" It may be otherwise in {}.", spell(wait)))
+        .unwrap_or_default()
+}
+
+/// So many that a person can choose.
+fn listed(leases: &[LeaseId]) -> String {
+    const MOST: usize = 5;
+    let shown: Vec<_> = leases.iter().take(MOST).map(ToString::to_string).collect();
+    let more = match leases.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} leases ({}{more})", leases.len(), shown.join(", "))
+}
+
 /// A sentence as it stands behind the program's name and a colon.
 pub(crate) fn uncapitalised(sentence: &str) -> String {
     let mut characters = sentence.chars();
@@ -154,13 +325,28 @@ pub(crate) fn uncapitalised(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
-    fn refused(status: u16, body: &str) -> Failure {
-        let mut response = Response::new(Some(body.as_bytes().to_vec()));
-        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    fn refused_with(status: u16, headers: &[(HeaderName, &str)], body: &str) -> Failure {
         let server: Server = "http://127.0.0.1:8080".parse().unwrap();
-        Failure::to_connect(&server, tungstenite::Error::Http(Box::new(response)))
+        let headers = headers.iter().cloned();
+        let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
+        let status = StatusCode::from_u16(status).unwrap();
+        Failure::refused(&server, status, &headers.collect(), body.as_bytes())
+    }
+
+    fn refused(status: u16, body: &str) -> Failure {
+        refused_with(status, &[], body)
+    }
+
+    fn problem(status: u16, kind: &str) -> Failure {
+        let body = format!(
+            r#"{{"type": "urn:containerlease:problem:{kind}", "title": "It is refused",
+                "detail": "Ask for less."}}"#
+        );
+        refused_with(status, &[(header::RETRY_AFTER, "90")], &body)
     }
 
     #[test]
@@ -187,7 +373,15 @@ mod tests {
             );
             assert_eq!(refusal.exit_code(), 1);
         }
-        let refusal = refused(404, "");
+    }
+
+    #[test]
+    fn a_gateway_that_refuses_a_websocket_says_no_more_than_not_found() {
+        let mut response = http::Response::new(Some(Vec::new()));
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        let server: Server = "http://127.0.0.1:8080".parse().unwrap();
+        let response = tungstenite::Error::Http(Box::new(response));
+        let refusal = Failure::to_connect(&server, response);
         assert!(refusal.to_string().contains("knows no such lease"));
         assert_eq!(refusal.exit_code(), 3);
     }
@@ -209,9 +403,60 @@ mod tests {
         for status in [408, 429, 500, 502, 503] {
             assert!(refused(status, "").is_passing(), "{status}");
         }
-        for status in [400, 403, 404] {
+        for status in [400, 403] {
             assert!(!refused(status, "").is_passing(), "{status}");
         }
+    }
+
+    #[test]
+    fn a_wait_that_helps_is_told() {
+        let full = problem(429, "quota-reached");
+        assert_eq!(
+            full.to_string(),
+            "it is refused. Ask for less. It may be otherwise in 1m 30s."
+        );
+    }
+
+    #[test]
+    fn scripts_can_tell_refusals_apart() {
+        for (status, kind, code) in [
+            (400, "invalid-request", 2),
+            (404, "lease-not-found", 3),
+            (429, "quota-reached", 4),
+            (503, "host-full", 4),
+            (503, "engine-unavailable", 1),
+            (422, "cannot-run", 1),
+        ] {
+            assert_eq!(problem(status, kind).exit_code(), code, "{kind}");
+        }
+        let not_run = |kind| Failure::NotRun(Box::new(problem(422, kind))).exit_code();
+        assert_eq!(not_run("cannot-run"), CANNOT_RUN);
+        assert_eq!(not_run("lease-over"), NOT_RUN);
+    }
+
+    #[test]
+    fn what_may_have_been_carried_out_is_told_from_what_was_not() {
+        for (status, kind) in [(500, "internal"), (409, "lease-not-running")] {
+            assert!(problem(status, kind).leaves_open(), "{kind}");
+        }
+        assert!(refused(502, "<html>").leaves_open());
+        for (status, kind) in [(503, "host-full"), (400, "invalid-request")] {
+            assert!(!problem(status, kind).leaves_open(), "{kind}");
+        }
+        assert!(!refused(403, "").leaves_open());
+    }
+
+    #[test]
+    fn of_many_leases_some_are_named() {
+        let leases = (0..7).map(|_| LeaseId::generate()).collect();
+        let failure = Failure::Ambiguous {
+            wanted: "web".to_owned(),
+            leases,
+        };
+        let said = failure.to_string();
+        assert!(said.starts_with("\"web\" fits 7 leases ("), "{said}");
+        assert!(said.contains(" and 2 more)"), "{said}");
+        assert_eq!(failure.exit_code(), 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`connection`]: one connection, read frame by frame.
+//! - [`page`]: what there is, by request.
 //! - [`decode`]: a frame's objects; pure.
 //! - [`view`]: where a view begins, what it has shown, where it goes on; pure.
 //! - [`backoff`]: when to connect again.
@@ -12,6 +13,7 @@ pub mod backoff;
 pub mod connection;
 pub mod decode;
 pub mod output;
+mod page;
 pub mod view;
 
 use std::{io::Write, time::Duration};
@@ -26,7 +28,10 @@ use tokio::time::{Instant, sleep};
 use tokio_tungstenite::Connector;
 
 use crate::{
+    api::Api,
+    console::Console,
     failure::{Failure, uncapitalised},
+    find::{Called, find},
     server::Server,
 };
 use backoff::Backoff;
@@ -41,25 +46,17 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// A connection that has lived for so long was a good one.
 const GOOD: Duration = Duration::from_secs(1);
 
-/// Without `--follow`, all is there once no line has come for so long.
-///
-/// This is for now: the protocol does not say where the backlog ends. Logs by request, without
-/// a connection, will.
-const ALL_THERE: Duration = Duration::from_secs(1);
-
-/// Show a lease's log
+/// Show a lease's log, also after its end
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Lines go to the stream that the container wrote them to; what this program says goes to
 standard error. With --follow it connects again by itself, shows no line twice and leaves
-none out, until the lease ends.
-
-Exit codes: 0 the lease has ended, or all is shown; 1 a failure; 2 a wrong call; 3 no such
-lease; 130 Ctrl-C.")]
+none out, until the lease ends. Of a lease that has ended the last 1000 lines are kept for a
+while.")]
 pub struct Arguments {
-    /// The lease
-    #[arg(value_name = "ID")]
-    lease: LeaseId,
+    /// The lease: its id, the beginning of its id, or its name
+    #[arg(value_name = "LEASE")]
+    lease: Called,
     /// Go on with what is written from now on, until the lease ends
     #[arg(short, long)]
     follow: bool,
@@ -101,23 +98,41 @@ impl Arguments {
     }
 }
 
-/// Shows a lease's log on `stdout` and `stderr`, until it ends or, where it is not followed,
-/// until all is shown.
-pub async fn run<O: Write, E: Write>(
+/// Shows a lease's log, until it ends or, where it is not followed, until all is shown.
+pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Result<(), Failure> {
+    let view = View::new(arguments.start()?);
+    let lease = find(api, &arguments.lease).await?;
+    let output = Output::new(&mut console.out, &mut console.err, arguments.form());
+    if arguments.follow {
+        show_live(api.server(), lease, view, output).await
+    } else {
+        page::show(api, &lease, view, output).await
+    }
+}
+
+/// Shows all of a lease's log as the container writes it, until the lease ends.
+pub(crate) async fn follow(
     server: &Server,
-    arguments: &Arguments,
-    stdout: O,
-    stderr: E,
+    lease: LeaseId,
+    stdout: impl Write,
+    stderr: impl Write,
 ) -> Result<(), Failure> {
-    let mut shown = Shown {
-        view: View::new(arguments.start()?),
-        follow: arguments.follow,
-        output: Output::new(stdout, stderr, arguments.form()),
-    };
+    let view = View::new(Start::with_all());
+    let output = Output::new(stdout, stderr, Form::Plain);
+    show_live(server, lease, view, output).await
+}
+
+async fn show_live<O: Write, E: Write>(
+    server: &Server,
+    lease: LeaseId,
+    view: View,
+    output: Output<O, E>,
+) -> Result<(), Failure> {
+    let mut shown = Shown { view, output };
     let log = Log {
         server,
         connector: server.connector()?,
-        lease: arguments.lease,
+        lease,
     };
     let mut backoff = Backoff::default();
     // Who has a wrong address or a wrong id wants to know it, and not to wait: only what was
@@ -129,9 +144,7 @@ pub async fn run<O: Write, E: Write>(
                 shown.output.tell(&sentence);
                 return Ok(());
             }
-            End::AllThere => return Ok(()),
-            End::Lost(lost) if arguments.follow => lost,
-            End::Lost(_) => return Err(Failure::CutOff),
+            End::Lost(lost) => lost,
         };
         connection = log.connect_again(&mut shown, &mut backoff, &lost).await?;
     }
@@ -181,8 +194,6 @@ impl Log<'_> {
 enum End {
     /// The lease has ended: why, in a sentence.
     LeaseEnded(String),
-    /// All that was to be shown is shown.
-    AllThere,
     Lost(Lost),
 }
 
@@ -211,7 +222,6 @@ mod code {
 /// What has been shown of a log, and where.
 struct Shown<O, E> {
     view: View,
-    follow: bool,
     output: Output<O, E>,
 }
 
@@ -231,11 +241,7 @@ impl<O: Write, E: Write> Shown<O, E> {
         let mut had_lines = false;
         let mut settled = false;
         let code = loop {
-            let patience = match (self.follow, settled) {
-                (false, _) => ALL_THERE,
-                (true, false) => GOOD,
-                (true, true) => SILENCE,
-            };
+            let patience = if settled { SILENCE } else { GOOD };
             match connection.next(patience).await {
                 Received::Frame(frame) => {
                     let said = self.show(&frame)?;
@@ -248,7 +254,6 @@ impl<O: Write, E: Write> Shown<O, E> {
                         break Some(code);
                     }
                 }
-                Received::Silence if !self.follow => return Ok(End::AllThere),
                 Received::Silence if settled => break None,
                 Received::Silence => self.output.connected(),
                 Received::Closed(code) => break code,
@@ -282,11 +287,8 @@ impl<O: Write, E: Write> Shown<O, E> {
                     }
                 }
                 Ok(Object::Heartbeat { cursor }) => self.view.note_heartbeat(cursor),
-                // Whoever does not follow has not asked whether it is live.
-                Ok(Object::Behind { lines }) if self.follow => {
-                    self.output.behind(lines, Instant::now());
-                }
-                Ok(Object::Behind { .. } | Object::Other) => {}
+                Ok(Object::Behind { lines }) => self.output.behind(lines, Instant::now()),
+                Ok(Object::Other) => {}
                 Ok(Object::Ended { message }) => said.ended = Some(uncapitalised(&message)),
                 Ok(Object::Closing { code }) => said.closing = Some(code),
                 Err(Malformed) => self.output.malformed(),

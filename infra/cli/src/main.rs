@@ -1,38 +1,35 @@
 //! The command line. `containerlease help` says how to call it.
 
-use std::{
-    io::{Write, stderr, stdout},
-    process::{ExitCode, exit},
-};
+use std::process::ExitCode;
 
 use clap::Parser;
-use containerlease_cli::call::Call;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use containerlease_cli::{call::Call, console::Console};
+use containerlease_shared::settings::CommandLineSettings;
+use tokio::runtime;
 
-/// What a shell reports of a program that Ctrl-C has ended.
-const INTERRUPTED: i32 = 130;
-
-// The command has the first thread, and may wait there for whoever reads its output; the
-// other one takes Ctrl-C all the same.
-#[tokio::main(worker_threads = 1)]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let call = Call::parse();
-    if let Ok(interrupt) = signal(SignalKind::interrupt()) {
-        tokio::spawn(end_on(interrupt));
+    let settings = CommandLineSettings::from_env();
+    let mut console = Console::of_process(settings.colours);
+    let mut builder = runtime::Builder::new_multi_thread();
+    if !call.serves() {
+        // A command has the first thread, and may wait there for whoever reads its output; the
+        // other one takes Ctrl-C all the same.
+        builder.worker_threads(1);
     }
-    match call.carry_out(stdout(), stderr()).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let runtime = builder.enable_all().build();
+    let runtime = runtime.expect("a process can have a thread or two");
+    let code = match runtime.block_on(call.carry_out(&settings, &mut console)) {
+        Ok(code) => code,
         // `head` has what it wanted.
-        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) if failure.is_closed_pipe() => 0,
         Err(failure) => {
             // Where nobody reads it, the exit code must do.
-            drop(writeln!(stderr(), "containerlease: {failure}"));
-            ExitCode::from(failure.exit_code())
+            console.tell(&failure);
+            failure.exit_code()
         }
-    }
-}
-
-async fn end_on(mut interrupt: Signal) {
-    interrupt.recv().await;
-    exit(INTERRUPTED);
+    };
+    // What still waits, such as for a name to be resolved, is not waited for.
+    runtime.shutdown_background();
+    ExitCode::from(code)
 }

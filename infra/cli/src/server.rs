@@ -30,13 +30,12 @@ pub struct Server {
 pub struct NotAServer;
 
 impl Server {
-    /// The server that the environment names, or else the one-machine server where it listens
-    /// by default.
-    pub fn from_env() -> Result<Self, SettingsError> {
-        let CommandLineSettings { url } = CommandLineSettings::from_env();
+    /// The server that the settings name.
+    pub fn of(settings: &CommandLineSettings) -> Result<Self, SettingsError> {
+        let url = &settings.url;
         url.parse().map_err(|error: NotAServer| SettingsError {
             variable: "CONTAINERLEASE_URL",
-            value: url,
+            value: url.clone(),
             problem: error.to_string(),
         })
     }
@@ -48,25 +47,37 @@ impl Server {
         format!("{scheme}://{authority}{path}/ws/logs/{lease}{query}")
     }
 
-    /// How a connection to it is made. For https the operating system says which authorities
-    /// are trusted, so that a company's own is, too; `SSL_CERT_FILE` names others.
+    /// The address of something below the API's root, such as `/containers`.
+    pub fn api_url(&self, path: &str) -> String {
+        format!("{self}/api{path}")
+    }
+
+    /// How a WebSocket to it is opened.
     pub fn connector(&self) -> Result<Connector, Failure> {
         if !self.secure {
             return Ok(Connector::Plain);
         }
+        Ok(Connector::Rustls(Arc::new(self.tls()?)))
+    }
+
+    /// Whom it must be certified by. For https the operating system says which authorities are
+    /// trusted, so that a company's own is, too; `SSL_CERT_FILE` names others. For http there
+    /// is nobody to ask.
+    pub fn tls(&self) -> Result<ClientConfig, Failure> {
         let mut trusted = RootCertStore::empty();
-        trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if trusted.is_empty() {
-            return Err(Failure::NobodyTrusted);
+        if self.secure {
+            trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if trusted.is_empty() {
+                return Err(Failure::NobodyTrusted);
+            }
         }
         // The provider is named: which one is the default is a matter of what else is linked.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        Ok(ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider knows the protocol's versions")
             .with_root_certificates(trusted)
-            .with_no_client_auth();
-        Ok(Connector::Rustls(Arc::new(config)))
+            .with_no_client_auth())
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Table {
 
 /// Why the table cannot be opened, each with what to do.
 #[derive(Debug, Error)]
-pub(crate) enum TableError {
+pub enum TableError {
     #[error(
         "the data folder {} cannot be written ({error}): choose another with CONTAINERLEASE_DATA",
         path.display()

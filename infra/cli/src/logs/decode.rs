@@ -57,7 +57,8 @@ pub fn objects(frame: &str) -> impl Iterator<Item = Result<Object<'_>, Malformed
     lines.filter(|line| !line.is_empty()).map(object)
 }
 
-fn object(text: &str) -> Result<Object<'_>, Malformed> {
+/// An object by itself.
+pub(super) fn object(text: &str) -> Result<Object<'_>, Malformed> {
     // What is parsed below would take an array of the fields in their order, too.
     if !text.starts_with('{') {
         return Err(Malformed);

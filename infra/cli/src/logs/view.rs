@@ -35,6 +35,11 @@ impl View {
         true
     }
 
+    /// Goes on after all that was looked at up to there.
+    pub fn go_on_after(&mut self, cursor: Cursor) {
+        self.0 = Start::After(cursor);
+    }
+
     /// Notes where a heartbeat says that the view is. Where no line has come yet there is no
     /// other cursor, and to begin again with the same number of last lines might leave out new
     /// ones.

@@ -1,5 +1,6 @@
 //! The one-machine server: the API, the schedule, the table and the dashboard in one
-//! process, for a machine without AWS.
+//! process, for a machine without AWS. `containerlease serve` runs it; its settings are the
+//! environment's.
 //!
 //! It does what API Gateway, EventBridge Scheduler and DynamoDB do around the functions,
 //! and no more: the handlers are those that run on Lambda, and they are given the events
@@ -23,14 +24,14 @@ mod schedule;
 mod sockets;
 mod table;
 
-use std::{io::IsTerminal, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::IsTerminal, sync::Arc, time::Duration};
 
 use containerlease_functions::{
     app::{App, StartError, aws_defaults},
     cleanup, list,
 };
 use containerlease_shared::settings::{
-    EngineAddress, LocalSettings, Settings, SettingsError, log_filter,
+    CommandLineSettings, EngineAddress, LocalSettings, Settings, SettingsError, log_filter,
 };
 use thiserror::Error;
 use tokio::{net::TcpListener, signal::unix::SignalKind};
@@ -39,31 +40,16 @@ use tokio_util::sync::CancellationToken;
 use gateway::Gateway;
 use metrics::Metrics;
 use sockets::Sockets;
-use table::{Table, TableError};
+use table::Table;
+
+pub use table::TableError;
 
 /// How long requests and ends that have begun may take after the server was told to stop.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(20);
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(log_filter())
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say_why_not(&error);
-            ExitCode::FAILURE
-        }
-    }
-}
-
 /// Why the server does not start, each with a sentence that says what to do.
 #[derive(Debug, Error)]
-enum ServeError {
+pub enum ServeError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error(transparent)]
@@ -82,7 +68,14 @@ enum ServeError {
     },
 }
 
-async fn serve() -> Result<(), ServeError> {
+/// Serves until the process is told to stop, by TERM or by INT. It says on standard output
+/// where it is, and logs to standard error.
+///
+/// # Panics
+///
+/// Where this process logs already: the log is the whole process's.
+pub async fn serve() -> Result<(), ServeError> {
+    log();
     let settings = Settings::from_env()?;
     let local = LocalSettings::from_env()?;
     let stop = stop_on_signal().map_err(ServeError::Signals)?;
@@ -145,6 +138,15 @@ async fn serve() -> Result<(), ServeError> {
     Ok(())
 }
 
+fn log() {
+    tracing_subscriber::fmt()
+        .with_env_filter(log_filter())
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
 /// A token that is cancelled when the process is told to stop.
 fn stop_on_signal() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
@@ -184,7 +186,16 @@ async fn greet(
             list::engine_fault(&error)
         ),
     };
-    println!("ContainerLease is on http://{address}");
+    // As it was called, so that the lines below work in the same shell.
+    let program = std::env::args().next();
+    let program = program.as_deref().unwrap_or("containerlease");
+    let here = format!("http://{address}");
+    let elsewhere = if CommandLineSettings::from_env().url == here {
+        String::new()
+    } else {
+        format!(" --server {here}")
+    };
+    println!("ContainerLease is on {here}");
     println!();
     println!(
         "  dashboard  http://{address}/{}",
@@ -195,7 +206,12 @@ async fn greet(
     println!("  table      {} (DynamoDB, embedded)", table.endpoint());
     println!("  reaper     every {} s", local.tick.as_secs());
     println!();
-    println!("Lease an ubuntu for five minutes:");
+    println!("Lease an ubuntu for five minutes, and look at your leases:");
+    println!();
+    println!("  {program}{elsewhere} run ubuntu --for 5m");
+    println!("  {program}{elsewhere} ls");
+    println!();
+    println!("The same as a request:");
     println!();
     println!(
         "  curl -X POST http://{address}/api/provision -H 'Content-Type: application/json' \\"
@@ -203,12 +219,4 @@ async fn greet(
     println!("    -d '{{\"imageType\":\"ubuntu\",\"durationMinutes\":5}}'");
     println!();
     println!("Stop with Ctrl-C: leases are kept, and end on time once the server runs again.");
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "whoever starts the server reads why it does not"
-)]
-fn say_why_not(error: &ServeError) {
-    eprintln!("containerlease: {error}");
 }

@@ -64,8 +64,9 @@ impl Place {
 
     /// The command that starts a server here. The environment of the tests is kept from it.
     fn command(&self, more: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_containerlease-local"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_containerlease"));
         command
+            .arg("serve")
             .env_clear()
             .env("CONTAINERLEASE_LISTEN", "127.0.0.1:0")
             .env("CONTAINERLEASE_DATA", self.folder.join("data"))

@@ -1,0 +1,226 @@
+//! What this client reads of the API's answers. What it does not read it leaves alone, and
+//! names that it does not know, such as a state of a later version, it shows as they are.
+
+use containerlease_shared::{names::LeaseId, time::Time};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Answer;
+use crate::failure::Failure;
+
+/// A lease.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    pub id: LeaseId,
+    pub image_type: String,
+    pub name: Option<String>,
+    #[serde(default)]
+    pub stand_in: bool,
+    pub state: String,
+    pub expiry_time: Time,
+    #[serde(default)]
+    pub ports: Vec<Port>,
+    pub reason: Option<String>,
+    pub receipt: Option<Receipt>,
+}
+
+/// A port of a container, and where it is reached.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Port {
+    pub container_port: u16,
+    pub host: String,
+    pub host_port: u16,
+    pub url: Option<String>,
+}
+
+/// Why and when a lease has ended.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    pub reason: String,
+    pub removed_at: Option<Time>,
+    pub exit_code: Option<i64>,
+}
+
+/// A lease, and as what it came.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub lease: Lease,
+    /// Whole, with what this client does not read of it.
+    pub json: String,
+}
+
+/// Leases, and the time by which their ends are counted.
+#[derive(Clone, Debug)]
+pub struct Leases {
+    pub leases: Vec<Listed>,
+    pub server_time: Time,
+}
+
+/// A page of a list of leases.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page {
+    pub(super) containers: Vec<Box<RawValue>>,
+    pub(super) cursor: Option<String>,
+    pub(super) server_time: Time,
+}
+
+/// What an end has come to.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Deleted {
+    #[serde(default)]
+    pub(super) state: String,
+}
+
+/// What was made or renewed, and the time by which its end is counted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timed<T> {
+    #[serde(flatten)]
+    pub body: T,
+    pub server_time: Time,
+}
+
+/// A lease that was renewed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Renewed {
+    pub expiry_time: Time,
+    pub granted: Granted,
+}
+
+/// What a renewal has given.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Granted {
+    pub duration_seconds: u64,
+    pub added_seconds: u64,
+    pub capped: bool,
+}
+
+/// What a command has come to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Executed {
+    pub exit_code: Option<i64>,
+    pub stdout: String,
+    pub stderr: String,
+    pub truncated: Truncated,
+    pub still_running: bool,
+}
+
+/// Of which stream there was more.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Truncated {
+    pub stdout: bool,
+    pub stderr: bool,
+}
+
+/// What a container uses.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Stats {
+    pub cpu: Cpu,
+    pub memory: Memory,
+    pub network: Network,
+    pub processes: Processes,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cpu {
+    pub percent: f64,
+    pub limit_milli: u32,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    pub used_bytes: u64,
+    pub limit_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    pub received_bytes: u64,
+    pub sent_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Processes {
+    pub count: u64,
+    pub limit: Option<u64>,
+}
+
+/// The catalogue.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Images {
+    pub images: Vec<Image>,
+}
+
+/// What may be leased.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    pub image_type: String,
+    pub description: String,
+    pub ports: Vec<ImagePort>,
+    pub cpu_milli: Amount,
+    #[serde(rename = "memoryMB")]
+    pub memory_mb: Amount,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImagePort {
+    pub container_port: u16,
+    pub scheme: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Amount {
+    pub default: u32,
+    pub maximum: u32,
+}
+
+/// A part of a log.
+#[derive(Debug, Deserialize)]
+pub struct LogPage {
+    pub entries: Vec<Box<RawValue>>,
+    pub cursor: containerlease_shared::logs::Cursor,
+    pub more: bool,
+    pub gap: bool,
+}
+
+impl Listed {
+    pub(super) fn of(answer: Answer) -> Result<Self, Failure> {
+        Ok(Self {
+            lease: answer.read()?,
+            json: answer.json(),
+        })
+    }
+}
+
+impl Lease {
+    /// Whether it is over, or about to be.
+    pub fn is_over(&self) -> bool {
+        self.state == "ended"
+    }
+}
+
+impl Port {
+    /// Where it is reached: its URL, or host and port.
+    pub fn reached_at(&self) -> String {
+        let Self {
+            host, host_port, ..
+        } = self;
+        match &self.url {
+            Some(url) => url.clone(),
+            None if host.contains(':') => format!("[{host}]:{host_port}"),
+            None => format!("{host}:{host_port}"),
+        }
+    }
+}

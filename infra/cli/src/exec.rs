@@ -1,0 +1,119 @@
+//! `containerlease exec`: a command in a lease's container.
+
+use std::io::{Read as _, Write, stdin};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    api::{Api, Request, answer::Executed},
+    console::Console,
+    duration::Seconds,
+    failure::{Failure, TIMED_OUT},
+    find::{Called, find},
+};
+
+/// How much a command may be given to read, in bytes. The server would refuse more, but only
+/// once all of it was sent.
+const STDIN_LIMIT: u64 = 32 * 1024;
+
+/// Run a command in a lease's container, and show what it has written
+///
+/// The command has no terminal, and what it writes is shown when it has ended: of each stream
+/// the first 64 KiB.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+The exit code is the command's; 124 where it was killed since its time was over, 125 where it
+was not run, 126 where it cannot be run.")]
+pub struct Arguments {
+    /// Give the command what stands on standard input, 32 KiB at most
+    #[arg(short, long)]
+    interactive: bool,
+    /// How long it may take, from 1s to 25s; without it 10s
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<Seconds>,
+    /// The lease: its id, the beginning of its id, or its name
+    #[arg(value_name = "LEASE")]
+    lease: Called,
+    /// The command and its arguments
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    command: Vec<String>,
+}
+
+/// Gives the exit code.
+pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Result<u8, Failure> {
+    let executed = execute(api, arguments).await;
+    let executed = executed.map_err(|failure| Failure::NotRun(Box::new(failure)))?;
+    show(&executed, console)
+}
+
+async fn execute(api: &Api, arguments: &Arguments) -> Result<Executed, Failure> {
+    let mut body = json!({"command": arguments.command});
+    if let Some(timeout) = arguments.timeout {
+        body["timeoutSeconds"] = json!(timeout.count());
+    }
+    if arguments.interactive {
+        body["stdin"] = json!(read_stdin()?);
+    }
+    let lease = find(api, &arguments.lease).await?;
+    let request = Request::post(format!("/containers/{lease}/exec"), body);
+    // Once: a command that is carried out twice may do harm.
+    api.ask(&request).await?.read()
+}
+
+fn read_stdin() -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let read = stdin().take(STDIN_LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::Unreadable {
+        what: "standard input".to_owned(),
+        error,
+    })?;
+    if bytes.len() as u64 > STDIN_LIMIT {
+        let kib = STDIN_LIMIT / 1024;
+        return Err(Failure::Given(format!(
+            "standard input holds more than {kib} KiB: give the command less, or let it fetch \
+             its input itself"
+        )));
+    }
+    String::from_utf8(bytes).map_err(|_| {
+        Failure::Given(
+            "standard input is not UTF-8: encode it, for example with base64, and let the \
+             command decode it"
+                .to_owned(),
+        )
+    })
+}
+
+fn show(executed: &Executed, console: &mut Console) -> Result<u8, Failure> {
+    let shown = console.out.write_all(executed.stdout.as_bytes());
+    shown.and_then(|()| console.out.flush())?;
+    let shown = console.err.write_all(executed.stderr.as_bytes());
+    shown.and_then(|()| console.err.flush())?;
+    let truncated = executed.truncated;
+    for (stream, truncated) in [
+        ("standard output", truncated.stdout),
+        ("standard error", truncated.stderr),
+    ] {
+        if truncated {
+            console.tell(&format!(
+                "there was more on {stream}, and it is left out: let the command write it to a \
+                 file, or show less"
+            ));
+        }
+    }
+    if executed.still_running {
+        console.tell("the command could not be ended when its time was over, and still runs");
+    }
+    match executed.exit_code {
+        Some(code) => Ok(u8::try_from(code).unwrap_or(1)),
+        None => {
+            console.tell("the command's time was over; --timeout gives it up to 25s");
+            Ok(TIMED_OUT)
+        }
+    }
+}

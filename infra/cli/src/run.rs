@@ -1,0 +1,222 @@
+//! `containerlease run`: a new lease.
+//!
+//! # Layout
+//!
+//! - [`ask`]: what is asked for, as the command line has it and as the API does; pure.
+//! - [`wait`]: until a lease's ports answer.
+//! - [`attach`]: a lease that lives no longer than this command.
+
+mod ask;
+mod attach;
+mod wait;
+
+use clap::Args;
+use containerlease_shared::time::Time;
+
+use crate::{
+    api::{
+        Answer, Api, Request,
+        answer::{Lease, Timed},
+    },
+    console::Console,
+    duration::spell,
+    failure::Failure,
+    interrupt::{Interrupt, Signal},
+};
+use ask::Asked;
+
+/// Lease a container
+///
+/// Shows the lease's id; on a terminal also, on standard error, until when it is and where its
+/// ports are reached.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Interrupted before it has shown an id it leaves nothing behind: what it has asked for is ended.
+
+With --attach the exit code is that of the program in the container; 125 where it has none,
+126 where it cannot be run.")]
+pub struct Arguments {
+    #[command(flatten)]
+    ask: Asked,
+    /// Wait until its ports answer, for a minute at most
+    #[arg(long)]
+    wait: bool,
+    /// Show its log, and end it with this command
+    #[arg(long, conflicts_with_all = ["wait", "json"])]
+    attach: bool,
+    /// Show the lease as JSON, with all that is known of it
+    #[arg(long)]
+    json: bool,
+}
+
+/// Gives the exit code.
+pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Result<u8, Failure> {
+    let run = lease(api, arguments, console).await;
+    if arguments.attach {
+        // Its exit codes are the program's.
+        run.map_err(|failure| Failure::NotRun(Box::new(failure)))
+    } else {
+        run
+    }
+}
+
+async fn lease(api: &Api, arguments: &Arguments, console: &mut Console) -> Result<u8, Failure> {
+    let body = arguments.ask.body()?;
+    // Before anything is asked: from here on nothing may stay behind.
+    let mut interrupt = Interrupt::listen()?;
+    // Random, so that nobody who reads the table can guess it.
+    let key = uuid::Uuid::new_v4().to_string();
+    let request = Request::post("/provision", body).once(key);
+    console.progress("leasing…");
+    let (made, answer) = match provision(api, &request, &mut interrupt, console).await? {
+        Made::Lease(made, answer) => (made, answer),
+        Made::Interrupted(signal) => return Ok(signal.exit_code()),
+    };
+    let lease = &made.body;
+    console.clear_progress();
+    if arguments.attach {
+        tell(&made, console);
+        return attach::attach(api, lease, interrupt, console).await;
+    }
+    let mut ready = Ok(());
+    if arguments.wait {
+        let waited = tokio::select! {
+            waited = wait::wait(api, lease, console) => Ok(waited),
+            signal = interrupt.recv() => Err(signal),
+        };
+        match waited {
+            Ok(waited) => ready = waited,
+            Err(signal) => {
+                console.tell("interrupted: the lease is being ended");
+                end(api, lease).await?;
+                return Ok(signal.exit_code());
+            }
+        }
+    }
+    // From here on somebody may know of the lease.
+    interrupt.ends_the_process();
+    if arguments.json {
+        console.print_line(&answer.json())?;
+    } else {
+        console.print_line(&lease.id.to_string())?;
+    }
+    tell(&made, console);
+    ready.map(|()| 0)
+}
+
+/// What a provision has come to.
+enum Made {
+    Lease(Timed<Lease>, Answer),
+    /// By this signal. What was asked for is ended.
+    Interrupted(Signal),
+}
+
+/// Asks for a lease until it is known what has come of it. Where that is interrupted, what was
+/// asked for is waited for and ended: a request that is on its way cannot be taken back.
+async fn provision(
+    api: &Api,
+    request: &Request,
+    interrupt: &mut Interrupt,
+    console: &mut Console,
+) -> Result<Made, Failure> {
+    let making = async {
+        let answer = api.settle(request).await?;
+        let made = answer.read::<Timed<Lease>>()?;
+        Ok((made, answer))
+    };
+    let mut making = std::pin::pin!(making);
+    let signal = tokio::select! {
+        made = &mut making => return settled(made).map(|(made, answer)| Made::Lease(made, answer)),
+        signal = interrupt.recv() => signal,
+    };
+    console.tell(
+        "interrupted: what was asked for is waited for and ended; interrupt again to leave it",
+    );
+    let made = tokio::select! {
+        made = &mut making => settled(made),
+        _ = interrupt.recv() => return Ok(Made::Interrupted(signal)),
+    };
+    match made {
+        Ok((made, _)) => {
+            end(api, &made.body).await?;
+            Ok(Made::Interrupted(signal))
+        }
+        Err(failure @ Failure::Unsettled { .. }) => Err(failure),
+        // Nothing was leased, which is what is wanted by now.
+        Err(_) => Ok(Made::Interrupted(signal)),
+    }
+}
+
+/// Tells what is not known from what has failed.
+fn settled<T>(made: Result<T, Failure>) -> Result<T, Failure> {
+    made.map_err(|failure| {
+        if failure.leaves_open() {
+            let last = Box::new(failure);
+            Failure::Unsettled { last }
+        } else {
+            failure
+        }
+    })
+}
+
+async fn end(api: &Api, lease: &Lease) -> Result<(), Failure> {
+    let lease = lease.id;
+    let ended = api.end(&lease).await.map(drop);
+    ended.map_err(|why| Failure::NotEnded {
+        lease,
+        why: Box::new(why),
+    })
+}
+
+/// Tells a person, if one watches, until when the lease is and where it is reached.
+fn tell(made: &Timed<Lease>, console: &mut Console) {
+    if console.watched {
+        console.tell(&summary(&made.body, made.server_time));
+    }
+}
+
+fn summary(lease: &Lease, now: Time) -> String {
+    let left = spell(now.until(lease.expiry_time));
+    let end = lease.expiry_time.to_string();
+    // `2026-11-24T09:30:00.000Z`: who reads this wants the time of the day.
+    let clock = end.get(11..19).unwrap_or(&end);
+    let stand_in = if lease.stand_in { " (a stand-in)" } else { "" };
+    let ports: Vec<_> = lease.ports.iter().map(|port| port.reached_at()).collect();
+    let ports = if ports.is_empty() {
+        String::new()
+    } else {
+        format!(", at {}", ports.join(" and "))
+    };
+    let image = &lease.image_type;
+    format!("{image}{stand_in} for {left}, until {clock} UTC{ports}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_person_is_told_until_when_and_where() {
+        let lease = json!({
+            "id": "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c", "imageType": "redis", "name": null,
+            "state": "running", "standIn": true, "expiryTime": "2026-11-24T10:00:00.000Z",
+            "ports": [
+                {"containerPort": 6379, "host": "127.0.0.1", "hostPort": 32768,
+                 "url": "redis://127.0.0.1:32768"},
+                {"containerPort": 8080, "host": "127.0.0.1", "hostPort": 32769, "url": null},
+            ],
+        });
+        let mut lease: Lease = serde_json::from_value(lease).unwrap();
+        let now = Time::from_millis(1_795_512_600_000);
+        assert_eq!(
+            summary(&lease, now),
+            "redis (a stand-in) for 30m, until 10:00:00 UTC, at redis://127.0.0.1:32768 and \
+             127.0.0.1:32769"
+        );
+        lease.ports.clear();
+        lease.stand_in = false;
+        assert_eq!(summary(&lease, now), "redis for 30m, until 10:00:00 UTC");
+    }
+}

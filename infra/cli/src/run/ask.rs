@@ -1,0 +1,276 @@
+//! What is asked for: as the command line has it, and as the API does.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, str::FromStr};
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::{
+    duration::Minutes,
+    failure::Failure,
+    pair::{self, Pair},
+};
+
+/// What a lease is to be.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Asked {
+    /// What to lease, such as redis; `containerlease images` shows what there is
+    image: String,
+    /// For how long, in whole minutes, such as 30m, 2h or 1h30m
+    #[arg(long = "for", value_name = "DURATION")]
+    duration: Minutes,
+    /// A port of the container to be reached beside the image's own; with a scheme it has a URL
+    #[arg(short, long = "port", value_name = "PORT[/SCHEME]")]
+    ports: Vec<Port>,
+    /// A variable for its program. Whoever lists this machine's processes can read it: a secret
+    /// is better off in a file
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    env: Vec<Pair>,
+    /// Variables from a file, one KEY=VALUE a line; --env wins over it
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// What to call the lease
+    #[arg(long)]
+    name: Option<String>,
+    /// A note on the lease, of which the container knows nothing
+    #[arg(short, long = "label", value_name = "KEY=VALUE")]
+    labels: Vec<Pair>,
+    /// How much CPU and memory, in the image's own sizes
+    #[arg(long, value_parser = ["small", "medium", "large"])]
+    size: Option<String>,
+    /// How many CPUs, such as 0.5; wins over --size
+    #[arg(long, value_name = "CPUS")]
+    cpu: Option<Cpu>,
+    /// How much memory, such as 256m or 1g; wins over --size
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Memory>,
+    /// The program to run in place of the image's own, behind --
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl Asked {
+    /// The body of the request. Reads the files that the call names.
+    pub(super) fn body(&self) -> Result<Value, Failure> {
+        let mut env = BTreeMap::new();
+        for file in &self.env_file {
+            let unreadable = |error| Failure::Unreadable {
+                what: file.display().to_string(),
+                error,
+            };
+            let text = fs::read_to_string(file).map_err(unreadable)?;
+            let pairs = pair::lines(&text);
+            let pairs =
+                pairs.map_err(|error| Failure::Given(format!("{error} in {}", file.display())))?;
+            env.extend(pairs.into_iter().map(|pair| (pair.key, pair.value)));
+        }
+        env.extend(keyed(&self.env));
+
+        let mut body = json!({
+            "imageType": self.image,
+            "durationMinutes": self.duration.count(),
+        });
+        // What is not said is not sent: the server has its own defaults.
+        let mut set = |field: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                body[field] = value;
+            }
+        };
+        set("ports", some(&self.ports));
+        set("env", (!env.is_empty()).then(|| json!(env)));
+        set("name", self.name.as_ref().map(|name| json!(name)));
+        let labels: BTreeMap<_, _> = keyed(&self.labels).collect();
+        set("labels", (!labels.is_empty()).then(|| json!(labels)));
+        set("preset", self.size.as_ref().map(|size| json!(size)));
+        set("cpuMilli", self.cpu.map(|Cpu(milli)| json!(milli)));
+        set("memoryMB", self.memory.map(|Memory(mib)| json!(mib)));
+        set("command", some(&self.command));
+        Ok(body)
+    }
+}
+
+fn keyed(pairs: &[Pair]) -> impl Iterator<Item = (String, String)> {
+    let pairs = pairs.iter().cloned();
+    pairs.map(|Pair { key, value }| (key, value))
+}
+
+fn some<T: Serialize>(list: &[T]) -> Option<Value> {
+    (!list.is_empty()).then(|| json!(list))
+}
+
+/// A port of the container's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Port {
+    container_port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheme: Option<String>,
+}
+
+/// Thousandths of a CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cpu(u32);
+
+/// Mebibytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Memory(u32);
+
+/// Why a part of the call is not what it is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+enum Wrong {
+    #[error("a port is a number from 1 to 65535, with a scheme if it is to have a URL: 8080/http")]
+    Port,
+    #[error("CPUs are a number with at most three decimals, such as 0.5 or 2")]
+    Cpu,
+    #[error("memory is a whole number with its unit, such as 256m or 1g")]
+    Memory,
+}
+
+impl FromStr for Port {
+    type Err = Wrong;
+
+    fn from_str(text: &str) -> Result<Self, Wrong> {
+        let (number, scheme) = match text.split_once('/') {
+            Some((_, "")) => return Err(Wrong::Port),
+            Some((number, scheme)) => (number, Some(scheme.to_owned())),
+            None => (text, None),
+        };
+        let container_port = number.parse().ok().filter(|number| *number > 0);
+        Ok(Self {
+            container_port: container_port.ok_or(Wrong::Port)?,
+            scheme,
+        })
+    }
+}
+
+impl FromStr for Cpu {
+    type Err = Wrong;
+
+    fn from_str(text: &str) -> Result<Self, Wrong> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) || part.len() > 3 {
+            return Err(Wrong::Cpu);
+        }
+        let milli = format!("{whole}{part:0<3}");
+        milli.parse().map(Self).map_err(|_| Wrong::Cpu)
+    }
+}
+
+impl FromStr for Memory {
+    type Err = Wrong;
+
+    fn from_str(text: &str) -> Result<Self, Wrong> {
+        let unit = text.find(|c: char| !c.is_ascii_digit());
+        let (number, unit) = text.split_at(unit.ok_or(Wrong::Memory)?);
+        let times = match unit.to_ascii_lowercase().as_str() {
+            "m" | "mb" | "mi" | "mib" => 1,
+            "g" | "gb" | "gi" | "gib" => 1024,
+            _ => return Err(Wrong::Memory),
+        };
+        let number: u32 = number.parse().map_err(|_| Wrong::Memory)?;
+        number.checked_mul(times).map(Self).ok_or(Wrong::Memory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Call {
+        #[command(flatten)]
+        ask: Asked,
+    }
+
+    fn body(call: &[&str]) -> Value {
+        let call = Call::try_parse_from(["run"].iter().chain(call)).expect("it is taken");
+        call.ask.body().expect("it can be asked for")
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_sent() {
+        assert_eq!(
+            body(&["redis", "--for", "30m"]),
+            json!({"imageType": "redis", "durationMinutes": 30})
+        );
+    }
+
+    #[test]
+    fn everything_can_be_asked_for() {
+        let file = std::env::temp_dir().join(format!("env-{}", uuid::Uuid::new_v4()));
+        fs::write(&file, "A=from the file\nB=2\n").unwrap();
+        let file = file.display().to_string();
+        let asked = body(&[
+            "alpine",
+            "--for",
+            "1h30m",
+            "-p",
+            "8080/http",
+            "--port",
+            "53",
+            "-e",
+            "A=1",
+            "--env-file",
+            &file,
+            "--name",
+            "web",
+            "-l",
+            "team=search",
+            "--label",
+            "empty=",
+            "--size",
+            "small",
+            "--cpu",
+            "0.5",
+            "--memory",
+            "1g",
+            "--",
+            "sh",
+            "-c",
+            "exit 3",
+        ]);
+        fs::remove_file(file).unwrap();
+        assert_eq!(
+            asked,
+            json!({
+                "imageType": "alpine", "durationMinutes": 90,
+                "ports": [{"containerPort": 8080, "scheme": "http"}, {"containerPort": 53}],
+                "env": {"A": "1", "B": "2"}, "name": "web",
+                "labels": {"team": "search", "empty": ""}, "preset": "small",
+                "cpuMilli": 500, "memoryMB": 1024, "command": ["sh", "-c", "exit 3"],
+            })
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_named() {
+        let call = ["run", "redis", "--for", "1m", "--env-file", "/no/such/file"];
+        let call = Call::try_parse_from(call).ok().unwrap();
+        let said = call.ask.body().unwrap_err().to_string();
+        assert!(said.starts_with("/no/such/file cannot be read"), "{said}");
+    }
+
+    #[test]
+    fn amounts_are_read_with_their_units() {
+        for (text, milli) in [("1", 1_000), ("0.5", 500), ("0.05", 50), ("1.125", 1_125)] {
+            assert_eq!(text.parse(), Ok(Cpu(milli)), "{text}");
+        }
+        for wrong in ["", ".5", "1.", "0.0001", "-1", "1e3", "half", "99999999"] {
+            assert_eq!(wrong.parse::<Cpu>(), Err(Wrong::Cpu), "{wrong}");
+        }
+        for (text, mib) in [("256m", 256), ("1g", 1_024), ("2GiB", 2_048), ("64MB", 64)] {
+            assert_eq!(text.parse(), Ok(Memory(mib)), "{text}");
+        }
+        for wrong in ["", "256", "m", "1.5g", "1t", "5000000g"] {
+            assert_eq!(wrong.parse::<Memory>(), Err(Wrong::Memory), "{wrong}");
+        }
+        for wrong in ["", "0", "65536", "80/", "/http", "80:80"] {
+            assert_eq!(wrong.parse::<Port>(), Err(Wrong::Port), "{wrong}");
+        }
+    }
+}
