@@ -115,6 +115,10 @@ fn parse(text: &str) -> Result<Duration, NotADuration> {
     if number(text) {
         return Err(NotADuration::NoUnit(text.to_owned()));
     }
+    // A sign has a meaning of its own here.
+    if text.starts_with(['+', '-']) {
+        return Err(NotADuration::Unreadable);
+    }
     let span: Span = text.parse().map_err(|_| NotADuration::Unreadable)?;
     // Of months and years nobody knows how long they are: they are refused here.
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());

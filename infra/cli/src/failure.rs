@@ -87,8 +87,6 @@ pub enum Failure {
     /// The server has answered with another refusal.
     #[error("{0}")]
     Refused(Refusal),
-    #[error("the connection was lost before all was there: try again, or follow with --follow")]
-    CutOff,
     /// The lease is there, but not what was waited for.
     #[error("{0}")]
     NotReady(String),

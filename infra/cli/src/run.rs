@@ -78,28 +78,30 @@ async fn lease(api: &Api, arguments: &Arguments, console: &mut Console) -> Resul
         tell(&made, console);
         return attach::attach(api, lease, interrupt, console).await;
     }
-    let mut ready = Ok(());
-    if arguments.wait {
-        let waited = tokio::select! {
-            waited = wait::wait(api, lease, console) => Ok(waited),
-            signal = interrupt.recv() => Err(signal),
-        };
-        match waited {
-            Ok(waited) => ready = waited,
-            Err(signal) => {
-                console.tell("interrupted: the lease is being ended");
-                end(api, lease).await?;
-                return Ok(signal.exit_code());
-            }
+    let ready = async {
+        if arguments.wait {
+            wait::wait(api, lease, console).await
+        } else {
+            Ok(())
         }
-    }
-    // From here on somebody may know of the lease.
-    interrupt.ends_the_process();
-    if arguments.json {
-        console.print_line(&answer.json())?;
+    };
+    // A signal that has come by now counts, whatever else has: until the id is shown nobody
+    // knows of the lease.
+    let ready = tokio::select! {
+        biased;
+        signal = interrupt.recv() => {
+            console.tell("interrupted: the lease is being ended");
+            end(api, lease).await?;
+            return Ok(signal.exit_code());
+        }
+        ready = ready => ready,
+    };
+    let shown = if arguments.json {
+        answer.json()
     } else {
-        console.print_line(&lease.id.to_string())?;
-    }
+        lease.id.to_string()
+    };
+    console.print_line(&shown)?;
     tell(&made, console);
     ready.map(|()| 0)
 }

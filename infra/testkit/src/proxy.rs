@@ -135,6 +135,11 @@ impl Proxy {
     pub async fn before_tcp(upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.expect("a free loopback port is there");
+        Self::on(listener, upstream)
+    }
+
+    /// A port that was taken already, in front of another one.
+    pub fn on(listener: TcpListener, upstream: SocketAddr) -> Self {
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Shared::new(Upstream::Tcp(upstream));
         let serving = Arc::clone(&shared);

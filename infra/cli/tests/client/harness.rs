@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -12,6 +12,8 @@ use containerlease_shared::settings::EngineAddress;
 use containerlease_testkit::Place;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
+
+use crate::wire::Port;
 
 /// How long anything may take that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,13 +45,21 @@ impl Run {
 
     /// Starts the program with these variables and no others.
     pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::start_fed(variables, arguments, b"")
+    }
+
+    /// Starts the program with these variables and no others, and with this to read.
+    pub(crate) fn start_fed(variables: &[(&str, &str)], arguments: &[&str], stdin: &[u8]) -> Self {
         let folder = Folder::new();
+        let fed = folder.0.join("stdin");
+        fs::write(&fed, stdin).expect("a file can be written");
+        let fed = fs::File::open(fed).expect("the file is there");
         let file = |name| fs::File::create(folder.0.join(name)).expect("a file can be made");
         let child = Command::new(PROGRAM)
             .args(arguments)
             .env_clear()
             .envs(variables.iter().copied())
-            .stdin(Stdio::null())
+            .stdin(fed)
             .stdout(file("stdout"))
             .stderr(file("stderr"))
             .kill_on_drop(true)
@@ -108,6 +118,19 @@ impl Run {
 }
 
 impl Outcome {
+    /// Checks that all went well and that nothing was said about it.
+    pub(crate) fn quiet_success(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        assert_eq!(self.stderr, "", "{self:?}");
+        &self.stdout
+    }
+
+    /// What it has written to standard output, as JSON.
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("{self:?} is no JSON"))
+    }
+
     /// What the program has said, in sentences, without the container's own lines.
     pub(crate) fn sentences(&self) -> Vec<&str> {
         let said = self.stderr.lines();
@@ -130,7 +153,7 @@ pub(crate) struct Server {
     client: reqwest::Client,
     _folder: Folder,
     // The containers are removed when the server is gone.
-    _place: Place,
+    place: Place,
 }
 
 impl Server {
@@ -138,6 +161,16 @@ impl Server {
     /// addresses: the server answers to its own address and to `127.0.0.1` with its port, at
     /// which a [`Wire`](crate::wire::Wire) may be.
     pub(crate) async fn start(port: u16) -> Self {
+        Self::start_with(port, &[]).await
+    }
+
+    /// The same on any port.
+    pub(crate) async fn anywhere() -> Self {
+        Self::start(Port::free().await.number()).await
+    }
+
+    /// The same with more variables.
+    pub(crate) async fn start_with(port: u16, more: &[(&str, &str)]) -> Self {
         let place = Place::new().await;
         let EngineAddress::Unix(engine) = place.engine() else {
             unreachable!("the testkit refuses it")
@@ -145,13 +178,15 @@ impl Server {
         let folder = Folder::new();
         let address = SocketAddr::from(([127, 0, 0, 2], port));
         let log = fs::File::create(folder.0.join("log")).expect("a file can be made");
-        let child = Command::new(server_binary())
+        let child = Command::new(PROGRAM)
+            .arg("serve")
             .env_clear()
             .env("CONTAINERLEASE_LISTEN", address.to_string())
             .env("CONTAINERLEASE_DATA", folder.0.join("data"))
             .env("CONTAINERLEASE_DASHBOARD", folder.0.join("no dashboard"))
             .env("CONTAINERLEASE_DEPLOYMENT", place.deployment().as_str())
             .env("DOCKER_HOST", format!("unix://{}", engine.display()))
+            .envs(more.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -162,7 +197,7 @@ impl Server {
             address,
             client: reqwest::Client::new(),
             _folder: folder,
-            _place: place,
+            place,
         };
         let begun = Instant::now();
         while !server.answers().await {
@@ -181,6 +216,29 @@ impl Server {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Runs the program against it.
+    pub(crate) async fn call(&self, arguments: &[&str]) -> Outcome {
+        Run::start(&self.url(), arguments).end().await
+    }
+
+    /// The leases that have not ended.
+    pub(crate) async fn leases(&self) -> Vec<Value> {
+        let listed = self.client.get(format!("{}/api/containers", self.url()));
+        let listed = listed.timeout(PATIENCE).send().await;
+        let listed = listed.expect("the server answers").json::<Value>().await;
+        match listed.expect("the answer is JSON")["containers"].take() {
+            Value::Array(leases) => leases,
+            other => panic!("{other} is no list"),
+        }
+    }
+
+    /// Checks that nobody holds a lease, and that the engine has no container of one.
+    pub(crate) async fn holds_nothing(&self) {
+        assert_eq!(self.leases().await, [] as [Value; 0]);
+        let left = self.place.containers().await;
+        assert!(left.is_empty(), "{left:?}");
     }
 
     /// Leases an alpine that runs a script, and gives the lease's id.
@@ -211,16 +269,6 @@ impl Server {
         let answer = self.client.get(url).timeout(PATIENCE).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
-}
-
-/// The server's binary lies beside the program, where the workspace was built.
-fn server_binary() -> PathBuf {
-    let binary = Path::new(PROGRAM).with_file_name("containerlease-local");
-    assert!(
-        binary.is_file(),
-        "these tests need the server: run `cargo build --package containerlease-local`"
-    );
-    binary
 }
 
 /// A folder among the temporary files, until it is dropped.

@@ -154,14 +154,22 @@ async fn a_lease_that_is_not_there_has_an_exit_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_log_of_an_ended_lease_is_a_sentence() {
+async fn the_log_of_an_ended_lease_is_what_was_kept_of_it() {
     let server = Server::start(Port::free().await.number()).await;
-    let lease = server.lease("sleep 120").await;
+    let lease = server.lease("echo one; echo two >&2; sleep 120").await;
+    let mut follower = Run::start(&server.url(), &["logs", "-f", &lease]);
+    follower
+        .until("all lines come", |run| {
+            run.stdout() == "one\n" && run.stderr() == "two\n"
+        })
+        .await;
     server.delete(&lease).await;
-    let outcome = Run::start(&server.url(), &["logs", &lease]).end().await;
-    assert_eq!(outcome.code, Some(0));
+    let shown = Run::start(&server.url(), &["logs", &lease]).end().await;
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert_eq!((&*shown.stdout, &*shown.stderr), ("one\n", "two\n"));
+    let followed = follower.end().await;
     assert_eq!(
-        outcome.sentences(),
+        followed.sentences(),
         ["the lease has ended: it was deleted."]
     );
 }

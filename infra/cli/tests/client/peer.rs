@@ -28,9 +28,9 @@ pub(crate) enum Act {
     Wait(Duration),
     /// The connection ends without a farewell.
     Drop,
-    /// The request is refused with this status and this body, which comes a moment after the
-    /// head if it is to.
-    Refuse {
+    /// The request is answered with this status and this body, which comes a moment after the
+    /// head if it is to, and no WebSocket is opened.
+    Answer {
         status: &'static str,
         body: &'static str,
         apart: bool,
@@ -103,14 +103,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut list = list.into_iter().peekable();
-    if let Some(Act::Refuse {
+    if let Some(Act::Answer {
         status,
         body,
         apart,
     }) = list.peek()
     {
         let length = body.len();
-        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
+        let head =
+            format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
         if *apart {
             drop(stream.write_all(head.as_bytes()).await);
             drop(stream.flush().await);
@@ -130,7 +131,7 @@ where
         match act {
             Act::Say(lines) => say(&mut socket, lines.join("\n")).await,
             Act::Wait(time) => tokio::time::sleep(time).await,
-            Act::Drop | Act::Refuse { .. } => return,
+            Act::Drop | Act::Answer { .. } => return,
             Act::Close(code) => {
                 let frame = CloseFrame {
                     code: code.into(),

@@ -123,7 +123,7 @@ async fn a_server_in_trouble_is_asked_more_and_more_slowly_and_it_is_told_once()
         ]
     };
     let refusal = || {
-        vec![Act::Refuse {
+        vec![Act::Answer {
             status: "503 Service Unavailable",
             body: "",
             apart: false,
@@ -212,13 +212,66 @@ async fn being_behind_is_told_to_whoever_follows() {
 }
 
 #[tokio::test]
-async fn without_follow_a_lost_connection_is_a_failure() {
-    let peer = Peer::playing(vec![vec![say(&[line(1)]), Act::Drop]]).await;
+async fn without_follow_all_pages_are_read_and_no_line_is_shown_twice() {
+    let page = |lines: &[String], rest: &str| Act::Answer {
+        status: "200 OK",
+        body: format!(
+            "{{\"entries\":[{}],\"state\":\"ended\",{rest}}}",
+            lines.join(",")
+        )
+        .leak(),
+        apart: false,
+    };
+    let peer = Peer::playing(vec![
+        vec![page(
+            &[line(1), line(2)],
+            "\"cursor\":\"2.0_0\",\"more\":true,\"gap\":true",
+        )],
+        // The line that has come already, and a cursor past what was looked at in vain.
+        vec![page(
+            &[line(2)],
+            "\"cursor\":\"7.0_0\",\"more\":true,\"gap\":false",
+        )],
+        vec![page(
+            &[line(8)],
+            "\"cursor\":\"8.0_0\",\"more\":false,\"gap\":false",
+        )],
+    ])
+    .await;
+    let outcome = Run::start(&peer.url(), &["logs", "--tail", "5", LEASE]).end();
+    let outcome = outcome.await;
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(outcome.stdout, "line 1\nline 2\nline 8\n");
+    assert_eq!(outcome.sentences(), ["earlier lines are not kept any more"]);
+    let path = |query: &str| format!("/api/containers/{LEASE}/logs{query}&limit=1000");
+    assert_eq!(
+        peer.asked(),
+        [
+            path("?tail=5"),
+            path("?cursor=2.0_0"),
+            path("?cursor=7.0_0")
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_page_that_is_lost_is_asked_for_again() {
+    let peer = Peer::playing(vec![
+        vec![Act::Answer {
+            status: "502 Bad Gateway",
+            body: "<html>",
+            apart: false,
+        }],
+        vec![Act::Answer {
+            status: "200 OK",
+            body: r#"{"entries":[],"cursor":"0_0","more":false,"gap":false,"state":"running"}"#,
+            apart: false,
+        }],
+    ])
+    .await;
     let outcome = Run::start(&peer.url(), &["logs", LEASE]).end().await;
-    assert_eq!(outcome.code, Some(1));
-    assert_eq!(outcome.stdout, "line 1\n");
-    assert!(outcome.sentences()[0].starts_with("the connection was lost before all was there"));
-    assert_eq!(peer.asked().len(), 1);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(peer.asked().len(), 2);
 }
 
 #[tokio::test]
@@ -229,7 +282,7 @@ async fn a_refusal_is_told_in_the_servers_words_where_they_come() {
         (false, "the leases cannot be read just now. Try again soon."),
         (true, "has refused with 503 Service Unavailable"),
     ] {
-        let peer = Peer::playing(vec![vec![Act::Refuse {
+        let peer = Peer::playing(vec![vec![Act::Answer {
             status: "503 Service Unavailable",
             body: PROBLEM,
             apart,
@@ -258,7 +311,7 @@ async fn a_server_that_is_not_there_is_named() {
         assert_eq!(outcome.code, Some(1));
         let said = &outcome.sentences()[0];
         assert!(said.starts_with(&format!("{server} cannot be reached (")));
-        assert!(said.contains("make run") && said.contains("CONTAINERLEASE_URL"));
+        assert!(said.contains("containerlease serve") && said.contains("CONTAINERLEASE_URL"));
     }
 }
 
@@ -286,8 +339,7 @@ async fn an_interrupt_ends_it_even_while_its_output_is_not_read() {
 async fn a_wrong_call_is_refused_before_anything_is_sent() {
     let peer = Peer::playing(vec![]).await;
     for (arguments, said) in [
-        (&["logs", "redis-1"][..], "a lease id looks like"),
-        (&["logs"], "<ID>"),
+        (&["logs"][..], "<LEASE>"),
         (&["logs", LEASE, "--tail", "ten"], "give tail as a number"),
         (&["logs", LEASE, "--since", "noon"], "give since as a time"),
         (&["logs", LEASE, "--cursor", "x"], "unchanged"),

@@ -32,7 +32,7 @@ pub(crate) struct Wire {
 }
 
 /// A port for a wire and the server behind it.
-pub(crate) struct Port(TcpListener);
+pub(crate) struct Port(pub(crate) TcpListener);
 
 impl Port {
     pub(crate) async fn free() -> Self {
