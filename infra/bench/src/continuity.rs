@@ -355,17 +355,13 @@ pub async fn try_out(trial: &Trial, options: &Options, engine: &Engine) -> Falli
         patience: trial.patience,
     };
     let mut wires = Vec::new();
-    let command_line = options.server.with_file_name("containerlease");
-    if command_line.is_file() {
-        let wire = Arc::new(Wire::to(plan.address()).await?);
-        let cuts = cuts(&mut random, trial, trial.stalls_of_the_command_line);
-        let process = CommandLine::start(&command_line, wire.address(), &lease, plan.folder())?;
-        wires.push((wire, cuts));
-        let ledger = Ledger::new(trial.lines, begun, ALL);
-        readers.add(COMMAND_LINE, ledger, |ledger| process.follow(ledger));
-    } else {
-        say(format_args!("  {} is not there", command_line.display()));
-    }
+    let wire = Arc::new(Wire::to(plan.address()).await?);
+    let cuts_of_the_command_line = cuts(&mut random, trial, trial.stalls_of_the_command_line);
+    // The server and the command line are one program.
+    let process = CommandLine::start(&options.server, wire.address(), &lease, plan.folder())?;
+    wires.push((wire, cuts_of_the_command_line));
+    let ledger = Ledger::new(trial.lines, begun, ALL);
+    readers.add(COMMAND_LINE, ledger, |ledger| process.follow(ledger));
     let wire = Arc::new(Wire::to(plan.address()).await?);
     wires.push((Arc::clone(&wire), cuts(&mut random, trial, trial.stalls)));
     for (name, viewer) in [

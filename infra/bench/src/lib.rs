@@ -64,7 +64,7 @@ pub struct Options {
     pub tick: Duration,
     /// Over which time the ends of a spread lie.
     pub window: Duration,
-    /// The server's binary.
+    /// The product's binary, whose sub-commands are the server and the command line.
     pub server: PathBuf,
     /// Where results go.
     pub out: PathBuf,

@@ -27,7 +27,7 @@ usage: containerlease-bench WHAT [OPTION VALUE]…
   --rounds N      how often each contestant of burst and log-speed has its turn (3)
   --tick N        how often the reaper runs, in seconds (60)
   --window N      over which time the ends of a spread lie, in seconds (120)
-  --server PATH   the server's binary (beside this one)
+  --server PATH   the product's binary, containerlease (beside this one)
   --out FOLDER    where results go (docs/benchmarks)
 
 DOCKER_HOST names the engine. The exit code is 1 where a promise does not hold.";

@@ -77,7 +77,7 @@ pub enum Failure {
     #[error("{0}")]
     NoSuchLease(String),
     #[error(
-        "{wanted:?} fits {}: name one by more of its id, which `containerlease ls -q` shows",
+        "{wanted:?} fits {}: name one by more of its id, which `containerlease ls -aq` shows",
         listed(.leases)
     )]
     Ambiguous {

@@ -44,8 +44,8 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The lease that is called so. One that has not ended goes before those that have, so that
-    /// a name may be used again.
+    /// The lease that is called so. One that has not ended goes before those that have, and of
+    /// those with one name the last: so a name may be used again.
     pub async fn find(&mut self, called: &Called) -> Result<LeaseId, Failure> {
         let wanted = match called {
             Called::Id(id) => return Ok(*id),
@@ -60,7 +60,16 @@ impl<'a> Finder<'a> {
                 let history = [("state", "all"), ("limit", "100")];
                 self.all = Some(self.read(&history).await?);
             }
-            found = called_so(wanted, self.all.iter().flatten());
+            // The newest comes first.
+            let last = self
+                .all
+                .iter()
+                .flatten()
+                .find(|lease| is_named(wanted, lease));
+            found = match last {
+                Some(lease) => vec![lease.id],
+                None => called_so(wanted, self.all.iter().flatten()),
+            };
         }
         match found.as_slice() {
             [] => Err(Failure::NoSuchLease(format!(
@@ -91,14 +100,17 @@ fn called_so<'l>(wanted: &str, leases: impl Iterator<Item = &'l Lease> + Clone) 
     if wanted.is_empty() {
         return Vec::new();
     }
-    let named = leases.clone();
-    let named = named.filter(|lease| lease.name.as_deref() == Some(wanted));
+    let named = leases.clone().filter(|lease| is_named(wanted, lease));
     let named: Vec<_> = named.map(|lease| lease.id).collect();
     if !named.is_empty() {
         return named;
     }
     let begun = leases.filter(|lease| lease.id.to_string().starts_with(wanted));
     begun.map(|lease| lease.id).collect()
+}
+
+fn is_named(wanted: &str, lease: &Lease) -> bool {
+    lease.name.as_deref() == Some(wanted)
 }
 
 #[cfg(test)]

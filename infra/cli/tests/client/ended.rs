@@ -83,8 +83,16 @@ async fn a_name_may_be_used_again_and_means_the_lease_that_lives() {
     let new = named(&server, "it").await;
     let ended = server.call(&["rm", "it"]).await;
     assert_eq!(ended.quiet_success(), format!("{new}\n"));
+    let last = server.call(&["inspect", "it"]).await.json();
+    assert_eq!(
+        last[0]["id"],
+        new.as_str(),
+        "of those that have ended the last"
+    );
+
+    let (one, two) = (named(&server, "it").await, named(&server, "it").await);
     let both = server.call(&["rm", "it"]).await;
     assert_eq!(both.code, Some(2), "{both:?}");
     let said = both.sentences()[0];
-    assert!(said.contains(&old) && said.contains(&new), "{said}");
+    assert!(said.contains(&one) && said.contains(&two), "{said}");
 }

@@ -77,7 +77,8 @@ async fn a_lease_is_made_as_it_is_asked_for_and_its_id_is_all_that_is_shown() {
         (&300.into(), &128.into())
     );
     assert_eq!(lease["ports"][1]["containerPort"], 8080);
-    let env = server.call(&["exec", "cache", "printenv", "WORD"]).await;
+    let print = ["exec", "cache", "sh", "-c", "echo \"$WORD\""];
+    let env = server.call(&print).await;
     assert_eq!(env.quiet_success(), "a b\n");
 }
 
