@@ -42,7 +42,7 @@ if command -v redis-cli >/dev/null; then
   type_in "redis-cli -p $port set greeting hello"
 else
   # bash speaks as much of redis's protocol as this takes.
-  type_in "printf 'SET greeting hello\r\nQUIT\r\n' | { exec 3<>/dev/tcp/127.0.0.1/$port; cat >&3; cat <&3; }"
+  type_in "(exec 3<>/dev/tcp/127.0.0.1/$port; printf 'SET greeting hello\r\nQUIT\r\n' >&3; cat <&3)"
 fi
 type_in "containerlease exec $name redis-cli get greeting"
 type_in "containerlease renew $name +15m"

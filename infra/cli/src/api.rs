@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use crate::{failure::Failure, logs::backoff::Backoff, server::Server};
+use crate::{backoff::Backoff, failure::Failure, server::Server};
 use answer::{Lease, Listed, Page};
 
 /// How long it may take until a connection is there.
@@ -32,7 +32,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: Duration = Duration::from_secs(35);
 
 /// How long a request is asked again that was not answered, in all.
-const SETTLE_LIMIT: Duration = Duration::from_secs(90);
+const SETTLE_LIMIT: Duration = Duration::from_secs(15);
+
+/// The same where a lease may have been made of which only the answer tells.
+const PROVISION_LIMIT: Duration = Duration::from_secs(90);
 
 /// The greatest answer that is read, in bytes. A page of a log has a few MiB at most.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
@@ -140,6 +143,10 @@ impl Api {
     /// it; one that was there is.
     pub async fn settle(&self, request: &Request) -> Result<Answer, Failure> {
         let begun = Instant::now();
+        let limit = match request.key {
+            Some(_) => PROVISION_LIMIT,
+            None => SETTLE_LIMIT,
+        };
         let mut backoff = Backoff::default();
         let mut open = false;
         loop {
@@ -157,7 +164,7 @@ impl Api {
                 _ => None,
             };
             let pause = pause.unwrap_or_else(|| backoff.pause());
-            if begun.elapsed() + pause > SETTLE_LIMIT {
+            if begun.elapsed() + pause > limit {
                 return Err(failure);
             }
             sleep(pause).await;
@@ -167,7 +174,7 @@ impl Api {
     /// The lease, whether or not it has ended.
     pub async fn lease(&self, id: &LeaseId) -> Result<Listed, Failure> {
         let request = Request::get(format!("/containers/{id}"));
-        Listed::of(self.settle(&request).await?)
+        Listed::of(&self.settle(&request).await?)
     }
 
     /// Ends a lease. Gives whether it is gone already; else the reaper finishes it.

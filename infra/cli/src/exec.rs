@@ -9,7 +9,7 @@ use crate::{
     api::{Api, Request, answer::Executed},
     console::Console,
     duration::Seconds,
-    failure::{Failure, TIMED_OUT},
+    failure::{Failure, NOT_RUN, TIMED_OUT},
     find::{Called, find},
 };
 
@@ -109,11 +109,9 @@ fn show(executed: &Executed, console: &mut Console) -> Result<u8, Failure> {
     if executed.still_running {
         console.tell("the command could not be ended when its time was over, and still runs");
     }
-    match executed.exit_code {
-        Some(code) => Ok(u8::try_from(code).unwrap_or(1)),
-        None => {
-            console.tell("the command's time was over; --timeout gives it up to 25s");
-            Ok(TIMED_OUT)
-        }
-    }
+    let Some(code) = executed.exit_code else {
+        console.tell("the command's time was over; --timeout gives it up to 25s");
+        return Ok(TIMED_OUT);
+    };
+    Ok(u8::try_from(code).unwrap_or(NOT_RUN))
 }

@@ -113,7 +113,7 @@ pub enum Failure {
 
 /// A refusal in the server's own words, where it has any.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{sentence}{}", advice(.wait))]
+#[error("{sentence}{}", advice(*.wait))]
 pub struct Refusal {
     pub status: StatusCode,
     /// The problem's name, such as `quota-reached`; empty where the server has none.
@@ -295,7 +295,7 @@ struct Problem {
     detail: String,
 }
 
-fn advice(wait: &Option<Duration>) -> String {
+fn advice(wait: Option<Duration>) -> String {
     wait.filter(|wait| !wait.is_zero())
         .map(|wait| format!(" It may be otherwise in {}.", spell(wait)))
         .unwrap_or_default()

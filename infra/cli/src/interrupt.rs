@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// The signals by which a command is told to end.
 #[derive(Debug)]
 pub struct Interrupt {
-    interrupt: unix::Signal,
+    ctrl_c: unix::Signal,
     terminate: unix::Signal,
     hang_up: unix::Signal,
 }
@@ -27,7 +27,7 @@ impl Interrupt {
     pub fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(Failure::Signals);
         Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
+            ctrl_c: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hang_up: listen(SignalKind::hangup())?,
         })
@@ -36,7 +36,7 @@ impl Interrupt {
     /// Waits for the next signal.
     pub async fn recv(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.ctrl_c.recv() => Signal::Interrupt,
             _ = self.terminate.recv() => Signal::Terminate,
             _ = self.hang_up.recv() => Signal::HangUp,
         }

@@ -9,12 +9,14 @@
 //!   [`logs`], [`exec`], [`renew`], [`rm`], [`inspect`], [`stats`], [`images`], [`completion`].
 //! - [`find`]: a lease by its id, the beginning of its id, or its name.
 //! - [`api`]: the API over HTTP; below it what is read of its answers.
+//! - [`backoff`]: when to try again.
 //! - [`server`]: where the server is, and whom it must be certified by.
 //! - [`failure`]: why a command could not do what was asked, and its exit code.
 //! - [`console`], [`table`], [`interrupt`]: who reads, what a person sees, and how he ends it.
 //! - [`duration`], [`pair`]: what people write; pure.
 
 pub mod api;
+pub mod backoff;
 pub mod call;
 pub mod completion;
 pub mod console;

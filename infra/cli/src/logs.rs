@@ -6,10 +6,8 @@
 //! - [`page`]: what there is, by request.
 //! - [`decode`]: a frame's objects; pure.
 //! - [`view`]: where a view begins, what it has shown, where it goes on; pure.
-//! - [`backoff`]: when to connect again.
 //! - [`output`]: lines and sentences, on standard output and standard error.
 
-pub mod backoff;
 pub mod connection;
 pub mod decode;
 pub mod output;
@@ -29,12 +27,12 @@ use tokio_tungstenite::Connector;
 
 use crate::{
     api::Api,
+    backoff::Backoff,
     console::Console,
     failure::{Failure, uncapitalised},
     find::{Called, find},
     server::Server,
 };
-use backoff::Backoff;
 use connection::{Connection, Received};
 use decode::{Malformed, Object};
 use output::{Form, Output};

@@ -15,8 +15,8 @@ use containerlease_shared::time::Time;
 
 use crate::{
     api::{
-        Answer, Api, Request,
-        answer::{Lease, Timed},
+        Api, Request,
+        answer::{Lease, Port, Timed},
     },
     console::Console,
     duration::spell,
@@ -68,11 +68,11 @@ async fn lease(api: &Api, arguments: &Arguments, console: &mut Console) -> Resul
     let key = uuid::Uuid::new_v4().to_string();
     let request = Request::post("/provision", body).once(key);
     console.progress("leasing…");
-    let (made, answer) = match provision(api, &request, &mut interrupt, console).await? {
-        Made::Lease(made, answer) => (made, answer),
+    let made = match provision(api, &request, &mut interrupt, console).await? {
+        Made::Lease(made) => made,
         Made::Interrupted(signal) => return Ok(signal.exit_code()),
     };
-    let lease = &made.body;
+    let lease = &made.lease;
     console.clear_progress();
     if arguments.attach {
         tell(&made, console);
@@ -97,7 +97,7 @@ async fn lease(api: &Api, arguments: &Arguments, console: &mut Console) -> Resul
         ready = ready => ready,
     };
     let shown = if arguments.json {
-        answer.json()
+        made.json.clone()
     } else {
         lease.id.to_string()
     };
@@ -108,9 +108,17 @@ async fn lease(api: &Api, arguments: &Arguments, console: &mut Console) -> Resul
 
 /// What a provision has come to.
 enum Made {
-    Lease(Timed<Lease>, Answer),
+    Lease(Box<Leased>),
     /// By this signal. What was asked for is ended.
     Interrupted(Signal),
+}
+
+/// A lease that was made, and the time by which its end is counted.
+struct Leased {
+    lease: Lease,
+    now: Time,
+    /// The answer, whole.
+    json: String,
 }
 
 /// Asks for a lease until it is known what has come of it. Where that is interrupted, what was
@@ -123,12 +131,16 @@ async fn provision(
 ) -> Result<Made, Failure> {
     let making = async {
         let answer = api.settle(request).await?;
-        let made = answer.read::<Timed<Lease>>()?;
-        Ok((made, answer))
+        let made: Timed<Lease> = answer.read()?;
+        Ok(Leased {
+            lease: made.body,
+            now: made.server_time,
+            json: answer.json(),
+        })
     };
     let mut making = std::pin::pin!(making);
     let signal = tokio::select! {
-        made = &mut making => return settled(made).map(|(made, answer)| Made::Lease(made, answer)),
+        made = &mut making => return settled(made).map(|made| Made::Lease(Box::new(made))),
         signal = interrupt.recv() => signal,
     };
     console.tell(
@@ -139,8 +151,8 @@ async fn provision(
         _ = interrupt.recv() => return Ok(Made::Interrupted(signal)),
     };
     match made {
-        Ok((made, _)) => {
-            end(api, &made.body).await?;
+        Ok(made) => {
+            end(api, &made.lease).await?;
             Ok(Made::Interrupted(signal))
         }
         Err(failure @ Failure::Unsettled { .. }) => Err(failure),
@@ -171,9 +183,9 @@ async fn end(api: &Api, lease: &Lease) -> Result<(), Failure> {
 }
 
 /// Tells a person, if one watches, until when the lease is and where it is reached.
-fn tell(made: &Timed<Lease>, console: &mut Console) {
+fn tell(made: &Leased, console: &mut Console) {
     if console.watched {
-        console.tell(&summary(&made.body, made.server_time));
+        console.tell(&summary(&made.lease, made.now));
     }
 }
 
@@ -183,7 +195,7 @@ fn summary(lease: &Lease, now: Time) -> String {
     // `2026-11-24T09:30:00.000Z`: who reads this wants the time of the day.
     let clock = end.get(11..19).unwrap_or(&end);
     let stand_in = if lease.stand_in { " (a stand-in)" } else { "" };
-    let ports: Vec<_> = lease.ports.iter().map(|port| port.reached_at()).collect();
+    let ports: Vec<_> = lease.ports.iter().map(Port::reached_at).collect();
     let ports = if ports.is_empty() {
         String::new()
     } else {

@@ -196,7 +196,7 @@ pub struct LogPage {
 }
 
 impl Listed {
-    pub(super) fn of(answer: Answer) -> Result<Self, Failure> {
+    pub(super) fn of(answer: &Answer) -> Result<Self, Failure> {
         Ok(Self {
             lease: answer.read()?,
             json: answer.json(),

@@ -44,7 +44,7 @@ async fn a_command_reads_what_it_is_given() {
     let not_asked = fed(&[&lease, "cat"], b"secret").await;
     assert_eq!(not_asked.quiet_success(), "");
     for (stdin, said) in [
-        (&[b'x'; 32 * 1024 + 1][..], "holds more than 32 KiB"),
+        (&*vec![b'x'; 32 * 1024 + 1], "holds more than 32 KiB"),
         (b"\xff", "is not UTF-8"),
     ] {
         let refused = fed(&["-i", &lease, "cat"], stdin).await;

@@ -1,4 +1,4 @@
-//! When to connect again.
+//! When to try again.
 
 use std::time::Duration;
 
