@@ -41,11 +41,13 @@
 //! | `CONTAINERLEASE_GUARD_LOOK_SECONDS` | `10` | how often it looks for new containers, at the least |
 //! | `CONTAINERLEASE_MAX_MINUTES` | none | a container of ours whose deadline cannot be read is ended at this age; none: it is left alone, with a warning |
 //!
-//! The command line reads this one:
+//! The command line reads these:
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
 //! | `CONTAINERLEASE_URL` | `http://127.0.0.1:8080` | the server that it asks, where `--server` names none |
+//! | `NO_COLOR` | none | anything: it shows no colours |
+//! | `TERM` | none | `dumb`: it shows none either |
 
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 

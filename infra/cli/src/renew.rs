@@ -1,5 +1,7 @@
 //! `containerlease renew`: a later end.
 
+use std::time::Duration;
+
 use clap::Args;
 use containerlease_shared::time::Time;
 use serde_json::json;
@@ -14,8 +16,6 @@ use crate::{
     failure::Failure,
     find::{Called, find},
 };
-
-use std::time::Duration;
 
 /// Let a lease end later
 #[derive(Clone, Debug, Args)]

@@ -205,7 +205,7 @@ impl Listed {
 }
 
 impl Lease {
-    /// Whether it is over, or about to be.
+    /// Whether it has ended.
     pub fn is_over(&self) -> bool {
         self.state == "ended"
     }
