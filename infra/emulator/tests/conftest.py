@@ -64,6 +64,15 @@ def api(stack):
         api.delete(lease["id"])
 
 
+@pytest.fixture(autouse=True)
+def no_leases_of_others(api):
+    """Ends what a test has leased, for all of them share what an owner may hold."""
+    begin = len(api.leased)
+    yield
+    for lease_id in api.leased[begin:]:
+        api.delete(lease_id)
+
+
 # --- what takes its minute --------------------------------------------------------------------
 
 
@@ -121,6 +130,7 @@ class Answer:
 class Api:
     def __init__(self, url):
         self.url = url
+        self.leased = []
 
     def call(self, method, path, body=None, headers=None):
         data = None if body is None else json.dumps(body).encode()
@@ -142,6 +152,7 @@ class Api:
         body = {"imageType": "alpine", "durationMinutes": minutes, **more}
         answer = self.call("POST", "/api/provision", body)
         assert answer.status == 201, answer
+        self.leased.append(answer.body["id"])
         return answer.body
 
     def renew(self, lease_id, minutes):
