@@ -81,6 +81,7 @@ pub fn answer<T: Serialize>(
 ) -> Response<Body> {
     match result {
         Ok(body) => json_response(
+            request_id(request),
             status,
             "application/json",
             &Timed {
@@ -95,16 +96,17 @@ pub fn answer<T: Serialize>(
 /// A problem as a response.
 pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response<Body> {
     let mut body = json!({
-        "type": format!("urn:containerlease:problem:{}", problem.name),
+        "type": problem.kind.urn(),
         "title": problem.title,
-        "status": problem.status.as_u16(),
+        "status": problem.kind.status().as_u16(),
         "detail": problem.detail,
         "requestId": request_id,
     });
     for (member, value) in &problem.members {
         body[*member] = value.clone();
     }
-    let mut response = json_response(problem.status, "application/problem+json", &body);
+    let status = problem.kind.status();
+    let mut response = json_response(request_id, status, "application/problem+json", &body);
     let allowed = problem.allowed_methods.as_deref();
     if let Some(Ok(allowed)) = allowed.map(HeaderValue::from_str) {
         response.headers_mut().insert(header::ALLOW, allowed);
@@ -117,19 +119,29 @@ pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response
     response
 }
 
-/// JSON as a response that nobody stores.
+/// JSON as a response that nobody stores, under the request's id.
 pub fn json_response(
+    request_id: Option<&str>,
     status: StatusCode,
     content_type: &'static str,
     body: &impl Serialize,
 ) -> Response<Body> {
     let text = serde_json::to_string(body).expect("a view is made of texts and numbers");
-    Response::builder()
+    let response = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, content_type)
         .header(header::CACHE_CONTROL, "no-store")
         .body(Body::Text(text))
-        .expect("all parts of the response are valid")
+        .expect("all parts of the response are valid");
+    named(request_id, response)
+}
+
+/// The response with the request's id, under which the caller can ask the operator about it.
+pub fn named(request_id: Option<&str>, mut response: Response<Body>) -> Response<Body> {
+    if let Some(Ok(id)) = request_id.map(HeaderValue::from_str) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
 }
 
 /// The id under which the request is in the log.

@@ -4,6 +4,7 @@ use containerlease_shared::{delete, lease::StateName};
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     answer::{answer, lease_id, owner},
@@ -30,8 +31,8 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 /// The answer to a delete.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Deleted {
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct Deleted {
     /// Whether the end was accepted, which it is in every state.
     success: bool,
     state: StateName,

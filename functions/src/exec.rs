@@ -5,6 +5,7 @@ use http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use tracing::Instrument as _;
+use utoipa::ToSchema;
 
 use crate::{
     answer::{answer, body, lease_id, owner},
@@ -19,10 +20,11 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 /// The answer to a command.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Executed {
+pub(crate) struct Executed {
     /// None where it was killed.
+    #[schema(required)]
     exit_code: Option<i64>,
     stdout: String,
     stderr: String,
@@ -34,8 +36,8 @@ struct Executed {
 }
 
 /// Of which stream there was more than is in the answer.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Truncated {
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct Truncated {
     stdout: bool,
     stderr: bool,
 }

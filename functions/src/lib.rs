@@ -6,7 +6,8 @@
 //!
 //! - [`provision`], [`renew`], [`delete`], [`exec`]: one route each of the HTTP API.
 //! - [`list`]: the routes that only read: leases, one lease, its log ([`log_page`]) and what
-//!   it uses ([`stats`]), the catalogue, health.
+//!   it uses ([`stats`]), the catalogue, the
+//!   API's description ([`openapi`]), health.
 //! - [`cleanup`]: the schedule's target.
 //! - [`logs`]: the WebSocket API's routes; [`relay`]: what they start for a log's viewers.
 //!
@@ -24,6 +25,7 @@ pub mod list;
 pub mod log_page;
 pub mod logs;
 pub mod metrics;
+pub mod openapi;
 pub mod problem;
 pub mod provision;
 pub mod relay;

@@ -1,5 +1,7 @@
 //! What only reads: the owner's leases, one lease, its log and what it uses, the catalogue,
-//! and health.
+//! the API's description, and health.
+
+use std::hash::{DefaultHasher, Hasher as _};
 
 use containerlease_shared::{
     host::HostError,
@@ -7,14 +9,16 @@ use containerlease_shared::{
     request::list::{Cursor, List},
     store::{StoreError, StoreErrorKind},
 };
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
-    answer::{answer, json_response, lease_id, owner, problem_response, request_id},
+    answer::{answer, json_response, lease_id, named, owner, problem_response, request_id},
     app::App,
     log_page::log_page,
+    openapi,
     problem::Problem,
     routes::route,
     stats::stats,
@@ -30,11 +34,12 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
     match path {
         "/api/containers" => answer(&request, StatusCode::OK, all(app, &request).await),
         "/api/images" => {
-            let images = Images::new(&app.catalogue, &app.policy);
+            let images = Images::new(&app.catalogue, app.policy.longest_lease);
             answer(&request, StatusCode::OK, Ok(images))
         }
         "/healthz" => answer(&request, StatusCode::OK, Ok(Health { status: "ok" })),
-        "/readyz" => readiness(app).await,
+        "/readyz" => readiness(app, &request).await,
+        "/api/openapi.json" => description(&request),
         path if path.starts_with("/api/containers/") && path.ends_with("/logs") => {
             answer(&request, StatusCode::OK, log_page(app, &request).await)
         }
@@ -98,24 +103,68 @@ async fn one(app: &App, request: &Request) -> Result<One, Problem> {
     })
 }
 
+/// The API's description. It is the same until the next version of the program, which its
+/// `ETag` tells without the whole being sent.
+fn description(request: &Request) -> Response<Body> {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(openapi::KEPT.as_bytes());
+    let tag = format!("\"{:016x}\"", hasher.finish());
+    let known = request.headers().get_all(header::IF_NONE_MATCH);
+    let is_known = known
+        .iter()
+        .filter_map(|tags| tags.to_str().ok())
+        .flat_map(|tags| tags.split(','))
+        .any(|its| its.trim().trim_start_matches("W/") == tag);
+    let (status, body) = if is_known {
+        (StatusCode::NOT_MODIFIED, Body::Empty)
+    } else {
+        (StatusCode::OK, Body::from(openapi::KEPT))
+    };
+    let response = Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CACHE_CONTROL, "public, max-age=300")
+        .header(header::ETAG, tag)
+        .body(body)
+        .expect("all parts of the response are valid");
+    named(request_id(request), response)
+}
+
 /// The process answers.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Health {
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
     status: &'static str,
 }
 
 /// Whether leases can be made now, and what stands in the way.
-#[derive(Clone, Debug, Serialize)]
-struct Readiness {
-    status: &'static str,
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    status: Ready,
     table: PartState,
     engine: PartState,
 }
 
+/// Whether leases can be made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Ready {
+    Ready,
+    Unready,
+}
+
+/// Whether a part can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Usable {
+    Ok,
+    Error,
+}
+
 /// The state of one part that leases need.
-#[derive(Clone, Debug, Serialize)]
-struct PartState {
-    state: &'static str,
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct PartState {
+    state: Usable,
+    /// What stands in the way, in words of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
 }
@@ -127,30 +176,30 @@ async fn readiness_of(app: &App) -> Readiness {
     let engine = part(engine.map(drop).map_err(|error| engine_fault(&error)));
     let ready = table.detail.is_none() && engine.detail.is_none();
     Readiness {
-        status: if ready { "ready" } else { "unready" },
+        status: if ready { Ready::Ready } else { Ready::Unready },
         table,
         engine,
     }
 }
 
-async fn readiness(app: &App) -> Response<Body> {
+async fn readiness(app: &App, request: &Request) -> Response<Body> {
     let readiness = readiness_of(app).await;
-    let status = if readiness.status == "ready" {
+    let status = if readiness.status == Ready::Ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    json_response(status, "application/json", &readiness)
+    json_response(request_id(request), status, "application/json", &readiness)
 }
 
 fn part(checked: Result<(), &'static str>) -> PartState {
     match checked {
         Ok(()) => PartState {
-            state: "ok",
+            state: Usable::Ok,
             detail: None,
         },
         Err(detail) => PartState {
-            state: "error",
+            state: Usable::Error,
             detail: Some(detail),
         },
     }

@@ -8,6 +8,7 @@ use containerlease_shared::{
 };
 use lambda_http::{Request, RequestExt as _};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     answer::{lease_id, owner},
@@ -16,10 +17,11 @@ use crate::{
 };
 
 /// Lines of a log, as its viewers have them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct LogPage {
     entries: Vec<Entry>,
     /// Where to go on, whatever was left out.
+    #[schema(value_type = String, example = "1795512600123456789.0_0")]
     cursor: Cursor,
     /// Whether there is more after the cursor already.
     more: bool,

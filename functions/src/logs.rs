@@ -41,14 +41,15 @@ pub async fn handle<C: Connections, R: Relays>(
     event: &ApiGatewayWebsocketProxyRequest,
 ) -> Response<Body> {
     let context = &event.request_context;
+    let request_id = context.request_id.as_deref();
     let result = match context.route_key.as_deref() {
         Some("$connect") => connect(app, relays, event).await,
         Some("$disconnect") => disconnect(app, relays, event).await,
         _ => message(app, connections, relays, event).await,
     };
     match result {
-        Ok(()) => json_response(StatusCode::OK, "application/json", &json!({})),
-        Err(problem) => problem_response(context.request_id.as_deref(), &problem),
+        Ok(()) => json_response(request_id, StatusCode::OK, "application/json", &json!({})),
+        Err(problem) => problem_response(request_id, &problem),
     }
 }
 

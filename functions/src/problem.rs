@@ -22,12 +22,126 @@ use containerlease_shared::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
+/// How a row of the table below says whether a problem may pass by itself.
+macro_rules! passes {
+    (passes) => {
+        true
+    };
+    (stays) => {
+        false
+    };
+}
+
+/// Makes [`Kind`] and what is known of each from one table, so that none can be left out.
+macro_rules! kinds {
+    ($($kind:ident = $status:ident, $name:literal, $course:ident, $summary:literal;)*) => {
+        /// A kind of problem: there is one for each `type`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Kind {
+            $(#[doc = $summary] $kind,)*
+        }
+
+        impl Kind {
+            /// All of them, in the order of their statuses.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The status of the answer.
+            pub const fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$kind => StatusCode::$status,)*
+                }
+            }
+
+            /// The last part of the problem's type.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+
+            /// Whether it may pass by itself, so that the same request may succeed later.
+            pub const fn may_pass(self) -> bool {
+                match self {
+                    $(Self::$kind => passes!($course),)*
+                }
+            }
+
+            /// When it is answered, in a sentence.
+            pub const fn summary(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $summary,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    InvalidBody = BAD_REQUEST, "invalid-body", stays,
+        "The body is not a JSON object.";
+    InvalidRequest = BAD_REQUEST, "invalid-request", stays,
+        "Fields of the body are wrong; `errors` names each with a sentence.";
+    InvalidLeaseId = BAD_REQUEST, "invalid-lease-id", stays,
+        "The id in the path cannot be a lease's.";
+    InvalidIdempotencyKey = BAD_REQUEST, "invalid-idempotency-key", stays,
+        "The `Idempotency-Key` cannot be one, or there are two.";
+    InvalidQuery = BAD_REQUEST, "invalid-query", stays,
+        "Parameters of the query are wrong; `errors` names each with a sentence.";
+    InvalidCursor = BAD_REQUEST, "invalid-cursor", stays,
+        "The log cursor is not one.";
+    InvalidLogView = BAD_REQUEST, "invalid-log-view", stays,
+        "The log's `tail`, `since`, `limit`, `level` or `search` cannot be used, or not together with `cursor`.";
+    ForeignOrigin = FORBIDDEN, "foreign-origin", stays,
+        "The request names another host, or comes from another site's page.";
+    UnknownCaller = FORBIDDEN, "unknown-caller", stays,
+        "An authorizer is there, and does not say who calls.";
+    LeaseNotFound = NOT_FOUND, "lease-not-found", stays,
+        "There is no such lease, or it is somebody else's.";
+    RouteNotFound = NOT_FOUND, "route-not-found", stays,
+        "There is nothing at this path.";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", stays,
+        "The path takes other methods; `Allow` names them.";
+    LeaseOver = CONFLICT, "lease-over", stays,
+        "The lease has ended, or is ending, or its program has.";
+    LeaseNotRunning = CONFLICT, "lease-not-running", passes,
+        "The lease is still being provisioned.";
+    LeaseContended = CONFLICT, "lease-contended", passes,
+        "Others changed the lease at the same moment.";
+    IdempotencyConflict = CONFLICT, "idempotency-conflict", stays,
+        "The `Idempotency-Key` was used for another request.";
+    ContainerPaused = CONFLICT, "container-paused", stays,
+        "The operator has paused the container, and nothing can be run in it.";
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", stays,
+        "The body is larger than is read.";
+    CannotRun = UNPROCESSABLE_ENTITY, "cannot-run", stays,
+        "The container could not be started as asked, or the command is not in it.";
+    WebsocketExpected = UPGRADE_REQUIRED, "websocket-expected", stays,
+        "The path opens a WebSocket, and the request does not.";
+    QuotaReached = TOO_MANY_REQUESTS, "quota-reached", passes,
+        "You hold as much as allowed; `full` says of what, `freesUpAt` until when.";
+    Internal = INTERNAL_SERVER_ERROR, "internal", stays,
+        "A fault of ours; the log knows more under the request id.";
+    EngineUnavailable = SERVICE_UNAVAILABLE, "engine-unavailable", passes,
+        "The Docker engine cannot be used; `/readyz` says why.";
+    StoreUnavailable = SERVICE_UNAVAILABLE, "store-unavailable", passes,
+        "The table cannot be used.";
+    HostFull = SERVICE_UNAVAILABLE, "host-full", passes,
+        "The Docker host has no room for the lease; `full` and `freesUpAt` as with `quota-reached`.";
+    ImageMissing = SERVICE_UNAVAILABLE, "image-missing", stays,
+        "The image is not on the Docker host.";
+}
+
+impl Kind {
+    /// The problem's `type`.
+    pub fn urn(self) -> String {
+        format!("urn:containerlease:problem:{}", self.name())
+    }
+}
+
 /// What went wrong, for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    pub status: StatusCode,
-    /// The last part of the problem's type.
-    pub name: &'static str,
+    pub kind: Kind,
     pub title: &'static str,
     /// A sentence that says what to do.
     pub detail: String,
@@ -40,15 +154,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(
-        status: StatusCode,
-        name: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
+    fn new(kind: Kind, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            status,
-            name,
+            kind,
             title,
             detail: detail.into(),
             retry_after: None,
@@ -75,8 +183,7 @@ impl Problem {
     /// The lease does not exist, or is somebody else's: nobody learns which.
     pub fn lease_not_found() -> Self {
         Self::new(
-            StatusCode::NOT_FOUND,
-            "lease-not-found",
+            Kind::LeaseNotFound,
             "There is no such lease",
             "It was purged, or its id is mistyped; GET /api/containers lists your leases.",
         )
@@ -85,8 +192,7 @@ impl Problem {
     /// The id in the path cannot be a lease's.
     pub fn invalid_id() -> Self {
         Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid-lease-id",
+            Kind::InvalidLeaseId,
             "This is not a lease id",
             "Use the id that POST /api/provision has answered; it looks like \
              0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c.",
@@ -96,8 +202,7 @@ impl Problem {
     /// The log cursor in the query is not one.
     pub fn invalid_cursor() -> Self {
         Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid-cursor",
+            Kind::InvalidCursor,
             "This is not a log cursor",
             "Use the cursor of an earlier log entry, unchanged, or leave it out.",
         )
@@ -106,8 +211,7 @@ impl Problem {
     /// A log's view cannot begin as it is asked to.
     pub fn invalid_log_view(why: &impl std::fmt::Display) -> Self {
         Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid-log-view",
+            Kind::InvalidLogView,
             "The log cannot be shown from there",
             why.to_string(),
         )
@@ -116,8 +220,7 @@ impl Problem {
     /// The name that the caller gave to the request cannot be one.
     pub fn invalid_idempotency_key() -> Self {
         Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid-idempotency-key",
+            Kind::InvalidIdempotencyKey,
             "This is not an idempotency key",
             "Send one Idempotency-Key of 1 to 255 visible ASCII characters without spaces, such \
              as a random UUID, or none.",
@@ -127,8 +230,7 @@ impl Problem {
     /// The parameters of a query are wrong.
     pub fn invalid_query(fields: &[FieldFault]) -> Self {
         Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid-query",
+            Kind::InvalidQuery,
             "Some parameters of the query are wrong",
             sentences(fields),
         )
@@ -138,8 +240,7 @@ impl Problem {
     /// The body is larger than is read.
     pub fn body_too_large() -> Self {
         Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body-too-large",
+            Kind::BodyTooLarge,
             "The body is too large",
             format!("Send at most {} KiB.", BODY_LIMIT / 1024),
         )
@@ -148,8 +249,7 @@ impl Problem {
     /// There is no such path.
     pub fn route_not_found() -> Self {
         Self::new(
-            StatusCode::NOT_FOUND,
-            "route-not-found",
+            Kind::RouteNotFound,
             "There is nothing at this path",
             "The API's paths begin with /api/containers, /api/provision and /api/images.",
         )
@@ -160,8 +260,7 @@ impl Problem {
         Self {
             allowed_methods: Some(allowed.into()),
             ..Self::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
+                Kind::MethodNotAllowed,
                 "This path does not take this method",
                 format!("Use {allowed}."),
             )
@@ -171,8 +270,7 @@ impl Problem {
     /// A plain request where a WebSocket is to be opened.
     pub fn websocket_expected() -> Self {
         Self::new(
-            StatusCode::UPGRADE_REQUIRED,
-            "websocket-expected",
+            Kind::WebsocketExpected,
             "This path opens a WebSocket",
             "Connect with a WebSocket client, such as new WebSocket(url) in a browser.",
         )
@@ -181,8 +279,7 @@ impl Problem {
     /// The request comes from a page or a name that is not this server's.
     pub fn foreign_origin() -> Self {
         Self::new(
-            StatusCode::FORBIDDEN,
-            "foreign-origin",
+            Kind::ForeignOrigin,
             "The request does not come from this server's own page",
             "Use the address that the server has printed, without a proxy or another name.",
         )
@@ -191,8 +288,7 @@ impl Problem {
     /// The caller cannot be told apart from others.
     pub fn unknown_caller() -> Self {
         Self::new(
-            StatusCode::FORBIDDEN,
-            "unknown-caller",
+            Kind::UnknownCaller,
             "The caller is not known",
             "Sign in again.",
         )
@@ -201,8 +297,7 @@ impl Problem {
     /// Something that nobody has thought of; the log knows more.
     pub fn internal() -> Self {
         Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
+            Kind::Internal,
             "Something went wrong on our side",
             "Try again; if it stays, ask the operator and name the request id.",
         )
@@ -210,8 +305,7 @@ impl Problem {
 
     fn store_unavailable() -> Self {
         Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "store-unavailable",
+            Kind::StoreUnavailable,
             "The leases cannot be read or written just now",
             "Try again in a moment; what was leased stays leased, and ends on time.",
         )
@@ -220,8 +314,7 @@ impl Problem {
 
     fn engine_unavailable() -> Self {
         Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "engine-unavailable",
+            Kind::EngineUnavailable,
             "The Docker engine cannot be used just now",
             "Nothing was leased; try again in a moment. GET /readyz tells the operator more.",
         )
@@ -243,14 +336,12 @@ impl Problem {
         };
         let problem = match shortage.whose {
             Whose::Owner => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "quota-reached",
+                Kind::QuotaReached,
                 "You hold as much as allowed",
                 format!("At most {short} at once; {advice}"),
             ),
             Whose::Host => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "host-full",
+                Kind::HostFull,
                 "The Docker host has no room for this lease",
                 format!("It has {short} for all leases together; {advice}"),
             ),
@@ -282,8 +373,7 @@ impl Problem {
 
     fn not_yet_running() -> Self {
         Self::new(
-            StatusCode::CONFLICT,
-            "lease-not-running",
+            Kind::LeaseNotRunning,
             "The lease's container does not run yet",
             "Try again when its state is running.",
         )
@@ -292,8 +382,7 @@ impl Problem {
 
     fn contended() -> Self {
         Self::new(
-            StatusCode::CONFLICT,
-            "lease-contended",
+            Kind::LeaseContended,
             "Others were changing the lease at the same moment",
             "Try again.",
         )
@@ -304,15 +393,11 @@ impl Problem {
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::NotAnObject(sentence) => Self::new(
-                StatusCode::BAD_REQUEST,
-                "invalid-body",
-                "The body cannot be read",
-                sentence,
-            ),
+            Refused::NotAnObject(sentence) => {
+                Self::new(Kind::InvalidBody, "The body cannot be read", sentence)
+            }
             Refused::Fields(fields) => Self::new(
-                StatusCode::BAD_REQUEST,
-                "invalid-request",
+                Kind::InvalidRequest,
                 "Some fields are wrong",
                 sentences(&fields),
             )
@@ -342,16 +427,14 @@ impl From<&HostError> for Problem {
         tracing::error!(%error, "the engine did not do what was asked");
         match error {
             HostError::ImageMissing { image } => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "image-missing",
+                Kind::ImageMissing,
                 "The image is not on the Docker host",
                 format!("Nothing was leased; the operator must pull {image} there first."),
             ),
             // The engine's sentence is about the caller's own command, but may name paths of
             // the host: the caller learns the kind of the fault only.
             HostError::CannotRun { .. } => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "cannot-run",
+                Kind::CannotRun,
                 "The container could not be started as asked",
                 "Nothing was leased; check that the command exists in the image, and the \
                  memory and CPU asked for.",
@@ -377,15 +460,13 @@ impl From<ProvisionError> for Problem {
         match error {
             ProvisionError::Full(shortage) => Self::full(&shortage, Time::now()),
             ProvisionError::KeyConflict => Self::new(
-                StatusCode::CONFLICT,
-                "idempotency-conflict",
+                Kind::IdempotencyConflict,
                 "This idempotency key was used for another request",
                 "Send another Idempotency-Key with another request; this one stands for its \
                  first request for a day.",
             ),
             ProvisionError::StillProvisioning => Self::new(
-                StatusCode::CONFLICT,
-                "lease-not-running",
+                Kind::LeaseNotRunning,
                 "The lease's container does not run yet",
                 "An earlier request with this Idempotency-Key is still at it; send it again.",
             )
@@ -395,8 +476,7 @@ impl From<ProvisionError> for Problem {
             ProvisionError::Host(error) => (&error).into(),
             ProvisionError::Store(error) => (&error).into(),
             ProvisionError::EndedMeanwhile => Self::new(
-                StatusCode::CONFLICT,
-                "lease-over",
+                Kind::LeaseOver,
                 "The lease was ended while it was being provisioned",
                 "Lease again.",
             ),
@@ -409,8 +489,7 @@ impl From<RenewError> for Problem {
         match error {
             RenewError::NotFound => Self::lease_not_found(),
             RenewError::Refused(RenewRefused::Over) => Self::new(
-                StatusCode::CONFLICT,
-                "lease-over",
+                Kind::LeaseOver,
                 "The lease is over",
                 "It cannot be renewed any more; lease again.",
             ),
@@ -437,20 +516,17 @@ impl From<InsideError> for Problem {
             InsideError::NotFound => Self::lease_not_found(),
             InsideError::NotYetRunning => Self::not_yet_running(),
             InsideError::Over => Self::new(
-                StatusCode::CONFLICT,
-                "lease-over",
+                Kind::LeaseOver,
                 "The lease is over",
                 "Its container is gone, or goes; lease again.",
             ),
             InsideError::Stopped => Self::new(
-                StatusCode::CONFLICT,
-                "lease-over",
+                Kind::LeaseOver,
                 "The lease's program has ended",
                 "The lease ends with it; GET /api/containers/{id}/logs has its last lines.",
             ),
             InsideError::Paused => Self::new(
-                StatusCode::CONFLICT,
-                "container-paused",
+                Kind::ContainerPaused,
                 "The container is paused",
                 "Nothing can be run in it until the operator has unpaused it.",
             ),
@@ -458,8 +534,7 @@ impl From<InsideError> for Problem {
             InsideError::CannotRun(message) => {
                 tracing::info!(message, "a command cannot be run");
                 Self::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "cannot-run",
+                    Kind::CannotRun,
                     "The command could not be run as asked",
                     "Check that the program exists in the image and may be executed, and that \
                      the container is not at its limit of processes.",

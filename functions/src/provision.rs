@@ -2,7 +2,7 @@
 //! `Idempotency-Key` before.
 
 use containerlease_shared::{idempotency::IdempotencyKey, provision, request, time::Time};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 
 use crate::{
@@ -12,10 +12,17 @@ use crate::{
     view::Provisioned,
 };
 
-/// Answers 201 with the lease, once its container runs.
+/// Answers 201 with the lease and its path, once its container runs.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let result = provisioned(app, &request).await;
-    answer(&request, StatusCode::CREATED, result)
+    let id = result.as_ref().ok().map(|container| container.id);
+    let mut response = answer(&request, StatusCode::CREATED, result);
+    if let Some(id) = id
+        && let Ok(path) = HeaderValue::try_from(format!("/api/containers/{id}"))
+    {
+        response.headers_mut().insert(header::LOCATION, path);
+    }
+    response
 }
 
 async fn provisioned(app: &App, request: &Request) -> Result<Provisioned, Problem> {

@@ -37,7 +37,7 @@ pub fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), 
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let (id, functions): (Option<&str>, &[(Method, Function)]) = match segments.as_slice() {
         ["api", "provision"] => (None, &[(Method::POST, Function::Provision)]),
-        ["api", "containers" | "images"] | ["healthz" | "readyz"] => {
+        ["api", "containers" | "images" | "openapi.json"] | ["healthz" | "readyz"] => {
             (None, &[(Method::GET, Function::List)])
         }
         ["api", "containers", id] => (
@@ -70,7 +70,11 @@ mod tests {
 
     #[test]
     fn a_path_with_another_method_is_told_which_it_takes() {
-        let refused = |method, path| route(&method, path).err().map(|p| (p.name, p.detail));
+        let refused = |method, path| {
+            route(&method, path)
+                .err()
+                .map(|p| (p.kind.name(), p.detail))
+        };
         assert!(refused(Method::POST, "/api/provision").is_none());
         assert_eq!(
             refused(Method::GET, "/api/provision"),

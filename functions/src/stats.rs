@@ -3,6 +3,7 @@
 use containerlease_shared::{stats, time::Time};
 use lambda_http::Request;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     answer::{lease_id, owner},
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// What a container uses: numbers with their units in their names.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Stats {
     read_at: Time,
@@ -21,9 +22,9 @@ pub(crate) struct Stats {
     processes: Processes,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Cpu {
+pub(crate) struct Cpu {
     /// Since the container's start.
     used_nanoseconds: u64,
     /// Of one CPU, over the last `measuredMilliseconds`.
@@ -34,25 +35,26 @@ struct Cpu {
     measured_milliseconds: u64,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Memory {
+pub(crate) struct Memory {
     used_bytes: u64,
     limit_bytes: u64,
 }
 
 /// Since the container's start.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Network {
+pub(crate) struct Network {
     received_bytes: u64,
     sent_bytes: u64,
 }
 
 /// Processes and threads.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Processes {
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct Processes {
     count: u64,
+    #[schema(required)]
     limit: Option<u64>,
 }
 

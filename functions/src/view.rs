@@ -1,6 +1,6 @@
 //! The JSON of a lease and of the catalogue, as the API's callers see them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use containerlease_shared::{
     catalogue::{Catalogue, ImageType, Port, Preset, Range},
@@ -8,22 +8,24 @@ use containerlease_shared::{
     names::LeaseId,
     renew,
     request::{DEFAULT_MINUTES, SHORTEST_MINUTES, list::Cursor},
-    settings::Policy,
     time::Time,
     webhook::{DeliveryState, Event, Notification, Secret},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A lease. `env`, `command` and the URL of notifications are not part of it: they may hold
 /// secrets.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
     pub id: LeaseId,
     pub image_type: ImageType,
+    #[schema(required)]
     pub name: Option<String>,
     pub labels: BTreeMap<String, String>,
     /// The image that runs; before it does, none.
+    #[schema(required)]
     pub image: Option<String>,
     pub stand_in: bool,
     pub state: StateName,
@@ -31,6 +33,7 @@ pub struct Container {
     pub expiry_time: Time,
     /// The time that no renewal can pass.
     pub maximum_expiry_time: Time,
+    #[schema(required)]
     pub started_at: Option<Time>,
     /// Thousandths of a CPU.
     pub cpu_milli: u32,
@@ -39,14 +42,16 @@ pub struct Container {
     pub memory_mb: u32,
     pub ports: Vec<ContainerPort>,
     /// Why it ends or has ended.
+    #[schema(required)]
     pub reason: Option<Reason>,
     /// How often somebody has set out to end it.
     pub attempts: u32,
+    #[schema(required)]
     pub receipt: Option<Receipt>,
 }
 
 /// A lease that was provisioned. It is the one answer that has the secret.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Provisioned {
     #[serde(flatten)]
@@ -57,7 +62,7 @@ pub struct Provisioned {
 }
 
 /// A lease by itself, with what its owner was told of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct One {
     #[serde(flatten)]
     pub container: Container,
@@ -65,7 +70,7 @@ pub struct One {
 }
 
 /// What an owner is told of a lease, and how far that has come.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotificationView {
     /// What the receiver knows it by.
@@ -82,13 +87,14 @@ pub struct NotificationView {
 }
 
 /// A port of a container and where it can be reached.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerPort {
     #[serde(flatten)]
     pub port: Port,
     pub host: String,
     pub host_port: u16,
+    #[schema(required)]
     pub url: Option<String>,
 }
 
@@ -103,15 +109,16 @@ pub struct Timed<T> {
 
 /// Leases of an owner: those that have not ended, oldest first, or a page of the history,
 /// newest first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Containers {
     pub containers: Vec<Container>,
     /// Where the next page of the history begins; none where there is none.
+    #[schema(required)]
     pub cursor: Option<Cursor>,
 }
 
 /// A lease that was renewed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Renewed {
     #[serde(flatten)]
     pub container: Container,
@@ -119,7 +126,7 @@ pub struct Renewed {
 }
 
 /// What a renewal has given.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Granted {
     /// Whole seconds from the renewal to the lease's end.
@@ -131,7 +138,7 @@ pub struct Granted {
 }
 
 /// The catalogue.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Images {
     pub images: Vec<ImageView>,
@@ -139,12 +146,13 @@ pub struct Images {
 }
 
 /// One kind of container.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageView {
     pub image_type: ImageType,
     pub description: String,
     pub image: String,
+    #[schema(required)]
     pub command: Option<Vec<String>>,
     pub ports: Vec<Port>,
     pub cpu_milli: Range,
@@ -154,7 +162,7 @@ pub struct ImageView {
 }
 
 /// How long a lease may be.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Minutes {
     pub default: u64,
     pub minimum: u64,
@@ -255,9 +263,9 @@ impl From<&containerlease_shared::lease::PublishedPort> for ContainerPort {
 }
 
 impl Images {
-    /// The catalogue under the operator's rules.
-    pub fn new(catalogue: &Catalogue, policy: &Policy) -> Self {
-        let maximum = policy.longest_lease.as_secs() / 60;
+    /// The catalogue, and how long a lease may be at most by the operator's rules.
+    pub fn new(catalogue: &Catalogue, longest: Duration) -> Self {
+        let maximum = longest.as_secs() / 60;
         Self {
             images: catalogue
                 .images()

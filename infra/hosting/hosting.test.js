@@ -123,7 +123,8 @@ test("problems have the words of functions/src/problem.rs", () => {
   const source = read("functions", "src", "problem.rs").replace(/\\\n\s+/g, "");
   for (const path of ["/ws/logs/x", "/ws/"]) {
     const { type, title, detail, status } = problemOf(logsPath(path));
-    assert.ok(source.includes(`"${type.split(":").pop()}",\n            "${title}"`), title);
+    const kind = type.split(":").pop().replace(/(?:^|-)(\w)/g, (_, letter) => letter.toUpperCase());
+    assert.ok(source.includes(`Kind::${kind},\n            "${title}"`), title);
     if (status === 400) assert.ok(source.includes(`"${detail}"`), detail);
   }
 });

@@ -535,6 +535,7 @@ class Routes:
             ("/healthz", "status"),
             ("/readyz", "engine"),
             ("/api/images", "images"),
+            ("/api/openapi.json", "openapi"),
             ("/api/containers", "containers"),
         ]:
             check(f"start-api: GET {path}", lambda path=path, field=field: self.reads(path, field))

@@ -6,6 +6,7 @@
 //! one that does only becomes slower.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     lease::{Lease, State},
@@ -22,7 +23,7 @@ pub const CPU_OVERCOMMIT: u32 = 8;
 const MEMORY_PERCENT: u64 = 90;
 
 /// Something of which there is only so much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub enum Resource {
     #[serde(rename = "leases")]
     Leases,

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// All that may be leased, in the order in which it is shown.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -47,18 +48,19 @@ pub struct Image {
 }
 
 /// A port of a container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Port {
     pub container_port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
     /// The scheme of a URL at which it can be reached, where one makes sense.
+    #[schema(required)]
     pub scheme: Option<String>,
 }
 
 /// What is given when nothing is asked for, and the most that may be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
     pub default: u32,
@@ -66,7 +68,7 @@ pub struct Range {
 }
 
 /// A size with a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Preset {
     pub name: String,
@@ -78,8 +80,9 @@ pub struct Preset {
 }
 
 /// The name of an image in the catalogue, such as `redis`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(example = "redis")]
 pub struct ImageType(String);
 
 impl Catalogue {

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use crate::{
     catalogue::{ImageType, Port},
@@ -111,18 +112,21 @@ pub struct Ending {
 }
 
 /// Why a lease ended, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
     pub reason: Reason,
     pub requested_at: Time,
     /// When the container was seen stopped; none where none was there to stop.
+    #[schema(required)]
     pub stopped_at: Option<Time>,
     /// When the container was seen to be gone.
     pub removed_at: Time,
     pub attempts: u32,
     /// Milliseconds from `expiresAt` to `removedAt`; only where the lease expired.
+    #[schema(required)]
     pub overshoot_ms: Option<i64>,
+    #[schema(required)]
     pub exit_code: Option<i64>,
     /// The end of its log, where its program ended by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -143,7 +147,7 @@ pub struct Gone {
 }
 
 /// Why a lease ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
     /// Its time was over.
@@ -161,8 +165,9 @@ pub enum Reason {
 }
 
 /// A state without its fields, as the table and the API name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = State)]
 pub enum StateName {
     Provisioning,
     Running,

@@ -19,10 +19,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 pub use kept::{KEPT_LINES, KEPT_PIECES, Keeper, KeptLog};
 pub use level::Level;
-pub use page::{Filling, NotAQuery, PAGE_LIMIT, Page, Query};
+pub use page::{Filling, NotAQuery, PAGE_DEFAULT, PAGE_LIMIT, Page, Query, SEARCH_LIMIT};
 pub use start::{NotAStart, Start, TAIL_LIMIT, Tail};
 
 /// The longest line that is kept whole, in bytes; of a longer one this much is kept.
@@ -41,10 +42,12 @@ const TEXTS_COMPARED: usize = 32;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// One line of a container's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LogEntry)]
 pub struct Entry {
     /// When the engine received it: RFC 3339 in UTC with nine decimals.
+    #[schema(format = DateTime)]
     pub timestamp: String,
     /// What the line itself says of its level; info where it says nothing.
     pub level: Level,
@@ -53,11 +56,14 @@ pub struct Entry {
     pub stream: Stream,
     /// Whether the line was longer than is kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
     pub truncated: bool,
     /// Whether it holds U+FFFD, which stands for bytes that are no UTF-8.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
     pub replaced: bool,
     /// Where to go on after this line.
+    #[schema(value_type = String, example = "1795512600123456789.0_0")]
     pub cursor: Cursor,
     /// The line's own place in its stream.
     #[serde(skip)]
@@ -65,8 +71,9 @@ pub struct Entry {
 }
 
 /// Where a line was written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = LogStream)]
 pub enum Stream {
     Stdout,
     Stderr,

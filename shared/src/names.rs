@@ -7,10 +7,17 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 /// A lease's id: a UUID of version 7 in its canonical lower-case form, so that ids sort by
 /// the time of their making.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(
+    value_type = String,
+    format = "uuid",
+    pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$",
+    example = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c"
+)]
 pub struct LeaseId(uuid::Uuid);
 
 /// The text is not a lease id.

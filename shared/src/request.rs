@@ -4,7 +4,7 @@
 //! a request field by field. What it returns is checked; nothing deeper checks again.
 //! [`list`] does the same for the query of a list.
 
-mod exec;
+pub mod exec;
 pub mod list;
 mod notify;
 
@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 pub use exec::Exec;
 pub use notify::Notify;
@@ -31,21 +32,21 @@ pub const SHORTEST_MINUTES: u64 = 1;
 /// The duration that the dashboard offers first, in minutes.
 pub const DEFAULT_MINUTES: u64 = 15;
 
-const NAME_LENGTH: usize = 63;
-const COMMAND_PARTS: usize = 64;
-const COMMAND_BYTES: usize = 8 * 1024;
-const ENV_ENTRIES: usize = 64;
-const ENV_BYTES: usize = 16 * 1024;
-const LABELS: usize = 16;
-const LABEL_KEY_LENGTH: usize = 63;
-const LABEL_VALUE_LENGTH: usize = 255;
-const PORTS: usize = 16;
-const SCHEME_LENGTH: usize = 32;
+pub const NAME_LENGTH: usize = 63;
+pub const COMMAND_PARTS: usize = 64;
+pub const COMMAND_BYTES: usize = 8 * 1024;
+pub const ENV_ENTRIES: usize = 64;
+pub const ENV_BYTES: usize = 16 * 1024;
+pub const LABELS: usize = 16;
+pub const LABEL_KEY_LENGTH: usize = 63;
+pub const LABEL_VALUE_LENGTH: usize = 255;
+pub const PORTS: usize = 16;
+pub const SCHEME_LENGTH: usize = 32;
 /// A URL with one of these would be a program to a browser.
-const NO_SCHEMES: [&str; 3] = ["data", "javascript", "vbscript"];
-const LEAST_CPU_MILLI: u32 = 10;
+pub const NO_SCHEMES: [&str; 3] = ["data", "javascript", "vbscript"];
+pub const LEAST_CPU_MILLI: u32 = 10;
 /// The engine itself refuses less than this.
-const LEAST_MEMORY_MB: u32 = 6;
+pub const LEAST_MEMORY_MB: u32 = 6;
 
 /// A checked `POST /api/provision`.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,8 +102,9 @@ pub enum Refused {
 }
 
 /// What is wrong with one field, as a sentence for the caller.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldFault {
+    /// The field of the body, or the parameter of the query.
     pub field: String,
     pub detail: String,
 }

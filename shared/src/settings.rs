@@ -73,6 +73,9 @@ pub struct Settings {
     pub connections_endpoint: Option<String>,
 }
 
+/// The greatest lifetime of a lease where the operator says nothing, in minutes.
+pub const LONGEST_MINUTES: u64 = 1440;
+
 /// The rules that an operator sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -174,7 +177,7 @@ impl Settings {
             policy: Policy {
                 longest_lease: minutes(read.number(
                     "CONTAINERLEASE_MAX_MINUTES",
-                    1440,
+                    LONGEST_MINUTES,
                     1..=525_600,
                 )?),
                 leases_per_owner: read.number("CONTAINERLEASE_MAX_LEASES", 20, 1..=100_000)?,

@@ -6,12 +6,14 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
 
 /// A point in time in UTC, as milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// It is written as RFC 3339 with exactly three decimals (`2026-11-24T09:30:00.000Z`), so
 /// that its text sorts as the time does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:00.000Z")]
 pub struct Time(i64);
 
 impl Time {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use containerlease_functions::list;
 use containerlease_testkit::{Bench, Fault, Plan, events::Event};
 use serde_json::{Value, json};
 
@@ -116,6 +117,29 @@ async fn health_needs_nothing_and_readiness_everything() {
 
     let health = Event::saved("healthz").list(&bench.app).await;
     assert_eq!((health.status, &health.body["status"]), (200, &json!("ok")));
+}
+
+#[tokio::test]
+async fn the_description_is_sent_once_to_a_caller_who_keeps_it() {
+    let bench = Plan::default().without_engine().build().await;
+    let answer = Event::saved("openapi").list(&bench.app).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert_eq!(answer.headers["cache-control"], "public, max-age=300");
+    assert_eq!(answer.body["openapi"], "3.1.0");
+    let tag = answer.headers["etag"].to_str().unwrap();
+    for (known, status) in [
+        (tag.to_owned(), 304),
+        (format!("\"other\", W/{tag}"), 304),
+        ("\"other\"".to_owned(), 200),
+        (String::new(), 200),
+    ] {
+        let event = Event::saved("openapi").header("if-none-match", &known);
+        let response = list::handle(&bench.app, event.request()).await;
+        assert_eq!(response.status(), status, "{known}");
+        assert_eq!(response.headers()["etag"], tag, "{known}");
+        assert_eq!(response.body().is_empty(), status == 304, "{known}");
+    }
 }
 
 #[tokio::test]

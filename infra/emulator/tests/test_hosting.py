@@ -58,6 +58,8 @@ def test_what_the_page_needs_is_kept_for_good(page):
 def test_the_api_answers_at_the_same_address(page):
     status, _, text = page("/api/images")
     assert status == 200 and json.loads(text)["images"]
+    status, _, text = page("/api/openapi.json")
+    assert status == 200 and json.loads(text)["openapi"]
     status, headers, text = page("/api/containers/not-an-id")
     assert status == 400 and headers["content-type"] == "application/problem+json"
     assert json.loads(text)["type"].endswith("invalid-lease-id")

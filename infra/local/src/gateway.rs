@@ -134,11 +134,7 @@ async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
     };
     // A problem names the request, and under this name what went wrong is in the log.
     let span = tracing::info_span!("request", id = request_id);
-    let mut response = response_of(function.call(&gateway.app, request).instrument(span).await);
-    if let Ok(id) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert("x-request-id", id);
-    }
-    response
+    response_of(function.call(&gateway.app, request).instrument(span).await)
 }
 
 /// Reads a body; none where it is larger than is taken. It is read to its end all the same,
@@ -209,6 +205,9 @@ async fn refuse_foreigners(
     if gateway.is_addressed_by(&request) {
         next.run(request).await
     } else {
-        response_of(problem_response(None, &Problem::foreign_origin()))
+        refused(
+            &uuid::Uuid::now_v7().to_string(),
+            &Problem::foreign_origin(),
+        )
     }
 }

@@ -6,10 +6,12 @@
 //! came on stderr is a matter of its stream.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How much a line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = LogLevel)]
 pub enum Level {
     Trace,
     Debug,

@@ -12,13 +12,14 @@ use crate::time::Time;
 /// The most lines of a page.
 pub const PAGE_LIMIT: u32 = 1_000;
 
-const DEFAULT_LIMIT: u32 = 100;
+/// The lines of a page where nobody says how many.
+pub const PAGE_DEFAULT: u32 = 100;
 
 /// How many bytes of lines make a page full, as JSON.
 const PAGE_BYTES: usize = 1024 * 1024;
 
 /// The longest text that can be searched for, in characters.
-const SEARCH_LIMIT: usize = 200;
+pub const SEARCH_LIMIT: usize = 200;
 
 /// Which lines a caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl Query {
         let given = |name| parameter(name).filter(|text| !text.is_empty());
         let start = Start::parse(given("cursor"), given("tail"), given("since"), now)?;
         let limit = match given("limit") {
-            None => DEFAULT_LIMIT,
+            None => PAGE_DEFAULT,
             Some(text) => start::number(text)
                 .filter(|limit| (1..=PAGE_LIMIT).contains(limit))
                 .ok_or(NotAQuery::Limit)?,

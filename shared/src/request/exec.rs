@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::{Fields, Refused, kind};
 
 /// How long a command may take, in seconds. API Gateway waits for an answer for 29 s.
-const SHORTEST_SECONDS: u64 = 1;
-const LONGEST_SECONDS: u64 = 25;
-const DEFAULT_SECONDS: u64 = 10;
+pub const SHORTEST_SECONDS: u64 = 1;
+pub const LONGEST_SECONDS: u64 = 25;
+pub const DEFAULT_SECONDS: u64 = 10;
 
 /// How much a command may be given to read, in bytes.
-const STDIN_BYTES: usize = 32 * 1024;
+pub const STDIN_BYTES: usize = 32 * 1024;
 
 /// A checked `POST /api/containers/{id}/exec`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::{FieldFault, LABELS, is_label_key, quoted};
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 pub const LONGEST_PAGE: usize = 100;
 
 /// How many leases a page holds where nobody says.
-const PAGE: usize = 50;
+pub const PAGE: usize = 50;
 
 /// A checked query of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,13 @@ pub struct PageAsked {
 }
 
 /// Where a page of the history ended: at this lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(
+    as = HistoryCursor,
+    value_type = String,
+    pattern = "^[0-9a-f]{12}7[0-9a-f]{19}$",
+    example = "0193b6e08d5c7cc39b1e3f6f3d2a4b5c"
+)]
 pub struct Cursor(pub LeaseId);
 
 /// The text is no cursor of a list.

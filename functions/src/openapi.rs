@@ -1,0 +1,514 @@
+//! The description of the HTTP API, in OpenAPI 3.1.
+//!
+//! [`document`] makes it from the types that are sent, the constants by which is parsed what
+//! arrives, and the table of [`operations`]. It is made by `make openapi`, is kept as
+//! `docs/openapi.json`, and is served from there: a function has none of this at run time.
+//!
+//! A new field of a request is a line in [`requests`]; of an answer, a field of its type. A
+//! new route is a line of the table here.
+
+mod answers;
+mod requests;
+
+use http::Method;
+use serde::Serialize as _;
+use serde_json::{Map, Serializer, Value, json, ser::PrettyFormatter};
+
+use crate::problem::Kind;
+use answers::Answer;
+
+/// The description as it is kept, which is what is served.
+pub const KEPT: &str = include_str!("../../docs/openapi.json");
+
+/// The description, made anew.
+pub fn document() -> String {
+    let mut paths = Map::new();
+    for operation in operations() {
+        let of_path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        let method = operation.method.as_str().to_lowercase();
+        of_path[method] = operation.described();
+    }
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ContainerLease",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Leases containers for a limited time. When a lease ends its \
+                container is gone, to the second, and a receipt says why.\n\nTimes are RFC 3339 \
+                in UTC. Errors are RFC 9457 with a stable `type`; docs/problems.md has a page \
+                of each. The live log is a WebSocket at `/ws/logs/{id}`, which OpenAPI has no \
+                words for; docs/logs.md has its protocol.\n\nWhat is described as at most \
+                something is so where the operator has set nothing else.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [],
+        "tags": [
+            {"name": "leases", "description": "Making, prolonging and ending leases."},
+            {"name": "inside", "description": "What goes on inside a lease's container."},
+            {"name": "service", "description": "What may be leased, and whether it can be now."},
+        ],
+        "paths": paths,
+        "components": {
+            "headers": answers::shared_headers(),
+            "responses": answers::shared_responses(),
+            "schemas": schemas(),
+        },
+    });
+    // A line for each value shows what a change changes; little indent keeps it small.
+    let mut text = Vec::new();
+    let lines = PrettyFormatter::with_indent(b" ");
+    document
+        .serialize(&mut Serializer::with_formatter(&mut text, lines))
+        .expect("it is made of texts and numbers");
+    text.push(b'\n');
+    String::from_utf8(text).expect("JSON is UTF-8")
+}
+
+/// An operation of the API.
+struct Operation {
+    id: &'static str,
+    method: Method,
+    path: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    description: &'static str,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answers: Vec<Answer>,
+    problems: &'static [Kind],
+}
+
+/// Every operation of the API; `routes.rs` has the functions that answer them.
+fn operations() -> Vec<Operation> {
+    use Kind::{
+        BodyTooLarge, CannotRun, ContainerPaused, EngineUnavailable, HostFull, IdempotencyConflict,
+        ImageMissing, InvalidBody, InvalidCursor, InvalidIdempotencyKey, InvalidLeaseId,
+        InvalidLogView, InvalidQuery, InvalidRequest, LeaseContended, LeaseNotFound,
+        LeaseNotRunning, LeaseOver, QuotaReached, StoreUnavailable,
+    };
+    vec![
+        Operation {
+            id: "provision",
+            method: Method::POST,
+            path: "/api/provision",
+            tag: "leases",
+            summary: "Lease a container",
+            description: "Answers once the container runs. With an `Idempotency-Key` it is \
+                carried out once in 24 hours, however often it is sent.",
+            parameters: vec![requests::idempotency_key()],
+            body: Some(requests::body(
+                "Provision",
+                &[
+                    json!({"imageType": "redis", "durationMinutes": 30}),
+                    json!({
+                        "imageType": "alpine", "durationMinutes": 5, "preset": "small",
+                        "name": "nightly import", "labels": {"team": "search"},
+                        "env": {"GREETING": "hello"}, "command": ["sh", "-c", "sleep 60"],
+                        "ports": [8080, {"containerPort": 9000, "scheme": "http"}],
+                    }),
+                ],
+            )),
+            answers: vec![
+                Answer::timed(201, "The lease; its container runs.", "Container")
+                    .example(answers::container())
+                    .header("Location", answers::location())
+                    .links_of("$response.body#/id"),
+            ],
+            problems: &[
+                InvalidBody,
+                InvalidRequest,
+                InvalidIdempotencyKey,
+                LeaseNotFound,
+                LeaseOver,
+                LeaseNotRunning,
+                LeaseContended,
+                IdempotencyConflict,
+                BodyTooLarge,
+                CannotRun,
+                QuotaReached,
+                EngineUnavailable,
+                StoreUnavailable,
+                HostFull,
+                ImageMissing,
+            ],
+        },
+        Operation {
+            id: "listContainers",
+            method: Method::GET,
+            path: "/api/containers",
+            tag: "leases",
+            summary: "List leases, or page through their history",
+            description: "Without `state` those that have not ended, oldest first. With \
+                `state=ended` or `state=all` the history, newest first, page by page; only it \
+                takes `limit` and `cursor`. A page may hold fewer than `limit`, even none, while \
+                there is a cursor.",
+            parameters: requests::of_list(),
+            body: None,
+            answers: vec![
+                Answer::timed(200, "Leases.", "Containers")
+                    .example(answers::containers())
+                    .links_of("$response.body#/containers/0/id")
+                    .next_page(
+                        "listContainers",
+                        json!({"state": "all", "cursor": "$response.body#/cursor"}),
+                    ),
+            ],
+            problems: &[InvalidQuery, StoreUnavailable],
+        },
+        Operation {
+            id: "getContainer",
+            method: Method::GET,
+            path: "/api/containers/{id}",
+            tag: "leases",
+            summary: "Look at a lease",
+            description: "With its receipt once it has ended, for as long as it is kept.",
+            parameters: vec![requests::lease_id()],
+            body: None,
+            answers: vec![
+                Answer::timed(200, "The lease.", "Container").example(answers::ended_container()),
+            ],
+            problems: &[InvalidLeaseId, LeaseNotFound, StoreUnavailable],
+        },
+        Operation {
+            id: "renewContainer",
+            method: Method::POST,
+            path: "/api/containers/{id}/renew",
+            tag: "leases",
+            summary: "Prolong a lease",
+            description: "Its end becomes the asked time from now, at most \
+                `maximumExpiryTime`, and never sooner than it was.",
+            parameters: vec![requests::lease_id()],
+            body: Some(requests::body("Renew", &[json!({"durationMinutes": 30})])),
+            answers: vec![
+                Answer::timed(200, "The lease, and what was granted.", "Renewed")
+                    .example(answers::renewed())
+                    .links_of("$response.body#/id"),
+            ],
+            problems: &[
+                InvalidBody,
+                InvalidRequest,
+                InvalidLeaseId,
+                LeaseNotFound,
+                LeaseOver,
+                LeaseNotRunning,
+                LeaseContended,
+                BodyTooLarge,
+                StoreUnavailable,
+            ],
+        },
+        Operation {
+            id: "deleteContainer",
+            method: Method::DELETE,
+            path: "/api/containers/{id}",
+            tag: "leases",
+            summary: "End a lease",
+            description: "It is accepted in every state. A lease that has ended stays to be \
+                looked at, with its receipt.",
+            parameters: vec![requests::lease_id()],
+            body: None,
+            answers: vec![
+                Answer::timed(200, "The container is gone.", "Deleted")
+                    .example(json!({"success": true, "state": "ended"})),
+                Answer::timed(
+                    202,
+                    "The end is decided, and the reaper will finish it.",
+                    "Deleted",
+                )
+                .example(json!({"success": true, "state": "ending"})),
+            ],
+            problems: &[
+                InvalidLeaseId,
+                LeaseNotFound,
+                LeaseContended,
+                StoreUnavailable,
+            ],
+        },
+        Operation {
+            id: "execInContainer",
+            method: Method::POST,
+            path: "/api/containers/{id}/exec",
+            tag: "inside",
+            summary: "Run a command in a lease's container",
+            description: "Answers 200 whatever the exit code. When its time is over the command \
+                is killed with all its children.",
+            parameters: vec![requests::lease_id()],
+            body: Some(requests::body(
+                "Exec",
+                &[
+                    json!({"command": ["cat", "/etc/os-release"]}),
+                    json!({"command": ["cat"], "stdin": "hello\n", "timeoutSeconds": 5}),
+                ],
+            )),
+            answers: vec![
+                Answer::timed(200, "What has become of the command.", "Executed")
+                    .example(answers::executed()),
+            ],
+            problems: &[
+                InvalidBody,
+                InvalidRequest,
+                InvalidLeaseId,
+                LeaseNotFound,
+                LeaseOver,
+                LeaseNotRunning,
+                ContainerPaused,
+                BodyTooLarge,
+                CannotRun,
+                EngineUnavailable,
+                StoreUnavailable,
+            ],
+        },
+        Operation {
+            id: "getStats",
+            method: Method::GET,
+            path: "/api/containers/{id}/stats",
+            tag: "inside",
+            summary: "See what a lease uses",
+            description: "It takes the half second over which the CPU is measured.",
+            parameters: vec![requests::lease_id()],
+            body: None,
+            answers: vec![
+                Answer::timed(200, "What its container uses.", "Stats").example(answers::stats()),
+            ],
+            problems: &[
+                InvalidLeaseId,
+                LeaseNotFound,
+                LeaseOver,
+                LeaseNotRunning,
+                ContainerPaused,
+                EngineUnavailable,
+                StoreUnavailable,
+            ],
+        },
+        Operation {
+            id: "getLog",
+            method: Method::GET,
+            path: "/api/containers/{id}/logs",
+            tag: "inside",
+            summary: "Read a part of a lease's log",
+            description: "Give either `cursor`, which says where to go on, or `tail` and \
+                `since`. Also after the lease's end, for as long as it is kept.",
+            parameters: requests::of_log(),
+            body: None,
+            answers: vec![
+                Answer::timed(200, "Lines, and where to go on.", "LogPage")
+                    .example(answers::log_page())
+                    .next_page(
+                        "getLog",
+                        json!({"id": "$request.path.id", "cursor": "$response.body#/cursor"}),
+                    ),
+            ],
+            problems: &[
+                InvalidLeaseId,
+                InvalidQuery,
+                InvalidCursor,
+                InvalidLogView,
+                LeaseNotFound,
+                EngineUnavailable,
+                StoreUnavailable,
+            ],
+        },
+        Operation {
+            id: "listImages",
+            method: Method::GET,
+            path: "/api/images",
+            tag: "service",
+            summary: "See what may be leased",
+            description: "With the limits, the sizes and the operator's bounds of a duration.",
+            parameters: vec![],
+            body: None,
+            answers: vec![
+                Answer::timed(200, "The catalogue.", "Images").example(answers::images()),
+            ],
+            problems: &[],
+        },
+        Operation {
+            id: "getDescription",
+            method: Method::GET,
+            path: "/api/openapi.json",
+            tag: "service",
+            summary: "Read this description",
+            description: "It changes only with a new version of the server.",
+            parameters: vec![requests::if_none_match()],
+            body: None,
+            answers: vec![
+                Answer::plain(200, "The description.", json!({"type": "object"})).header(
+                    "ETag",
+                    json!({"required": true, "schema": {"type": "string"}}),
+                ),
+                Answer::empty(304, "It is as it was under that `ETag`."),
+            ],
+            problems: &[],
+        },
+        Operation {
+            id: "getHealth",
+            method: Method::GET,
+            path: "/healthz",
+            tag: "service",
+            summary: "See whether the process answers",
+            description: "It asks no other part.",
+            parameters: vec![],
+            body: None,
+            answers: vec![
+                Answer::timed(200, "It answers.", "Health").example(json!({"status": "ok"})),
+            ],
+            problems: &[],
+        },
+        Operation {
+            id: "getReadiness",
+            method: Method::GET,
+            path: "/readyz",
+            tag: "service",
+            summary: "See whether leases can be made now",
+            description: "Asks the table and the engine.",
+            parameters: vec![],
+            body: None,
+            answers: vec![
+                Answer::plain(200, "They can.", answers::reference("Readiness")).example(json!({
+                    "status": "ready", "table": {"state": "ok"}, "engine": {"state": "ok"},
+                })),
+                Answer::plain(503, "They cannot.", answers::reference("Readiness")).example(
+                    json!({
+                        "status": "unready",
+                        "table": {"state": "ok"},
+                        "engine": {"state": "error", "detail": "The engine cannot be reached."},
+                    }),
+                ),
+            ],
+            problems: &[],
+        },
+    ]
+}
+
+impl Operation {
+    fn described(self) -> Value {
+        let mut responses = answers::problems(self.problems);
+        for answer in self.answers {
+            responses.insert(answer.status.to_string(), answer.described());
+        }
+        let mut described = json!({
+            "operationId": self.id,
+            "tags": [self.tag],
+            "summary": self.summary,
+            "description": self.description,
+            "responses": responses,
+        });
+        if !self.parameters.is_empty() {
+            described["parameters"] = Value::from(self.parameters);
+        }
+        if let Some(body) = self.body {
+            described["requestBody"] = body;
+        }
+        described
+    }
+}
+
+/// All schemas that have a name.
+fn schemas() -> Map<String, Value> {
+    let mut schemas = answers::schemas();
+    schemas.extend(requests::schemas());
+    schemas
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::routes::route;
+
+    #[test]
+    fn what_is_kept_is_what_is_made() {
+        assert!(
+            document() == KEPT,
+            "docs/openapi.json is not what the types say; run `make openapi`"
+        );
+    }
+
+    #[test]
+    fn every_operation_is_routed_and_every_route_is_described() {
+        let described: Vec<_> = operations()
+            .into_iter()
+            .map(|operation| (operation.method, operation.path))
+            .collect();
+        for (method, path) in &described {
+            assert!(route(method, path).is_ok(), "{method} {path}");
+        }
+        for (_, path) in &described {
+            for method in [
+                Method::GET,
+                Method::POST,
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+            ] {
+                let is_described = described.contains(&(method.clone(), path));
+                assert_eq!(
+                    route(&method, path).is_ok(),
+                    is_described,
+                    "{method} {path}"
+                );
+            }
+        }
+        let template = include_str!("../../template.yaml");
+        for (method, path) in &described {
+            let event = format!("Method: {method}, Path: '{path}'");
+            assert!(template.contains(&event), "template.yaml has no {event}");
+        }
+        let events = template.matches("{ApiId: !Ref HttpApi, Method: ").count();
+        assert_eq!(
+            events,
+            described.len(),
+            "template.yaml has routes that are not described"
+        );
+    }
+
+    #[test]
+    fn every_reference_and_link_leads_somewhere() {
+        let document: Value = serde_json::from_str(KEPT).unwrap();
+        let ids: BTreeSet<_> = operations().iter().map(|operation| operation.id).collect();
+        assert_eq!(ids.len(), operations().len());
+        let mut rest = vec![&document];
+        while let Some(value) = rest.pop() {
+            if let Some(reference) = value["$ref"].as_str() {
+                let pointer = reference.strip_prefix('#').unwrap();
+                assert!(document.pointer(pointer).is_some(), "{reference}");
+            }
+            if let Some(id) = value["operationId"].as_str() {
+                assert!(ids.contains(id), "{id}");
+            }
+            match value {
+                Value::Array(items) => rest.extend(items),
+                Value::Object(fields) => rest.extend(fields.values()),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_problem_is_described() {
+        let document: Value = serde_json::from_str(KEPT).unwrap();
+        let types = document["components"]["schemas"]["ProblemType"]["enum"].as_array();
+        let types: Vec<_> = types
+            .unwrap()
+            .iter()
+            .map(|urn| urn.as_str().unwrap())
+            .collect();
+        let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.urn()).collect();
+        assert_eq!(types, kinds);
+        // What is answered where no operation is.
+        let elsewhere = [
+            Kind::RouteNotFound,
+            Kind::MethodNotAllowed,
+            Kind::WebsocketExpected,
+        ];
+        for kind in Kind::ALL {
+            let of_operation = operations()
+                .iter()
+                .any(|operation| operation.problems.contains(kind));
+            let known =
+                of_operation || answers::ANYWHERE.contains(kind) || elsewhere.contains(kind);
+            assert!(known, "no operation answers {kind:?}");
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! What is answered: the schemas of the views, an example of each, and the problems.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use containerlease_shared::{
+    capacity::Resource,
+    catalogue::{Catalogue, Port},
+    lease::{Reason, Receipt, StateName},
+    names::LeaseId,
+    request::FieldFault,
+    settings::LONGEST_MINUTES,
+    time::Time,
+};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    delete::Deleted,
+    exec::Executed,
+    list::{Health, Readiness},
+    log_page::LogPage,
+    problem::Kind,
+    stats::Stats,
+    view::{Container, ContainerPort, Containers, Granted, Images, Renewed},
+};
+
+/// What may be answered to any request.
+pub(super) const ANYWHERE: &[Kind] = &[Kind::ForeignOrigin, Kind::UnknownCaller, Kind::Internal];
+
+/// An answer that is no problem.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    description: &'static str,
+    schema: Option<Value>,
+    is_timed: bool,
+    example: Option<Value>,
+    headers: Map<String, Value>,
+    links: Map<String, Value>,
+}
+
+impl Answer {
+    /// JSON of the schema of that name, with the server's time in it.
+    pub(super) fn timed(status: u16, description: &'static str, schema: &str) -> Self {
+        let schema = json!({"allOf": [reference(schema), reference("Timed")]});
+        Self {
+            is_timed: true,
+            ..Self::plain(status, description, schema)
+        }
+    }
+
+    /// JSON of that schema.
+    pub(super) fn plain(status: u16, description: &'static str, schema: Value) -> Self {
+        Self {
+            schema: Some(schema),
+            ..Self::empty(status, description)
+        }
+    }
+
+    /// Nothing but a status.
+    pub(super) fn empty(status: u16, description: &'static str) -> Self {
+        Self {
+            status,
+            description,
+            schema: None,
+            is_timed: false,
+            example: None,
+            headers: headers(false),
+            links: Map::new(),
+        }
+    }
+
+    pub(super) fn example(mut self, mut example: Value) -> Self {
+        if self.is_timed {
+            example["serverTime"] = json!(at(60));
+        }
+        self.example = Some(example);
+        self
+    }
+
+    pub(super) fn header(mut self, name: &str, header: Value) -> Self {
+        self.headers.insert(name.to_owned(), header);
+        self
+    }
+
+    /// Links to all that can be done with the lease whose id is there in the answer.
+    pub(super) fn links_of(mut self, id: &str) -> Self {
+        for (name, operation) in [
+            ("get", "getContainer"),
+            ("renew", "renewContainer"),
+            ("delete", "deleteContainer"),
+            ("exec", "execInContainer"),
+            ("stats", "getStats"),
+            ("logs", "getLog"),
+        ] {
+            let link = json!({"operationId": operation, "parameters": {"id": id}});
+            self.links.insert(name.to_owned(), link);
+        }
+        self
+    }
+
+    /// A link to what comes after this answer.
+    pub(super) fn next_page(mut self, operation: &str, parameters: Value) -> Self {
+        let link = json!({"operationId": operation, "parameters": parameters});
+        self.links.insert("next".to_owned(), link);
+        self
+    }
+
+    pub(super) fn described(self) -> Value {
+        let mut described = json!({"description": self.description, "headers": self.headers});
+        if let Some(schema) = self.schema {
+            let mut content = json!({"schema": schema});
+            if let Some(example) = self.example {
+                content["example"] = example;
+            }
+            described["content"] = json!({"application/json": content});
+        }
+        if !self.links.is_empty() {
+            described["links"] = Value::from(self.links);
+        }
+        described
+    }
+}
+
+/// The problems of an operation, by status.
+pub(super) fn problems(of_operation: &[Kind]) -> Map<String, Value> {
+    let mut responses = by_status(of_operation);
+    for status in by_status(ANYWHERE).keys() {
+        let reference = json!({"$ref": format!("#/components/responses/Problem{status}")});
+        responses.entry(status).or_insert(reference);
+    }
+    responses
+}
+
+/// The responses that every operation has.
+pub(super) fn shared_responses() -> Map<String, Value> {
+    let responses = by_status(ANYWHERE).into_iter();
+    responses
+        .map(|(status, response)| (format!("Problem{status}"), response))
+        .collect()
+}
+
+fn by_status(some: &[Kind]) -> Map<String, Value> {
+    let mut by_status: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
+    for kind in some {
+        let of_status = by_status.entry(kind.status().as_u16()).or_default();
+        of_status.push(*kind);
+    }
+    let responses = by_status.into_iter().map(|(status, kinds)| {
+        let urns: Vec<_> = kinds.iter().map(|kind| kind.urn()).collect();
+        let summaries: Vec<_> = kinds
+            .iter()
+            .map(|kind| format!("- `{}`: {}", kind.name(), kind.summary()))
+            .collect();
+        let may_pass = kinds.iter().any(|kind| kind.may_pass());
+        let response = json!({
+            "description": summaries.join("\n"),
+            "headers": headers(may_pass),
+            "content": {"application/problem+json": {"schema": {"allOf": [
+                reference("Problem"),
+                {
+                    "type": "object",
+                    "properties": {"type": {"enum": urns}, "status": {"const": status}},
+                },
+            ]}}},
+        });
+        (status.to_string(), response)
+    });
+    responses.collect()
+}
+
+fn headers(may_pass: bool) -> Map<String, Value> {
+    let mut names = vec!["X-Request-Id"];
+    if may_pass {
+        names.push("Retry-After");
+    }
+    let headers = names.into_iter().map(|name| {
+        let reference = json!({"$ref": format!("#/components/headers/{name}")});
+        (name.to_owned(), reference)
+    });
+    headers.collect()
+}
+
+/// The headers that more than one answer has.
+pub(super) fn shared_headers() -> Value {
+    json!({
+        "X-Request-Id": {
+            "description": "The name under which the request is in the server's log.",
+            "required": true,
+            "schema": {"type": "string"},
+        },
+        "Retry-After": {
+            "description": "After so many seconds it is worth trying again.",
+            "schema": {"type": "integer", "minimum": 0},
+        },
+    })
+}
+
+pub(super) fn location() -> Value {
+    let description = "The path of the lease.";
+    json!({"description": description, "required": true, "schema": {"type": "string"}})
+}
+
+/// All that is sent, each under its name.
+pub(super) fn schemas() -> Map<String, Value> {
+    let mut schemas = Vec::new();
+    collect::<Container>(&mut schemas);
+    collect::<Containers>(&mut schemas);
+    collect::<Renewed>(&mut schemas);
+    collect::<Deleted>(&mut schemas);
+    collect::<Executed>(&mut schemas);
+    collect::<Stats>(&mut schemas);
+    collect::<LogPage>(&mut schemas);
+    collect::<Images>(&mut schemas);
+    collect::<Health>(&mut schemas);
+    collect::<Readiness>(&mut schemas);
+    collect::<FieldFault>(&mut schemas);
+    collect::<Resource>(&mut schemas);
+    let schemas = schemas.into_iter().map(|(name, schema)| {
+        let schema = serde_json::to_value(schema).expect("a schema is JSON");
+        (name, schema)
+    });
+    let mut schemas: Map<_, _> = schemas.collect();
+    schemas.insert("Timed".to_owned(), timed());
+    schemas.insert("ProblemType".to_owned(), problem_type());
+    schemas.insert("Problem".to_owned(), problem());
+    schemas
+}
+
+/// An answer with a countdown in it has the time by which to count.
+fn timed() -> Value {
+    json!({
+        "type": "object",
+        "required": ["serverTime"],
+        "properties": {"serverTime": reference(&Time::name())},
+    })
+}
+
+fn problem_type() -> Value {
+    let urns: Vec<_> = Kind::ALL.iter().map(|kind| kind.urn()).collect();
+    json!({"type": "string", "enum": urns, "description": "docs/problems.md has each."})
+}
+
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "description": "What went wrong, as RFC 9457 has it.",
+        "required": ["type", "title", "status", "detail", "requestId"],
+        "properties": {
+            "type": reference("ProblemType"),
+            "title": {"type": "string"},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": {"type": "string", "description": "A sentence that says what to do."},
+            "requestId": {
+                "type": "string",
+                "description": "The name under which the request is in the server's log.",
+            },
+            "errors": {
+                "type": "array",
+                "items": reference(&FieldFault::name()),
+                "description": "What is wrong with which field.",
+            },
+            "full": {
+                "type": "array",
+                "items": reference(&Resource::name()),
+                "description": "Of what there is no more.",
+            },
+            "freesUpAt": {
+                "anyOf": [reference(&Time::name()), {"type": "null"}],
+                "description": "The soonest end after which there is room as things stand.",
+            },
+        },
+    })
+}
+
+/// A reference to the schema of that name.
+pub(super) fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// The schema of a type.
+pub(super) fn schema_of<T: ToSchema>() -> Value {
+    serde_json::to_value(T::schema()).expect("a schema is JSON")
+}
+
+fn collect<T: ToSchema>(
+    schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::Schema>)>,
+) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
+}
+
+pub(super) fn container() -> Value {
+    json!(running())
+}
+
+pub(super) fn ended_container() -> Value {
+    let ended = Container {
+        state: StateName::Ended,
+        reason: Some(Reason::Expired),
+        attempts: 1,
+        receipt: Some(Receipt {
+            reason: Reason::Expired,
+            requested_at: at(1800),
+            stopped_at: Some(at(1800).plus(Duration::from_millis(180))),
+            removed_at: at(1800).plus(Duration::from_millis(190)),
+            attempts: 1,
+            overshoot_ms: Some(190),
+            exit_code: Some(0),
+            last_lines: Vec::new(),
+        }),
+        ..running()
+    };
+    json!(ended)
+}
+
+pub(super) fn containers() -> Value {
+    json!(Containers {
+        containers: vec![running()],
+        cursor: None,
+    })
+}
+
+pub(super) fn renewed() -> Value {
+    json!(Renewed {
+        container: Container {
+            expiry_time: at(1860),
+            ..running()
+        },
+        granted: Granted {
+            duration_seconds: 1800,
+            added_seconds: 60,
+            capped: false,
+        },
+    })
+}
+
+fn running() -> Container {
+    let catalogue = Catalogue::embedded();
+    let redis = catalogue.get("redis").expect("it is in the catalogue");
+    Container {
+        id: example_id(),
+        image_type: redis.image_type.clone(),
+        name: Some("session cache".to_owned()),
+        labels: BTreeMap::from([("team".to_owned(), "search".to_owned())]),
+        image: Some(redis.image.clone()),
+        stand_in: false,
+        state: StateName::Running,
+        created_at: at(0),
+        expiry_time: at(1800),
+        maximum_expiry_time: at(60 * LONGEST_MINUTES),
+        started_at: Some(at(1)),
+        cpu_milli: redis.cpu_milli.default,
+        memory_mb: redis.memory_mb.default,
+        ports: redis.ports.iter().map(published).collect(),
+        reason: None,
+        attempts: 0,
+        receipt: None,
+    }
+}
+
+fn published(port: &Port) -> ContainerPort {
+    let url = port.scheme.as_ref();
+    ContainerPort {
+        port: port.clone(),
+        host: "127.0.0.1".to_owned(),
+        host_port: 49_153,
+        url: url.map(|scheme| format!("{scheme}://127.0.0.1:49153")),
+    }
+}
+
+pub(super) fn executed() -> Value {
+    json!({
+        "exitCode": 0, "stdout": "hello\n", "stderr": "",
+        "truncated": {"stdout": false, "stderr": false},
+        "timedOut": false, "stillRunning": false,
+    })
+}
+
+pub(super) fn stats() -> Value {
+    json!({
+        "readAt": at(60),
+        "cpu": {
+            "usedNanoseconds": 61_523_000, "percent": 0.2, "percentOfLimit": 0.4,
+            "limitMilli": 500, "measuredMilliseconds": 502,
+        },
+        "memory": {"usedBytes": 3_190_784, "limitBytes": 268_435_456},
+        "network": {"receivedBytes": 1_016, "sentBytes": 0},
+        "processes": {"count": 6, "limit": 128},
+    })
+}
+
+pub(super) fn log_page() -> Value {
+    json!({
+        "entries": [{
+            "timestamp": "2026-11-24T09:30:01.123456789Z",
+            "level": "info",
+            "message": "* Ready to accept connections",
+            "stream": "stdout",
+            "cursor": "1795512601123456789.0_0",
+        }],
+        "cursor": "1795512601123456789.0_0",
+        "more": false,
+        "gap": false,
+        "state": "running",
+    })
+}
+
+pub(super) fn images() -> Value {
+    let longest = Duration::from_secs(60 * LONGEST_MINUTES);
+    let mut images = Images::new(&Catalogue::embedded(), longest);
+    images.images.truncate(1);
+    json!(images)
+}
+
+/// So many seconds into the examples' time.
+fn at(seconds: u64) -> Time {
+    Time::from_millis(1_795_512_600_000).plus(Duration::from_secs(seconds))
+}
+
+fn example_id() -> LeaseId {
+    "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c"
+        .parse()
+        .expect("it is an id")
+}

@@ -1,0 +1,372 @@
+//! What may be asked, as JSON Schema. The bounds are the parsers' own constants; what a
+//! parser says in code, such as which characters a name may have, is said again here as a
+//! pattern, and `make fuzz-api` compares the two.
+
+use containerlease_shared::{
+    catalogue::{Catalogue, Image},
+    idempotency,
+    lease::StateName,
+    logs::{PAGE_DEFAULT, PAGE_LIMIT, SEARCH_LIMIT, TAIL_LIMIT},
+    names::LeaseId,
+    request::{
+        COMMAND_BYTES, COMMAND_PARTS, ENV_BYTES, ENV_ENTRIES, LABEL_KEY_LENGTH, LABEL_VALUE_LENGTH,
+        LABELS, LEAST_CPU_MILLI, LEAST_MEMORY_MB, NAME_LENGTH, NO_SCHEMES, PORTS, SCHEME_LENGTH,
+        SHORTEST_MINUTES,
+        exec::{DEFAULT_SECONDS, LONGEST_SECONDS, SHORTEST_SECONDS, STDIN_BYTES},
+        list::{Cursor, LONGEST_PAGE, PAGE},
+    },
+    settings::LONGEST_MINUTES,
+};
+use serde_json::{Map, Value, json};
+
+use super::answers::{reference, schema_of};
+
+/// Text without a NUL character.
+const NO_NUL: &str = "^[^\\u0000]*$";
+
+/// The bodies of requests, each under its name.
+pub(super) fn schemas() -> Map<String, Value> {
+    let catalogue = Catalogue::embedded();
+    let schemas = [
+        ("Provision", provision(&catalogue)),
+        ("Renew", renew()),
+        ("Exec", exec()),
+        ("PortAsked", port()),
+    ];
+    let schemas = schemas.map(|(name, schema)| (name.to_owned(), schema));
+    schemas.into_iter().collect()
+}
+
+/// The body of an operation, with the schema of that name.
+pub(super) fn body(name: &str, examples: &[Value]) -> Value {
+    let examples: Map<_, _> = examples
+        .iter()
+        .enumerate()
+        .map(|(index, value)| (format!("example{}", index + 1), json!({"value": value})))
+        .collect();
+    json!({
+        "required": true,
+        "content": {"application/json": {"schema": reference(name), "examples": examples}},
+    })
+}
+
+fn provision(catalogue: &Catalogue) -> Value {
+    let images = catalogue.images();
+    let names: Vec<_> = images.iter().map(|it| it.image_type.as_str()).collect();
+    let mut presets: Vec<&str> = Vec::new();
+    for preset in images.iter().flat_map(|image| &image.presets) {
+        if !presets.contains(&preset.name.as_str()) {
+            presets.push(&preset.name);
+        }
+    }
+    // The greatest of all is said where everybody sees it; what one image type has less of,
+    // it says in a condition.
+    let most = |of: fn(&Image) -> u32| images.iter().map(of).max();
+    let (cpu, memory) = (
+        most(|it| it.cpu_milli.maximum),
+        most(|it| it.memory_mb.maximum),
+    );
+    let conditions: Vec<_> = images
+        .iter()
+        .filter(|it| Some(it.cpu_milli.maximum) != cpu || Some(it.memory_mb.maximum) != memory)
+        .map(|image| {
+            json!({
+                "if": {"properties": {"imageType": {"const": image.image_type}}},
+                "then": {"properties": {
+                    "cpuMilli": {"maximum": image.cpu_milli.maximum},
+                    "memoryMB": {"maximum": image.memory_mb.maximum},
+                }},
+            })
+        })
+        .collect();
+    let mut schema = json!({
+        "type": "object",
+        "required": ["imageType", "durationMinutes"],
+        "additionalProperties": false,
+        "properties": {
+            "imageType": {
+                "type": "string",
+                "enum": names,
+                "description": "What to lease; GET /api/images has them all.",
+            },
+            "durationMinutes": duration(),
+            "preset": {
+                "type": ["string", "null"],
+                "enum": presets.into_iter().map(Value::from).chain([Value::Null]).collect::<Vec<_>>(),
+                "description": "A size, the image type's own. cpuMilli and memoryMB win over it.",
+            },
+            "cpuMilli": {
+                "type": ["integer", "null"],
+                "minimum": LEAST_CPU_MILLI,
+                "maximum": cpu,
+                "description": "Thousandths of a CPU. An image type may have a lower maximum.",
+            },
+            "memoryMB": {
+                "type": ["integer", "null"],
+                "minimum": LEAST_MEMORY_MB,
+                "maximum": memory,
+                "description": "Mebibytes. An image type may have a lower maximum.",
+            },
+            "command": command(true),
+            "env": {
+                "type": ["object", "null"],
+                "maxProperties": ENV_ENTRIES,
+                "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+                "additionalProperties": {"type": "string", "pattern": NO_NUL},
+                "description": format!(
+                    "Variables, laid over the image type's own: at most {ENV_BYTES} bytes of \
+                     UTF-8 together. They are in no answer."
+                ),
+            },
+            "ports": {
+                "type": ["array", "null"],
+                "maxItems": PORTS,
+                "items": reference("PortAsked"),
+                "description": "Ports to publish beside the image type's own, each once.",
+            },
+            "name": {
+                "type": ["string", "null"],
+                "minLength": 1,
+                "maxLength": NAME_LENGTH,
+                "pattern": r"^(?! )[\p{L}\p{N} ._-]*(?<! )$",
+                "description": "What you call it: letters, digits, spaces, dots, underscores \
+                    and hyphens, without a space at either end.",
+            },
+            "labels": {
+                "type": ["object", "null"],
+                "maxProperties": LABELS,
+                "propertyNames": {"pattern": format!("^{}$", label_key())},
+                "additionalProperties": {
+                    "type": "string",
+                    "maxLength": LABEL_VALUE_LENGTH,
+                    "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
+                },
+                "description": "Notes of yours on the lease; the container knows nothing of them.",
+            },
+        },
+    });
+    if !conditions.is_empty() {
+        schema["allOf"] = Value::from(conditions);
+    }
+    schema
+}
+
+fn renew() -> Value {
+    json!({
+        "type": "object",
+        "required": ["durationMinutes"],
+        "additionalProperties": false,
+        "properties": {"durationMinutes": duration()},
+    })
+}
+
+fn exec() -> Value {
+    json!({
+        "type": "object",
+        "required": ["command"],
+        "additionalProperties": false,
+        "properties": {
+            "command": command(false),
+            "timeoutSeconds": {
+                "type": ["integer", "null"],
+                "minimum": SHORTEST_SECONDS,
+                "maximum": LONGEST_SECONDS,
+                "default": DEFAULT_SECONDS,
+                "description": "After so long it is killed.",
+            },
+            "stdin": {
+                "type": ["string", "null"],
+                "maxLength": STDIN_BYTES,
+                "description": format!("What it reads: at most {STDIN_BYTES} bytes of UTF-8."),
+            },
+        },
+    })
+}
+
+fn duration() -> Value {
+    json!({
+        "type": "integer",
+        "minimum": SHORTEST_MINUTES,
+        "maximum": LONGEST_MINUTES,
+        "description": "Minutes. The operator may have set another maximum, which \
+            GET /api/images tells.",
+    })
+}
+
+fn command(may_be_left_out: bool) -> Value {
+    let kind = if may_be_left_out {
+        json!(["array", "null"])
+    } else {
+        json!("array")
+    };
+    json!({
+        "type": kind,
+        "minItems": 1,
+        "maxItems": COMMAND_PARTS,
+        "prefixItems": [{"type": "string", "minLength": 1, "pattern": NO_NUL}],
+        "items": {"type": "string", "pattern": NO_NUL},
+        "description": format!(
+            "The program and its arguments: at most {COMMAND_BYTES} bytes of UTF-8 together."
+        ),
+    })
+}
+
+fn port() -> Value {
+    let number = json!({"type": "integer", "minimum": 1, "maximum": u16::MAX});
+    let refused = NO_SCHEMES.join("|");
+    let more = SCHEME_LENGTH - 1;
+    json!({
+        "description": "A port of the container, by its number or with the scheme of a URL.",
+        "oneOf": [
+            number,
+            {
+                "type": "object",
+                "required": ["containerPort"],
+                "additionalProperties": false,
+                "properties": {
+                    "containerPort": number,
+                    "scheme": {
+                        "type": ["string", "null"],
+                        "pattern": format!("^(?!({refused})$)[a-z][a-z0-9+.-]{{0,{more}}}$"),
+                        "description": "Not one that a browser would run.",
+                    },
+                },
+            },
+        ],
+    })
+}
+
+fn label_key() -> String {
+    format!("[a-z0-9][a-z0-9._/-]{{0,{}}}", LABEL_KEY_LENGTH - 1)
+}
+
+/// The lease in the path.
+pub(super) fn lease_id() -> Value {
+    parameter(
+        "path",
+        "id",
+        true,
+        "The lease's id.",
+        schema_of::<LeaseId>(),
+    )
+}
+
+pub(super) fn idempotency_key() -> Value {
+    let schema = json!({
+        "type": "string",
+        "pattern": "^[!-~]+$",
+        "minLength": 1,
+        "maxLength": idempotency::LONGEST,
+    });
+    let description = "A name for this request, such as a random UUID. Sent again with the same \
+        body it answers with the same lease.";
+    let mut parameter = parameter("header", "Idempotency-Key", false, description, schema);
+    parameter["example"] = json!("2f1c7d0e-6a55-4f0c-9d2b-7a1e5b8c4d3f");
+    parameter
+}
+
+pub(super) fn if_none_match() -> Value {
+    let description = "The `ETag` of what the caller has already.";
+    let schema = json!({"type": "string"});
+    parameter("header", "If-None-Match", false, description, schema)
+}
+
+pub(super) fn of_list() -> Vec<Value> {
+    let names = Catalogue::embedded();
+    let names: Vec<_> = names.images().iter().map(|it| &it.image_type).collect();
+    let states: Vec<_> = ["active", "all"]
+        .into_iter()
+        .chain(StateName::ALL.map(StateName::as_str))
+        .collect();
+    let query = |name, description, schema| parameter("query", name, false, description, schema);
+    vec![
+        query(
+            "state",
+            "Only leases in this state. `active` are all but the ended.",
+            json!({"type": "string", "enum": states, "default": "active"}),
+        ),
+        query(
+            "imageType",
+            "Only leases of this image type.",
+            json!({"type": "string", "enum": names}),
+        ),
+        query(
+            "label",
+            "Only leases with this label, `KEY` or `KEY:VALUE`; more than one for more than one.",
+            json!({
+                "type": "array",
+                "maxItems": LABELS,
+                "items": {"type": "string", "pattern": format!(r"^{}(:[\s\S]*)?$", label_key())},
+            }),
+        ),
+        query(
+            "limit",
+            "How many leases a page of the history holds at most.",
+            json!({"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE, "default": PAGE}),
+        ),
+        query(
+            "cursor",
+            "The `cursor` of the page before.",
+            schema_of::<Cursor>(),
+        ),
+    ]
+}
+
+pub(super) fn of_log() -> Vec<Value> {
+    let query = |name, description, schema| parameter("query", name, false, description, schema);
+    let position = r"(0|[0-9]{1,18}\.[0-9]{1,9})";
+    vec![
+        lease_id(),
+        query(
+            "cursor",
+            "The `cursor` of a line or of the page before, unchanged.",
+            json!({"type": "string", "pattern": format!("^({position}_{position})?$")}),
+        ),
+        query(
+            "tail",
+            "With so many of the last lines, or `all`.",
+            json!({"type": "string", "pattern": tail(), "default": "all"}),
+        ),
+        query(
+            "since",
+            "With lines from this time on, or from so long ago: 90s, 15m, 2h, 1d.",
+            json!({"anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "string", "pattern": "^([0-9]{1,9}[smhd])?$"},
+            ]}),
+        ),
+        query(
+            "limit",
+            "How many lines the page holds at most.",
+            json!({
+                "type": "integer", "minimum": 1, "maximum": PAGE_LIMIT, "default": PAGE_DEFAULT,
+            }),
+        ),
+        query(
+            "level",
+            "Only lines of this level and above.",
+            schema_of::<containerlease_shared::logs::Level>(),
+        ),
+        query(
+            "search",
+            "Only lines that hold this text, in whatever case.",
+            json!({"type": "string", "maxLength": SEARCH_LIMIT}),
+        ),
+    ]
+}
+
+/// `all`, or a number up to the limit, which is a power of ten.
+fn tail() -> String {
+    debug_assert_eq!(TAIL_LIMIT, 10_u32.pow(TAIL_LIMIT.ilog10()));
+    format!("^(all|[0-9]{{1,{}}}|{TAIL_LIMIT})?$", TAIL_LIMIT.ilog10())
+}
+
+fn parameter(place: &str, name: &str, required: bool, description: &str, schema: Value) -> Value {
+    json!({
+        "in": place,
+        "name": name,
+        "required": required,
+        "description": description,
+        "schema": schema,
+    })
+}
