@@ -104,11 +104,11 @@ export function LeaseCard({ lease, limits, selected, fresh, onSelect }: LeaseCar
       <div className="lease-head">
         <div className="lease-title">
           <h3 id={titleId}>{label}</h3>
-          <span className="lease-type" title={lease.image}>
+          <span className="lease-type" title={lease.image ?? undefined}>
             {lease.imageType}
           </span>
           <StateBadge state={lease.state} />
-          {lease.standIn && <StandInMarker image={lease.image} />}
+          {lease.standIn && lease.image !== null && <StandInMarker image={lease.image} />}
         </div>
         <p className="lease-facts">
           {lease.name !== null && <span title={lease.id}>{shortId(lease.id)}</span>}

@@ -54,5 +54,6 @@ async function putInList(client: QueryClient, lease: Timed<Container>): Promise<
     containers: page?.containers.some(({ id }) => id === lease.id)
       ? page.containers.map((other) => (other.id === lease.id ? lease : other))
       : [lease, ...(page?.containers ?? [])],
+    cursor: page?.cursor ?? null,
   }));
 }

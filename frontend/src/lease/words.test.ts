@@ -17,10 +17,6 @@ describe("endSentence", () => {
 
   it("says no more than it knows", () => {
     expect(endSentence(anEndedLease({ reason: "lost", receipt: null }))).toBe("Lost.");
-    const unremoved = aReceipt({ reason: "failed", removedAt: null, overshootMs: null });
-    expect(endSentence(anEndedLease({ reason: "failed", receipt: unremoved }))).toBe(
-      "Failed at 10:00:00.",
-    );
   });
 });
 

@@ -60,9 +60,8 @@ export function endSentence(lease: Container): string {
   return removal === null ? `${opening}.` : `${opening}, ${removal}.`;
 }
 
-/** `removed 0.3 s after its end`, or null while nothing is known of the removal. */
+/** `removed 0.3 s after its end`, or null where the times say nothing. */
 export function removalPhrase(receipt: Receipt): string | null {
-  if (receipt.removedAt === null) return null;
   if (receipt.overshootMs !== null) {
     return `removed ${formatSpan(receipt.overshootMs)} after its end`;
   }

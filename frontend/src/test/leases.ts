@@ -16,6 +16,7 @@ export function aLease(changes: Partial<Container> = {}): Container {
     id: "01KAAAAAAAAAAAAAAAAAAAAAAA",
     imageType: "redis",
     name: "session-cache",
+    labels: {},
     image: "redis:7.4-alpine",
     standIn: false,
     state: "running",
@@ -76,6 +77,7 @@ export function aCatalogue(): Timed<Catalogue> {
         ports: [{ containerPort: 6379, protocol: "tcp", scheme: "redis" }],
         cpuMilli: { default: 250, maximum: 1000 },
         memoryMB: { default: 128, maximum: 512 },
+        presets: [{ name: "small", cpuMilli: 100, memoryMB: 64 }],
       },
       {
         imageType: "ubuntu",
@@ -85,6 +87,7 @@ export function aCatalogue(): Timed<Catalogue> {
         ports: [],
         cpuMilli: { default: 500, maximum: 2000 },
         memoryMB: { default: 256, maximum: 2048 },
+        presets: [],
       },
     ],
     durationMinutes: { default: 15, minimum: 1, maximum: 240 },

@@ -1,76 +1,36 @@
-import type { Container, EndReason, Receipt } from "./container";
+import type { EndReason, Receipt } from "./container";
+import type { components } from "./openapi";
+
+type Schemas = components["schemas"];
 
 /** Every answer that holds a countdown says what time it is at the server. */
-export type Timed<T> = T & { serverTime: string };
+export type Timed<T> = T & Schemas["Timed"];
 
-export interface Catalogue {
-  images: ImageType[];
-  durationMinutes: { default: number; minimum: number; maximum: number };
-}
+export type Catalogue = Schemas["Images"];
 
-export interface ImageType {
-  imageType: string;
-  description: string;
-  image: string;
-  command: string[] | null;
-  ports: { containerPort: number; protocol: string; scheme: string | null }[];
-  cpuMilli: Allowance;
-  memoryMB: Allowance;
-}
+export type ImageType = Schemas["ImageView"];
 
-export interface Allowance {
-  default: number;
-  maximum: number;
-}
+export type Allowance = Schemas["Range"];
 
-export interface ProvisionRequest {
-  imageType: string;
-  durationMinutes: number;
-  name?: string;
-  command?: string[];
-  env?: Record<string, string>;
-  cpuMilli?: number;
-  memoryMB?: number;
-}
+/** The page leases what the server's catalogue names, which may be newer than the page. */
+export type ProvisionRequest = Omit<Schemas["Provision"], "imageType"> & { imageType: string };
 
-export interface ContainerPage {
-  containers: Container[];
-}
+export type ContainerPage = Schemas["Containers"];
 
-export interface DeleteAnswer {
-  success: true;
-  state: Container["state"];
-}
+export type DeleteAnswer = Schemas["Deleted"];
 
-/** RFC 9457. `type` is stable, `detail` is a sentence that says what to do. */
-export interface ProblemDocument {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  requestId: string;
-  errors?: FieldProblem[];
-}
+/** RFC 9457. What stands between page and server may answer with a `type` of its own. */
+export type ProblemDocument = Omit<Schemas["Problem"], "type"> & { type: string };
 
-export interface FieldProblem {
-  field: string;
-  detail: string;
-}
+export type FieldProblem = Schemas["FieldFault"];
 
-export interface Readiness {
-  status: "ready" | "unready";
-  table: PartHealth;
-  engine: PartHealth;
-}
+export type Readiness = Schemas["Readiness"];
 
-export interface PartHealth {
-  state: "ok" | "error";
-  detail?: string;
-}
+export type PartHealth = Schemas["PartState"];
 
-export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+export type LogLevel = Schemas["LogLevel"];
 
-export type LogStream = "stdout" | "stderr";
+export type LogStream = Schemas["LogStream"];
 
 /** One line of a container's log. `cursor` is opaque: it names the place after this line. */
 export interface LogEntry {

@@ -1,0 +1,23 @@
+// Prints the dashboard's types, made from the API's description.
+//
+// usage: node generate.mjs DESCRIPTION
+
+import { readFileSync } from "node:fs";
+import openapiTS, { astToString } from "openapi-typescript";
+
+const HEAD = "// Made from docs/openapi.json by `make openapi`; changes by hand are lost.\n\n";
+
+const description = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const types = await openapiTS(description, {
+  // What has a default may be left out of a request all the same.
+  defaultNonNullable: false,
+  // TypeScript has no words for these, and the generator takes them for other types than
+  // they are: that the first item of a list is bound more tightly than the rest, and
+  // conditions.
+  transform(schema) {
+    delete schema.prefixItems;
+    if (schema.allOf?.every((part) => "if" in part)) delete schema.allOf;
+    return undefined;
+  },
+});
+process.stdout.write(HEAD + astToString(types));

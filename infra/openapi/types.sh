@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Makes the dashboard's types from docs/openapi.json, or checks that they are made from it.
+#
+# usage: types.sh [check]
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+types=frontend/src/types/openapi.ts
+
+fail() {
+  printf 'types.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+[[ $# -eq 0 || ($# -eq 1 && $1 == check) ]] || fail "usage: types.sh [check]"
+command -v npm >/dev/null || fail "npm is missing; install Node.js 20 or newer and run this again."
+
+# npm notes what it has installed in a file that is as new as the installation.
+generator=frontend/api-types
+if [[ ! -e $generator/node_modules/.package-lock.json || $generator/package-lock.json -nt $generator/node_modules/.package-lock.json ]]; then
+  npm --prefix "$generator" ci --no-fund --no-audit --loglevel=error >&2
+  touch "$generator/node_modules/.package-lock.json"
+fi
+
+made=$(mktemp)
+trap 'rm -f "$made"' EXIT
+node "$generator/generate.mjs" docs/openapi.json >"$made"
+if [[ ${1:-} == check ]]; then
+  cmp -s "$made" "$types" || fail "$types is not made from docs/openapi.json; run \`make openapi\`."
+else
+  cp "$made" "$types"
+fi
