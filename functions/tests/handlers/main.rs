@@ -14,6 +14,7 @@ mod log_page;
 mod logs;
 mod notify;
 mod once;
+mod pages;
 mod problems;
 mod provision;
 mod renew;

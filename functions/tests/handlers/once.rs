@@ -197,7 +197,7 @@ async fn one_that_is_under_way_for_too_long_is_not_waited_for() {
 }
 
 /// A lease whose provision under the key `k` is under way.
-async fn provisioning(bench: &Bench) -> Lease {
+pub(crate) async fn provisioning(bench: &Bench) -> Lease {
     use containerlease_shared::{
         capacity::Limits, idempotency::IdempotencyKey, lease::State, names::LeaseId, request,
         store::NewKeyUse,

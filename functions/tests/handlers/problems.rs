@@ -435,11 +435,7 @@ async fn an_engine_that_answers_with_an_error_is_not_quoted() {
 #[tokio::test]
 async fn an_image_that_is_not_on_the_engine() {
     let mut bench = Bench::new().await;
-    let catalogue = include_str!("../../../infra/images/catalogue.json")
-        .replace("alpine:3", "alpine:no-such-tag")
-        .replace("stand-in-alpine:1", "stand-in-alpine:no-such-tag");
-    let catalogue: Catalogue = serde_json::from_str(&catalogue).unwrap();
-    bench.app.catalogue = Arc::new(catalogue);
+    bench.app.catalogue = Arc::new(catalogue_without_alpine());
     let answer = alpine().provision(&bench.app).await;
     assert_refused(&answer, "image-missing");
     let detail = answer.body["detail"].as_str().unwrap();
@@ -518,23 +514,37 @@ async fn a_quota_that_is_reached() {
 async fn a_lease_that_others_keep_changing() {
     let bench = Bench::proxied().await;
     let id = lease(&bench).await;
-    let (store, lease_id) = (bench.table.store(), id.clone());
-    bench.table_proxy().on_each(move |seen| {
-        if !seen.is_operation("GetItem") {
-            return Fault::None;
-        }
-        let (store, id) = (store.clone(), lease_id.parse().unwrap());
-        Fault::AnsweredAfter(Box::pin(async move {
-            let owner = Owner::local();
-            let lease = store.get(&owner, &id).await.unwrap().unwrap();
-            let later = lease.expires_at.plus(Duration::from_millis(1));
-            store.renew(&lease, later, lease.created_at).await.unwrap();
-        }))
-    });
+    renew_at_each_read(&bench, &id);
     let renewed = Event::about("renew", &id).renew(&bench.app).await;
     assert_refused(&renewed, "lease-contended");
     let deleted = Event::about("delete", &id).delete(&bench.app).await;
     assert_refused(&deleted, "lease-contended");
+}
+
+/// Lets somebody else renew the lease each time that it has been read.
+pub(crate) fn renew_at_each_read(bench: &Bench, id: &str) {
+    let (store, id) = (bench.table.store(), id.parse().expect("it is a lease's id"));
+    bench.table_proxy().on_each(move |seen| {
+        if !seen.is_operation("GetItem") {
+            return Fault::None;
+        }
+        let store = store.clone();
+        Fault::AnsweredAfter(Box::pin(async move {
+            let lease = store.get(&Owner::local(), &id).await;
+            let lease = lease.expect("the table answers").expect("it is there");
+            let later = lease.expires_at.plus(Duration::from_millis(1));
+            let renewed = store.renew(&lease, later, lease.created_at).await;
+            renewed.expect("nobody else changes it");
+        }))
+    });
+}
+
+/// The catalogue with an alpine that no engine has.
+pub(crate) fn catalogue_without_alpine() -> Catalogue {
+    let catalogue = include_str!("../../../infra/images/catalogue.json")
+        .replace("alpine:3", "alpine:no-such-tag")
+        .replace("stand-in-alpine:1", "stand-in-alpine:no-such-tag");
+    serde_json::from_str(&catalogue).expect("only names are other ones")
 }
 
 /// Opens a viewer's connection, where relays can be started or not.

@@ -1,0 +1,224 @@
+//! docs/problems.md: a page for each kind of problem, whose example is what a handler answers.
+
+use std::sync::Arc;
+
+use containerlease_functions::{
+    answer::problem_response,
+    problem::{Kind, Problem},
+};
+use containerlease_testkit::{
+    Bench, Fault, Plan,
+    events::{Answer, Event, saved_for},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    alpine, alpine_with, lease,
+    once::provisioning,
+    problems::{assert_is, catalogue_without_alpine, connect, renew_at_each_read},
+};
+
+const PAGES: &str = include_str!("../../../docs/problems.md");
+
+/// Of what differs each time, the pages show this.
+const SHOWN_ID: &str = "0193b6e0-aa1f-7d10-8c55-52d0b1f7a3e9";
+const SHOWN_TIME: &str = "2026-11-24T10:00:00.000Z";
+
+#[tokio::test]
+async fn every_problem_is_produced_as_its_page_shows_it() {
+    let mut wrong = Vec::new();
+    for kind in Kind::ALL {
+        let answer = Box::pin(produced(*kind)).await;
+        assert_is(&answer, kind.name());
+        let shown = shown(answer.body);
+        if example(kind.name()).as_ref() != Some(&shown) {
+            wrong.push(format!("## `{}`\n{shown:#}", kind.name()));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "docs/problems.md does not have what is answered:\n\n{}",
+        wrong.join("\n\n")
+    );
+}
+
+#[test]
+fn every_page_says_what_it_means_and_what_to_do() {
+    let sections: Vec<_> = PAGES.split("\n## ").skip(1).collect();
+    let titles: Vec<_> = sections
+        .iter()
+        .map(|it| it.lines().next().unwrap())
+        .collect();
+    let kinds: Vec<_> = Kind::ALL
+        .iter()
+        .map(|kind| format!("`{}`", kind.name()))
+        .collect();
+    assert_eq!(titles, kinds, "a page for each kind, in their order");
+    for (section, kind) in sections.iter().zip(Kind::ALL) {
+        let name = kind.name();
+        let status = format!("**{}**", kind.status());
+        assert!(section.contains(&status), "{name} has another status");
+        assert!(
+            section.contains(kind.summary()),
+            "{name}: {}",
+            kind.summary()
+        );
+        for part in ["**What to do.** ", "**Waiting.** "] {
+            assert!(section.contains(part), "{name} has no {part}");
+        }
+    }
+    let readme = include_str!("../../../README.md");
+    for kind in Kind::ALL {
+        let name = kind.name();
+        let row = format!(
+            "| [`{name}`](docs/problems.md#{name}) | {} |",
+            kind.status().as_u16()
+        );
+        assert!(readme.contains(&row), "README.md has no {row}");
+    }
+}
+
+/// A problem of that kind from a handler. The gateway of the one-machine server answers with
+/// the two that are made here; its own tests produce them there.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
+async fn produced(kind: Kind) -> Answer {
+    let without_engine = || Plan::default().without_engine().build();
+    match kind {
+        Kind::InvalidBody => {
+            let event = Event::saved("provision-ubuntu").raw_body("imageType=redis");
+            event.provision(&without_engine().await.app).await
+        }
+        Kind::InvalidRequest => {
+            let event = alpine_with(json!({"imageType": "windows", "durationMinutes": 0}));
+            event.provision(&without_engine().await.app).await
+        }
+        Kind::InvalidLeaseId => {
+            Event::about("get", "redis")
+                .list(&without_engine().await.app)
+                .await
+        }
+        Kind::InvalidIdempotencyKey => {
+            let event = alpine().header("idempotency-key", "my request");
+            event.provision(&without_engine().await.app).await
+        }
+        Kind::InvalidQuery => {
+            let event = Event::saved("list").query("state=over&limt=10");
+            event.list(&without_engine().await.app).await
+        }
+        Kind::InvalidCursor => {
+            let event = Event::saved("log-page").query("cursor=12");
+            event.list(&without_engine().await.app).await
+        }
+        Kind::InvalidLogView => {
+            let event = Event::saved("log-page").query("tail=some");
+            event.list(&without_engine().await.app).await
+        }
+        Kind::ForeignOrigin => of_gateway(&Problem::foreign_origin()),
+        Kind::UnknownCaller => {
+            let event = alpine().context("authorizer", json!({"lambda": {}}));
+            event.provision(&without_engine().await.app).await
+        }
+        Kind::LeaseNotFound => Event::saved("get").list(&without_engine().await.app).await,
+        Kind::RouteNotFound => {
+            let event = Event::saved("list").path("/api/leases");
+            event.list(&without_engine().await.app).await
+        }
+        Kind::MethodNotAllowed => {
+            let event = Event::saved("get").method("PATCH");
+            event.list(&without_engine().await.app).await
+        }
+        Kind::LeaseOver => {
+            let bench = Bench::new().await;
+            let id = lease(&bench).await;
+            Event::about("delete", &id).delete(&bench.app).await;
+            Event::about("renew", &id).renew(&bench.app).await
+        }
+        Kind::LeaseNotRunning => {
+            let bench = without_engine().await;
+            let lease = provisioning(&bench).await;
+            let event = Event::about("renew", &lease.id.to_string());
+            event.renew(&bench.app).await
+        }
+        Kind::LeaseContended => {
+            let bench = Bench::proxied().await;
+            let id = lease(&bench).await;
+            renew_at_each_read(&bench, &id);
+            Event::about("renew", &id).renew(&bench.app).await
+        }
+        Kind::IdempotencyConflict => {
+            let bench = Bench::new().await;
+            let named = |event: Event| event.header("idempotency-key", "k");
+            named(alpine()).provision(&bench.app).await;
+            let other = named(alpine_with(json!({"durationMinutes": 6})));
+            other.provision(&bench.app).await
+        }
+        Kind::ContainerPaused => {
+            let bench = Bench::new().await;
+            let id = lease(&bench).await;
+            let name = format!("containerlease-{id}");
+            let paused = bench.place.docker().pause_container(&name).await;
+            paused.expect("a container can be paused");
+            Event::about("exec", &id).exec(&bench.app).await
+        }
+        Kind::BodyTooLarge => {
+            let event = Event::saved("renew").raw_body(&" ".repeat(64 * 1024 + 1));
+            event.renew(&without_engine().await.app).await
+        }
+        Kind::CannotRun => {
+            let bench = Bench::new().await;
+            let event = alpine_with(json!({"command": ["no-such-program"]}));
+            event.provision(&bench.app).await
+        }
+        Kind::WebsocketExpected => of_gateway(&Problem::websocket_expected()),
+        Kind::QuotaReached => {
+            let bench = Plan::default().most_leases(1).build().await;
+            lease(&bench).await;
+            alpine().provision(&bench.app).await
+        }
+        Kind::Internal => {
+            let bench = Bench::new().await;
+            let id = lease(&bench).await;
+            connect(&bench, saved_for("logs-connect", &id), false).await
+        }
+        Kind::EngineUnavailable => alpine().provision(&without_engine().await.app).await,
+        Kind::StoreUnavailable => {
+            let bench = Bench::proxied().await;
+            bench.table_proxy().on_each(|_| Fault::Cut);
+            Event::saved("list").list(&bench.app).await
+        }
+        Kind::HostFull => {
+            let plan = Plan::default()
+                .with("CONTAINERLEASE_HOST_CPU_MILLI", 1_000)
+                .with("CONTAINERLEASE_HOST_MEMORY_MB", 200);
+            let bench = plan.build().await;
+            lease(&bench).await;
+            alpine().provision(&bench.app).await
+        }
+        Kind::ImageMissing => {
+            let mut bench = Bench::new().await;
+            bench.app.catalogue = Arc::new(catalogue_without_alpine());
+            alpine().provision(&bench.app).await
+        }
+    }
+}
+
+fn of_gateway(problem: &Problem) -> Answer {
+    Answer::of(&problem_response(Some("request"), problem))
+}
+
+/// The problem as a page shows it.
+fn shown(mut problem: Value) -> Value {
+    problem["requestId"] = Value::from(SHOWN_ID);
+    if problem["freesUpAt"].is_string() {
+        problem["freesUpAt"] = Value::from(SHOWN_TIME);
+    }
+    problem
+}
+
+/// The example on the page of that problem.
+fn example(name: &str) -> Option<Value> {
+    let (_, page) = PAGES.split_once(&format!("\n## `{name}`\n"))?;
+    let (_, example) = page.split_once("```json\n")?;
+    let (example, _) = example.split_once("```")?;
+    serde_json::from_str(example).ok()
+}
