@@ -1,7 +1,7 @@
 # What there is to do here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint engine engine-stop images dashboard emulator emulator-test emulator-stop
+.PHONY: help run test lint openapi fuzz-api engine engine-stop images dashboard emulator emulator-test emulator-stop
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,14 @@ test: ## Run all checks and tests, with all they need
 
 lint: ## Run the linters alone
 	@infra/test.sh lint
+
+openapi: ## Write the API's description and the dashboard's types anew
+	@infra/openapi/write.sh
+
+# CASES is how many requests of each operation are made up.
+fuzz-api: ## Drive a running server from its description; CONTAINERLEASE_FUZZ_SEED repeats a run
+	@eval "$$(infra/docker-host/engine.sh ensure)" && export DOCKER_HOST && \
+	  infra/images/prepare.sh && infra/openapi/fuzz.sh $(CASES)
 
 engine: ## Find a Docker engine, or start one
 	@infra/docker-host/engine.sh ensure

@@ -100,6 +100,7 @@ lint() {
   step "Rust: clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets -- -D warnings
   infra/local/dashboard.sh
   step "dashboard: biome" npm --prefix frontend run --silent lint
+  step "dashboard: its types are the API's" infra/openapi/types.sh check
   step "dashboard: tsc --strict" npm --prefix frontend run --silent typecheck
   step "templates: sam, cfn-lint, checkov" infra/hosting/lint.sh
 }
@@ -200,6 +201,7 @@ lint
 step "dashboard: unit tests" npm --prefix frontend run --silent test
 step "hosting: CloudFront's functions, and the template" node --test --test-reporter=tap infra/hosting/hosting.test.js
 step "Rust: all tests" cargo test --quiet --workspace
+step "the API, driven from its description" infra/openapi/fuzz.sh 10
 step "the Docker host" host_test
 step "the template on the AWS emulator" emulator_test
 step "the main job in a browser" browser_test

@@ -166,6 +166,7 @@ pub(crate) struct PartState {
     state: Usable,
     /// What stands in the way, in words of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<&'static str>,
 }
 

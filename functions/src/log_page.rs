@@ -4,9 +4,10 @@ use containerlease_shared::{
     lease::StateName,
     log_page,
     logs::{Cursor, Entry, NotAQuery, NotAStart, Query},
+    request::FieldFault,
     time::Time,
 };
-use lambda_http::{Request, RequestExt as _};
+use lambda_http::{Request, RequestExt as _, aws_lambda_events::query_map::QueryMap};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +16,8 @@ use crate::{
     app::App,
     problem::Problem,
 };
+
+const PARAMETERS: [&str; 6] = ["cursor", "level", "limit", "search", "since", "tail"];
 
 /// Lines of a log, as its viewers have them.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -32,8 +35,9 @@ pub(crate) struct LogPage {
 
 pub(crate) async fn log_page(app: &App, request: &Request) -> Result<LogPage, Problem> {
     let (owner, id) = (owner(request)?, lease_id(request)?);
-    let parameters = request.query_string_parameters_ref();
-    let parameter = |name: &str| parameters.and_then(|parameters| parameters.first(name));
+    let parameters = request.query_string_parameters();
+    check_names(&parameters)?;
+    let parameter = |name: &str| parameters.first(name);
     let query = Query::parse(parameter, Time::now()).map_err(|error| match error {
         NotAQuery::Start(NotAStart::Cursor(_)) => Problem::invalid_cursor(),
         other => Problem::invalid_log_view(&other),
@@ -46,4 +50,23 @@ pub(crate) async fn log_page(app: &App, request: &Request) -> Result<LogPage, Pr
         gap: read.gap,
         state: read.state,
     })
+}
+
+/// A parameter that is misspelt, or there twice, must not be ignored.
+fn check_names(parameters: &QueryMap) -> Result<(), Problem> {
+    let mut seen = Vec::new();
+    let mut faults = Vec::new();
+    for (name, _) in parameters.iter() {
+        if !PARAMETERS.contains(&name) {
+            faults.push(FieldFault::unknown_parameter(name, &PARAMETERS));
+        } else if seen.contains(&name) {
+            faults.push(FieldFault::repeated_parameter(name));
+        }
+        seen.push(name);
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::invalid_query(&faults))
+    }
 }

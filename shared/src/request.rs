@@ -11,7 +11,7 @@ mod notify;
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
 pub use exec::Exec;
@@ -107,6 +107,25 @@ pub struct FieldFault {
     /// The field of the body, or the parameter of the query.
     pub field: String,
     pub detail: String,
+}
+
+impl FieldFault {
+    /// A query has a parameter that nobody asks for; `known` are those that there are.
+    pub fn unknown_parameter(name: &str, known: &[&str]) -> Self {
+        let known = known.join(", ");
+        Self {
+            field: name.chars().take(40).collect(),
+            detail: format!("There is no such parameter; the parameters are {known}."),
+        }
+    }
+
+    /// A query has a parameter twice that there may be once.
+    pub fn repeated_parameter(name: &str) -> Self {
+        Self {
+            field: name.to_owned(),
+            detail: "It is there more than once.".to_owned(),
+        }
+    }
 }
 
 impl Provision {
@@ -297,8 +316,7 @@ impl Fields {
         let bounds = format!("a whole number of minutes from {SHORTEST_MINUTES} to {most}");
         let duration = match self.take(FIELD) {
             None => Err(format!("It is missing; give {bounds}.")),
-            Some(Value::Number(number)) => number
-                .as_u64()
+            Some(Value::Number(number)) => whole(&number)
                 .filter(|minutes| (SHORTEST_MINUTES..=most).contains(minutes))
                 .map(|minutes| Duration::from_secs(minutes * 60))
                 .ok_or_else(|| format!("It is {number}; give {bounds}.")),
@@ -451,7 +469,8 @@ impl Fields {
         let value = self.take(field)?;
         let range = range?;
         let amount = value
-            .as_u64()
+            .as_number()
+            .and_then(whole)
             .and_then(|number| u32::try_from(number).ok())
             .filter(|number| (least..=range.maximum).contains(number))
             .ok_or_else(|| {
@@ -528,7 +547,8 @@ fn port(entry: &Value) -> Result<Port, String> {
         }
     };
     let container_port = number
-        .as_u64()
+        .as_number()
+        .and_then(whole)
         .and_then(|number| u16::try_from(number).ok());
     let container_port = container_port
         .filter(|number| *number > 0)
@@ -564,6 +584,25 @@ fn quoted(text: &str) -> String {
     let short: String = text.chars().take(LONGEST).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("\"{}{more}\"", short.escape_debug())
+}
+
+/// The number, if it is a whole one. To JSON, 5 and 5.0 are the same number, and some clients
+/// know only one kind of them.
+fn whole(number: &Number) -> Option<u64> {
+    /// Up to here every whole number has a floating-point number of its own.
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    number.as_u64().or_else(|| {
+        let float = number.as_f64().filter(|it| (0.0..=LARGEST).contains(it))?;
+        if float.fract() != 0.0 {
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is a whole number that both kinds have"
+        )]
+        Some(float as u64)
+    })
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -636,6 +675,19 @@ mod tests {
         assert_eq!((parsed.cpu_milli, parsed.memory_mb), (250, 64));
         assert_eq!(parsed.command.unwrap().len(), 3);
         assert_eq!(parsed.env["TOKEN"], "x");
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        let body = r#"{"imageType": "redis", "durationMinutes": 5.0, "cpuMilli": 2.5e2,
+                       "memoryMB": 64.0, "ports": [8080.0]}"#;
+        let parsed = Provision::parse(body.as_bytes(), &Catalogue::embedded(), DAY).unwrap();
+        assert_eq!(parsed.duration, Duration::from_secs(300));
+        assert_eq!((parsed.cpu_milli, parsed.memory_mb), (250, 64));
+        assert_eq!(parsed.ports[1].container_port, 8080);
+        for none in ["1.5", "-1.0", "-0.5", "1e300", "9007199254740992.5"] {
+            assert_eq!(whole(&none.parse().unwrap()), None, "{none}");
+        }
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Answer {
     }
 
     /// A link to what comes after this answer.
-    pub(super) fn next_page(mut self, operation: &str, parameters: Value) -> Self {
+    pub(super) fn next_page(mut self, operation: &str, parameters: &Value) -> Self {
         let link = json!({"operationId": operation, "parameters": parameters});
         self.links.insert("next".to_owned(), link);
         self

@@ -6,7 +6,7 @@ use containerlease_shared::{
     catalogue::{Catalogue, Image},
     idempotency,
     lease::StateName,
-    logs::{PAGE_DEFAULT, PAGE_LIMIT, SEARCH_LIMIT, TAIL_LIMIT},
+    logs::{Level, PAGE_DEFAULT, PAGE_LIMIT, SEARCH_LIMIT, TAIL_LIMIT},
     names::LeaseId,
     request::{
         COMMAND_BYTES, COMMAND_PARTS, ENV_BYTES, ENV_ENTRIES, LABEL_KEY_LENGTH, LABEL_VALUE_LENGTH,
@@ -247,7 +247,7 @@ pub(super) fn lease_id() -> Value {
         "id",
         true,
         "The lease's id.",
-        schema_of::<LeaseId>(),
+        &schema_of::<LeaseId>(),
     )
 }
 
@@ -260,7 +260,7 @@ pub(super) fn idempotency_key() -> Value {
     });
     let description = "A name for this request, such as a random UUID. Sent again with the same \
         body it answers with the same lease.";
-    let mut parameter = parameter("header", "Idempotency-Key", false, description, schema);
+    let mut parameter = parameter("header", "Idempotency-Key", false, description, &schema);
     parameter["example"] = json!("2f1c7d0e-6a55-4f0c-9d2b-7a1e5b8c4d3f");
     parameter
 }
@@ -268,7 +268,7 @@ pub(super) fn idempotency_key() -> Value {
 pub(super) fn if_none_match() -> Value {
     let description = "The `ETag` of what the caller has already.";
     let schema = json!({"type": "string"});
-    parameter("header", "If-None-Match", false, description, schema)
+    parameter("header", "If-None-Match", false, description, &schema)
 }
 
 pub(super) fn of_list() -> Vec<Value> {
@@ -283,17 +283,17 @@ pub(super) fn of_list() -> Vec<Value> {
         query(
             "state",
             "Only leases in this state. `active` are all but the ended.",
-            json!({"type": "string", "enum": states, "default": "active"}),
+            &json!({"type": "string", "enum": states, "default": "active", "example": "all"}),
         ),
         query(
             "imageType",
             "Only leases of this image type.",
-            json!({"type": "string", "enum": names}),
+            &json!({"type": "string", "enum": names}),
         ),
         query(
             "label",
             "Only leases with this label, `KEY` or `KEY:VALUE`; more than one for more than one.",
-            json!({
+            &json!({
                 "type": "array",
                 "maxItems": LABELS,
                 "items": {"type": "string", "pattern": format!(r"^{}(:[\s\S]*)?$", label_key())},
@@ -302,12 +302,12 @@ pub(super) fn of_list() -> Vec<Value> {
         query(
             "limit",
             "How many leases a page of the history holds at most.",
-            json!({"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE, "default": PAGE}),
+            &json!({"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE, "default": PAGE}),
         ),
         query(
             "cursor",
             "The `cursor` of the page before.",
-            schema_of::<Cursor>(),
+            &schema_of::<Cursor>(),
         ),
     ]
 }
@@ -320,17 +320,17 @@ pub(super) fn of_log() -> Vec<Value> {
         query(
             "cursor",
             "The `cursor` of a line or of the page before, unchanged.",
-            json!({"type": "string", "pattern": format!("^({position}_{position})?$")}),
+            &json!({"type": "string", "pattern": format!("^({position}_{position})?$")}),
         ),
         query(
             "tail",
             "With so many of the last lines, or `all`.",
-            json!({"type": "string", "pattern": tail(), "default": "all"}),
+            &json!({"type": "string", "pattern": tail(), "default": "all"}),
         ),
         query(
             "since",
             "With lines from this time on, or from so long ago: 90s, 15m, 2h, 1d.",
-            json!({"anyOf": [
+            &json!({"anyOf": [
                 {"type": "string", "format": "date-time"},
                 {"type": "string", "pattern": "^([0-9]{1,9}[smhd])?$"},
             ]}),
@@ -338,19 +338,19 @@ pub(super) fn of_log() -> Vec<Value> {
         query(
             "limit",
             "How many lines the page holds at most.",
-            json!({
+            &json!({
                 "type": "integer", "minimum": 1, "maximum": PAGE_LIMIT, "default": PAGE_DEFAULT,
             }),
         ),
         query(
             "level",
             "Only lines of this level and above.",
-            schema_of::<containerlease_shared::logs::Level>(),
+            &schema_of::<Level>(),
         ),
         query(
             "search",
             "Only lines that hold this text, in whatever case.",
-            json!({"type": "string", "maxLength": SEARCH_LIMIT}),
+            &json!({"type": "string", "maxLength": SEARCH_LIMIT}),
         ),
     ]
 }
@@ -361,7 +361,7 @@ fn tail() -> String {
     format!("^(all|[0-9]{{1,{}}}|{TAIL_LIMIT})?$", TAIL_LIMIT.ilog10())
 }
 
-fn parameter(place: &str, name: &str, required: bool, description: &str, schema: Value) -> Value {
+fn parameter(place: &str, name: &str, required: bool, description: &str, schema: &Value) -> Value {
     json!({
         "in": place,
         "name": name,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Fields, Refused, kind};
+use super::{Fields, Refused, kind, whole};
 
 /// How long a command may take, in seconds. API Gateway waits for an answer for 29 s.
 pub const SHORTEST_SECONDS: u64 = 1;
@@ -57,7 +57,8 @@ impl Fields {
         const FIELD: &str = "timeoutSeconds";
         let value = self.take(FIELD)?;
         let seconds = value
-            .as_u64()
+            .as_number()
+            .and_then(whole)
             .filter(|seconds| (SHORTEST_SECONDS..=LONGEST_SECONDS).contains(seconds))
             .map(Duration::from_secs)
             .ok_or_else(|| {

@@ -246,7 +246,7 @@ impl<'q> Query<'q> {
     fn once(&mut self, name: &'static str) -> Option<&'q str> {
         let values = self.all(name);
         if values.len() > 1 {
-            self.fault(name, "It is there more than once.".to_owned());
+            self.faults.push(FieldFault::repeated_parameter(name));
         }
         values.first().copied()
     }
@@ -265,11 +265,9 @@ impl<'q> Query<'q> {
     /// What is left was not asked for by anyone: a misspelt parameter must not be ignored.
     fn finish(mut self) -> Result<(), Vec<FieldFault>> {
         self.known.sort_unstable();
-        let known = self.known.join(", ");
         for (name, _) in std::mem::take(&mut self.rest) {
-            let detail = format!("There is no such parameter; the parameters are {known}.");
-            let short: String = name.chars().take(40).collect();
-            self.fault(&short, detail);
+            let fault = FieldFault::unknown_parameter(name, &self.known);
+            self.faults.push(fault);
         }
         if self.faults.is_empty() {
             return Ok(());

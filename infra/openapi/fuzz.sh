@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Drives a running server from the description that it serves: valid requests and invalid
+# ones of every operation, and chains of them, each answer held against the description. It
+# leases real containers on the engine, a few at a time, and leaves none.
+#
+# usage: fuzz.sh [CASES]
+#
+# CASES is how many requests of each operation are made up (400), beside those that follow
+# from the description's bounds and links.
+#
+# environment:
+#   CONTAINERLEASE_FUZZ_SEED      repeats a run; each prints its seed
+#   CONTAINERLEASE_FUZZ_VENV      where schemathesis is kept (.containerlease/fuzz/venv)
+#   CONTAINERLEASE_EMULATOR_PYTHON   the Python to make it with (python3)
+#   DOCKER_HOST                   the engine
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/../.."
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() {
+  printf 'fuzz.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+[[ $# -le 1 && ${1:-400} =~ ^[1-9][0-9]*$ ]] || fail "usage: fuzz.sh [CASES]"
+cases=${1:-400}
+seed=${CONTAINERLEASE_FUZZ_SEED:-$((RANDOM * 32768 + RANDOM))}
+venv=${CONTAINERLEASE_FUZZ_VENV:-$PWD/.containerlease/fuzz/venv}
+
+# Makes the environment that schemathesis wants to itself, when its pin has changed.
+install_schemathesis() {
+  local lock python=${CONTAINERLEASE_EMULATOR_PYTHON:-python3}
+  mkdir -p "$(dirname "$venv")"
+  # Of two at once, the second waits and then finds it there.
+  exec {lock}>"$venv.lock"
+  flock "$lock"
+  ! cmp -s "$here/requirements.txt" "$venv/requirements.txt" || return 0
+  say "installing schemathesis (once, half a minute)"
+  "$python" -m venv "$venv" ||
+    fail "Python cannot make a virtual environment; install its venv module (on Debian: python3-venv)."
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2 ||
+    fail "the packages of $here/requirements.txt cannot be installed; see what pip says above."
+  # Last, so that an installation that was cut off is done again.
+  cp "$here/requirements.txt" "$venv/requirements.txt"
+  exec {lock}>&-
+}
+cmp -s "$here/requirements.txt" "$venv/requirements.txt" || install_schemathesis
+
+cargo build --quiet --package containerlease-local
+work=$(mktemp -d)
+deployment=fuzz-$$
+containers() { docker ps --all --quiet --filter "label=containerlease.deployment=$deployment"; }
+
+# A few leases at once are enough, and the host has room for whatever is asked.
+CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_DATA=$work/data CONTAINERLEASE_DEPLOYMENT=$deployment \
+  CONTAINERLEASE_MAX_LEASES=4 CONTAINERLEASE_HOST_CPU_MILLI=100000 CONTAINERLEASE_HOST_MEMORY_MB=100000 \
+  "${CARGO_TARGET_DIR:-target}/debug/containerlease-local" >"$work/server.out" 2>"$work/server.log" &
+server=$!
+clean_up() {
+  kill -TERM "$server" 2>/dev/null || true
+  wait "$server" || true
+  containers | xargs -r docker rm --force --volumes >/dev/null
+  docker network rm "$deployment" >/dev/null 2>&1 || true
+  rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+url=
+for ((i = 0; i < 100; i++)); do
+  url=$(sed -n 's/^ContainerLease is on //p' "$work/server.out")
+  [[ -z $url ]] || break
+  sleep 0.1
+done
+[[ -n $url ]] || fail "the server does not start: $(tail -n 3 "$work/server.log")"
+
+# From a file: schemathesis leaves out the operation that it was given the description by.
+curl --fail --silent --show-error "$url/api/openapi.json" >"$work/openapi.json"
+cmp -s "$work/openapi.json" docs/openapi.json || fail "the server does not serve docs/openapi.json"
+say "driving $url, seed $seed (CONTAINERLEASE_FUZZ_SEED=$seed repeats this run)"
+failed=0
+(cd "$here" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/schemathesis" --config-file schemathesis.toml run "$work/openapi.json" --url "$url" \
+  --max-examples "$cases" --seed "$seed" --generation-database none --no-color) | cut -c 1-2000 || failed=1
+! grep -n panicked "$work/server.log" || failed=1
+
+# What it has leased can be ended like everything else, and nothing is without a lease.
+for id in $(curl --fail --silent "$url/api/containers" | grep -o '"id":"[^"]*"' | cut -d '"' -f 4); do
+  curl --fail --silent --output /dev/null --request DELETE "$url/api/containers/$id"
+done
+left=$(containers | wc -l)
+[[ $left -eq 0 ]] || { printf 'fuzz.sh: %s containers have no lease\n' "$left" >&2; failed=1; }
+[[ $failed -eq 0 ]] || fail "failed with seed $seed"
