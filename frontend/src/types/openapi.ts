@@ -1177,9 +1177,9 @@ export interface operations {
                 /** @description With lines from this time on, or from so long ago: 90s, 15m, 2h, 1d. */
                 since?: string;
                 /** @description How many lines the page holds at most. */
-                limit?: number;
+                limit?: number | string;
                 /** @description Only lines of this level and above. */
-                level?: "trace" | "debug" | "info" | "warn" | "error";
+                level?: ("trace" | "debug" | "info" | "warn" | "error") | string;
                 /** @description Only lines that hold this text, in whatever case. */
                 search?: string;
             };

@@ -312,9 +312,14 @@ pub(super) fn of_list() -> Vec<Value> {
     ]
 }
 
+/// The parameters of a log's page. An empty one is as if it were left out.
 pub(super) fn of_log() -> Vec<Value> {
     let query = |name, description, schema| parameter("query", name, false, description, schema);
-    let position = r"(0|[0-9]{1,18}\.[0-9]{1,9})";
+    // Nanoseconds fit into 64 bits and counts into 32, of which the greatest is in use.
+    let nanos = "([0-9]{1,18}|[1-8][0-9]{18})";
+    let count = format!("([0-9]{{1,9}}|[1-3][0-9]{{9}}|{})", u32::MAX);
+    let position = format!(r"(0|{nanos}\.{count})");
+    let levels = schema_of::<Level>()["enum"].clone();
     vec![
         lease_id(),
         query(
@@ -339,13 +344,20 @@ pub(super) fn of_log() -> Vec<Value> {
             "limit",
             "How many lines the page holds at most.",
             &json!({
-                "type": "integer", "minimum": 1, "maximum": PAGE_LIMIT, "default": PAGE_DEFAULT,
+                "anyOf": [
+                    {"type": "integer", "minimum": 1, "maximum": PAGE_LIMIT},
+                    {"type": "string", "maxLength": 0},
+                ],
+                "default": PAGE_DEFAULT,
             }),
         ),
         query(
             "level",
             "Only lines of this level and above.",
-            &schema_of::<Level>(),
+            &json!({"anyOf": [
+                {"type": "string", "enum": levels},
+                {"type": "string", "maxLength": 0},
+            ]}),
         ),
         query(
             "search",
