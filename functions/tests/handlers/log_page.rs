@@ -205,6 +205,15 @@ async fn a_page_that_cannot_be_asked_for_is_a_problem() {
     ] {
         assert_refused(&asked(query).await, "invalid-log-view");
     }
+    for (query, fault) in [
+        ("limt=5", "limt"),
+        ("limit=5&limit=6", "limit"),
+        ("cursor=0_0&cursor=", "cursor"),
+    ] {
+        let answer = asked(query).await;
+        assert_refused(&answer, "invalid-query");
+        assert_eq!(answer.body["errors"][0]["field"], fault, "{query}");
+    }
     assert_refused(&asked("cursor=x").await, "invalid-cursor");
 }
 

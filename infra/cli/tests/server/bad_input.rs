@@ -245,7 +245,7 @@ async fn a_request_for_or_from_another_page_is_refused() {
             let request = server.request(Method::POST, path).header(header, &value);
             let body = json!({"imageType": "alpine", "durationMinutes": 1});
             let refused = answer(request.json(&body)).await;
-            problem(&what, &refused, 403, "foreign-origin");
+            assert_named(&what, &problem(&what, &refused, 403, "foreign-origin"));
         }
     }
     for (header, value) in [
