@@ -106,13 +106,14 @@ fn operations() -> Vec<Operation> {
                         "imageType": "alpine", "durationMinutes": 5, "preset": "small",
                         "name": "nightly import", "labels": {"team": "search"},
                         "env": {"GREETING": "hello"}, "command": ["sh", "-c", "sleep 60"],
+                        "notifyUrl": "https://example.org/hook", "warnSeconds": 60,
                         "ports": [8080, {"containerPort": 9000, "scheme": "http"}],
                     }),
                 ],
             )),
             answers: vec![
-                Answer::timed(201, "The lease; its container runs.", "Container")
-                    .example(answers::container())
+                Answer::timed(201, "The lease; its container runs.", "Provisioned")
+                    .example(answers::provisioned())
                     .header("Location", answers::location())
                     .links_of("$response.body#/id"),
             ],
@@ -165,9 +166,7 @@ fn operations() -> Vec<Operation> {
             description: "With its receipt once it has ended, for as long as it is kept.",
             parameters: vec![requests::lease_id()],
             body: None,
-            answers: vec![
-                Answer::timed(200, "The lease.", "Container").example(answers::ended_container()),
-            ],
+            answers: vec![Answer::timed(200, "The lease.", "One").example(answers::ended_one())],
             problems: &[InvalidLeaseId, LeaseNotFound, StoreUnavailable],
         },
         Operation {

@@ -15,7 +15,10 @@ use crate::{
 /// Answers 201 with the lease and its path, once its container runs.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let result = provisioned(app, &request).await;
-    let id = result.as_ref().ok().map(|container| container.id);
+    let id = result
+        .as_ref()
+        .ok()
+        .map(|provisioned| provisioned.container.id);
     let mut response = answer(&request, StatusCode::CREATED, result);
     if let Some(id) = id
         && let Ok(path) = HeaderValue::try_from(format!("/api/containers/{id}"))

@@ -79,10 +79,13 @@ pub struct NotificationView {
     pub state: DeliveryState,
     pub attempts: u32,
     /// None once it is over.
+    #[schema(required)]
     pub next_attempt_at: Option<Time>,
     /// What the receiver has answered last, if it has.
+    #[schema(required)]
     pub last_status: Option<u16>,
     /// Why the last attempt has failed.
+    #[schema(required)]
     pub last_error: Option<String>,
 }
 

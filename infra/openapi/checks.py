@@ -11,7 +11,8 @@ INTERNALS = ["dynamo", "bollard", "hyper", ".sock", "/var/", "oci runtime", "pan
 def before_call(context, case, kwargs):
     """Mends requests that are wrong in a way that OpenAPI has no words for.
 
-    They have parameters that need or exclude each other, or a port twice. Only those are
+    They have parameters that need or exclude each other, a port twice, or a URL that does not
+    lead into the public internet. Only those are
     mended that are meant to be right; the unit tests of the parsers have the wrong ones.
     """
     if _is_negative(case):
@@ -23,13 +24,25 @@ def before_call(context, case, kwargs):
     if operation == "GET /api/containers/{id}/logs" and query.get("cursor"):
         _leave_out(query, "tail", "since")
     body = case.body
-    if operation == "POST /api/provision" and isinstance(body, dict) and body.get("ports"):
+    if operation == "POST /api/provision" and isinstance(body, dict):
+        _mend_provision(body)
+
+
+def _mend_provision(body):
+    if body.get("ports"):
         body["ports"] = list({_number(port): port for port in body["ports"]}.values())
+    if body.get("notifyUrl"):
+        # A name that has no address anywhere: nobody is told anything by a run of this.
+        body["notifyUrl"] = "https://receiver.invalid/hook"
+    else:
+        _leave_out(body, "warnSeconds", "notifySecret")
+    if body.get("warnSeconds"):
+        body["warnSeconds"] = min(body["warnSeconds"], body["durationMinutes"] * 60 - 1)
 
 
-def _leave_out(query, *names):
+def _leave_out(parameters, *names):
     for name in names:
-        query.pop(name, None)
+        parameters.pop(name, None)
 
 
 def _number(port):

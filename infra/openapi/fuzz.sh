@@ -48,7 +48,7 @@ install_schemathesis() {
 }
 cmp -s "$here/requirements.txt" "$venv/requirements.txt" || install_schemathesis
 
-cargo build --quiet --package containerlease-local
+cargo build --quiet --package containerlease-cli
 work=$(mktemp -d)
 deployment=fuzz-$$
 containers() { docker ps --all --quiet --filter "label=containerlease.deployment=$deployment"; }
@@ -56,7 +56,7 @@ containers() { docker ps --all --quiet --filter "label=containerlease.deployment
 # A few leases at once are enough, and the host has room for whatever is asked.
 CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_DATA=$work/data CONTAINERLEASE_DEPLOYMENT=$deployment \
   CONTAINERLEASE_MAX_LEASES=4 CONTAINERLEASE_HOST_CPU_MILLI=100000 CONTAINERLEASE_HOST_MEMORY_MB=100000 \
-  "${CARGO_TARGET_DIR:-target}/debug/containerlease-local" >"$work/server.out" 2>"$work/server.log" &
+  "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve >"$work/server.out" 2>"$work/server.log" &
 server=$!
 clean_up() {
   kill -TERM "$server" 2>/dev/null || true

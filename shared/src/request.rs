@@ -681,7 +681,7 @@ mod tests {
     fn a_whole_number_is_one_however_it_is_written() {
         let body = r#"{"imageType": "redis", "durationMinutes": 5.0, "cpuMilli": 2.5e2,
                        "memoryMB": 64.0, "ports": [8080.0]}"#;
-        let parsed = Provision::parse(body.as_bytes(), &Catalogue::embedded(), DAY).unwrap();
+        let parsed = Provision::parse(body.as_bytes(), &Catalogue::embedded(), &policy()).unwrap();
         assert_eq!(parsed.duration, Duration::from_secs(300));
         assert_eq!((parsed.cpu_milli, parsed.memory_mb), (250, 64));
         assert_eq!(parsed.ports[1].container_port, 8080);

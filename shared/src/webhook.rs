@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 use url::{Host, Url};
+use utoipa::ToSchema;
 
 use crate::{
     lease::{Lease, State},
@@ -57,8 +58,9 @@ pub struct Webhook {
 pub struct NotifyUrl(String);
 
 /// What notifications are signed with. Its text is `whsec_` and base64.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, pattern = "^whsec_[A-Za-z0-9+/]+={0,2}$")]
 pub struct Secret(Vec<u8>);
 
 /// Why a URL is refused, as a sentence for the caller that does not repeat it.
@@ -80,7 +82,7 @@ pub enum UrlRefused {
 pub struct NotASecret;
 
 /// What is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum Event {
     /// The lease will end soon.
     #[serde(rename = "lease.expiring")]
@@ -110,7 +112,7 @@ pub struct Notification {
 }
 
 /// How far a notification has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// It is due, now or later.

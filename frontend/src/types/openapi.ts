@@ -229,7 +229,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A lease. `env` and `command` are not part of it: they may hold secrets. */
+        /**
+         * @description A lease. `env`, `command` and the URL of notifications are not part of it: they may hold
+         *     secrets.
+         */
         Container: {
             /**
              * Format: int32
@@ -307,6 +310,16 @@ export interface components {
             /** @description Whether the end was accepted, which it is in every state. */
             success: boolean;
         };
+        /**
+         * @description How far a notification has come.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "delivered" | "failed" | "dropped";
+        /**
+         * @description What is told.
+         * @enum {string}
+         */
+        Event: "lease.expiring" | "lease.ended";
         Exec: {
             /** @description The program and its arguments: at most 8192 bytes of UTF-8 together. */
             command: string[];
@@ -459,6 +472,27 @@ export interface components {
             /** Format: int64 */
             sentBytes: number;
         };
+        /** @description What an owner is told of a lease, and how far that has come. */
+        NotificationView: {
+            /** Format: int32 */
+            attempts: number;
+            event: components["schemas"]["Event"];
+            /** @description What the receiver knows it by. */
+            id: string;
+            /** @description Why the last attempt has failed. */
+            lastError: string | null;
+            /**
+             * Format: int32
+             * @description What the receiver has answered last, if it has.
+             */
+            lastStatus: number | null;
+            nextAttemptAt: components["schemas"]["Time"] | null;
+            state: components["schemas"]["DeliveryState"];
+        };
+        /** @description A lease by itself, with what its owner was told of it. */
+        One: components["schemas"]["Container"] & {
+            notifications: components["schemas"]["NotificationView"][];
+        };
         /** @description The state of one part that leases need. */
         PartState: {
             /** @description What stands in the way, in words of ours. */
@@ -546,6 +580,13 @@ export interface components {
             memoryMB?: number | null;
             /** @description What you call it: letters, digits, spaces, dots, underscores and hyphens, without a space at either end. */
             name?: string | null;
+            /** @description What is told is signed with it: whsec_ and the base64 of 24 to 64 bytes. Without it one is made, which the answer has. Only with a notifyUrl. */
+            notifySecret?: string | null;
+            /**
+             * Format: uri
+             * @description Where you are told of the lease's end: a URL of the public internet without a user name and a fragment. No answer has it.
+             */
+            notifyUrl?: string | null;
             /** @description Ports to publish beside the image type's own, each once. */
             ports?: components["schemas"]["PortAsked"][] | null;
             /**
@@ -553,6 +594,12 @@ export interface components {
              * @enum {string|null}
              */
             preset?: "small" | "medium" | "large" | null;
+            /** @description So many seconds before the end you are told of that, too. Less than the lease lasts, and only with a notifyUrl. */
+            warnSeconds?: number | null;
+        };
+        /** @description A lease that was provisioned. It is the one answer that has the secret. */
+        Provisioned: components["schemas"]["Container"] & {
+            notifySecret?: components["schemas"]["Secret"] | null;
         };
         /** @description What is given when nothing is asked for, and the most that may be asked for. */
         Range: {
@@ -609,6 +656,8 @@ export interface components {
          * @enum {string}
          */
         Resource: "leases" | "cpuMilli" | "memoryMB";
+        /** @description What notifications are signed with. Its text is `whsec_` and base64. */
+        Secret: string;
         /**
          * @description A state without its fields, as the table and the API name it.
          * @enum {string}
@@ -829,6 +878,17 @@ export interface operations {
                      *       "maximumExpiryTime": "2026-11-25T09:30:00.000Z",
                      *       "memoryMB": 256,
                      *       "name": "session cache",
+                     *       "notifications": [
+                     *         {
+                     *           "attempts": 1,
+                     *           "event": "lease.ended",
+                     *           "id": "msg_0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c_ended",
+                     *           "lastError": null,
+                     *           "lastStatus": 204,
+                     *           "nextAttemptAt": null,
+                     *           "state": "delivered"
+                     *         }
+                     *       ],
                      *       "ports": [
                      *         {
                      *           "containerPort": 6379,
@@ -855,7 +915,7 @@ export interface operations {
                      *       "state": "ended"
                      *     }
                      */
-                    "application/json": components["schemas"]["Container"] & components["schemas"]["Timed"];
+                    "application/json": components["schemas"]["One"] & components["schemas"]["Timed"];
                 };
             };
             /** @description - `invalid-lease-id`: The id in the path cannot be a lease's. */
@@ -1718,7 +1778,7 @@ export interface operations {
                      *       "state": "running"
                      *     }
                      */
-                    "application/json": components["schemas"]["Container"] & components["schemas"]["Timed"];
+                    "application/json": components["schemas"]["Provisioned"] & components["schemas"]["Timed"];
                 };
             };
             /**

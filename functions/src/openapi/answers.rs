@@ -10,6 +10,7 @@ use containerlease_shared::{
     request::FieldFault,
     settings::LONGEST_MINUTES,
     time::Time,
+    webhook::{DeliveryState, Event},
 };
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -21,7 +22,10 @@ use crate::{
     log_page::LogPage,
     problem::Kind,
     stats::Stats,
-    view::{Container, ContainerPort, Containers, Granted, Images, Renewed},
+    view::{
+        Container, ContainerPort, Containers, Granted, Images, NotificationView, One, Provisioned,
+        Renewed,
+    },
 };
 
 /// What may be answered to any request.
@@ -204,6 +208,8 @@ pub(super) fn location() -> Value {
 pub(super) fn schemas() -> Map<String, Value> {
     let mut schemas = Vec::new();
     collect::<Container>(&mut schemas);
+    collect::<Provisioned>(&mut schemas);
+    collect::<One>(&mut schemas);
     collect::<Containers>(&mut schemas);
     collect::<Renewed>(&mut schemas);
     collect::<Deleted>(&mut schemas);
@@ -289,12 +295,15 @@ fn collect<T: ToSchema>(
     T::schemas(schemas);
 }
 
-pub(super) fn container() -> Value {
-    json!(running())
+pub(super) fn provisioned() -> Value {
+    json!(Provisioned {
+        container: running(),
+        notify_secret: None,
+    })
 }
 
-pub(super) fn ended_container() -> Value {
-    let ended = Container {
+pub(super) fn ended_one() -> Value {
+    let container = Container {
         state: StateName::Ended,
         reason: Some(Reason::Expired),
         attempts: 1,
@@ -310,7 +319,19 @@ pub(super) fn ended_container() -> Value {
         }),
         ..running()
     };
-    json!(ended)
+    let told = NotificationView {
+        id: format!("msg_{}_ended", example_id()),
+        event: Event::Ended,
+        state: DeliveryState::Delivered,
+        attempts: 1,
+        next_attempt_at: None,
+        last_status: Some(204),
+        last_error: None,
+    };
+    json!(One {
+        container,
+        notifications: vec![told],
+    })
 }
 
 pub(super) fn containers() -> Value {

@@ -16,6 +16,7 @@ use containerlease_shared::{
         list::{Cursor, LONGEST_PAGE, PAGE},
     },
     settings::LONGEST_MINUTES,
+    webhook::LONGEST_URL,
 };
 use serde_json::{Map, Value, json};
 
@@ -145,10 +146,54 @@ fn provision(catalogue: &Catalogue) -> Value {
             },
         },
     });
+    let properties = schema["properties"].as_object_mut();
+    properties.expect("it was made above").extend(of_notify());
     if !conditions.is_empty() {
         schema["allOf"] = Value::from(conditions);
     }
     schema
+}
+
+/// The fields of a provision that say where its owner wants to be told of the lease.
+fn of_notify() -> Map<String, Value> {
+    let fields = json!({
+        "notifyUrl": {
+            "type": ["string", "null"],
+            "format": "uri",
+            "pattern": "^https://",
+            "maxLength": LONGEST_URL,
+            "description": "Where you are told of the lease's end: a URL of the public \
+                internet without a user name and a fragment. No answer has it.",
+        },
+        "warnSeconds": {
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "maximum": 60 * LONGEST_MINUTES - 1,
+            "description": "So many seconds before the end you are told of that, too. Less \
+                than the lease lasts, and only with a notifyUrl.",
+        },
+        "notifySecret": {
+            "type": ["string", "null"],
+            "pattern": secret(),
+            "description": "What is told is signed with it: whsec_ and the base64 of 24 to \
+                64 bytes. Without it one is made, which the answer has. Only with a \
+                notifyUrl.",
+        },
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => unreachable!("it was made above"),
+    }
+}
+
+/// Base64 of 24 to 64 bytes; in what is filled up with `=`, the bits that are left over are 0.
+fn secret() -> String {
+    let one = "[A-Za-z0-9+/]";
+    let four = format!("(?:{one}{{4}})");
+    format!(
+        "^whsec_(?:{four}{{8,21}}|{four}{{8,20}}{one}{{2}}[AEIMQUYcgkosw048]=\
+         |{four}{{8,21}}{one}[AQgw]==)$"
+    )
 }
 
 fn renew() -> Value {

@@ -65,12 +65,22 @@ def api(stack):
 
 
 @pytest.fixture(autouse=True)
-def no_leases_of_others(api):
-    """Ends what a test has leased, for all of them share what an owner may hold."""
+def nothing_left_to_others(api, stack):
+    """Ends what a test has leased, for all of them share what an owner may hold.
+
+    What would be told of it is forgotten: nobody can be told here, and each run of cleanup
+    waits for the next attempts that fall into its minute.
+    """
     begin = len(api.leased)
     yield
-    for lease_id in api.leased[begin:]:
-        api.delete(lease_id)
+    table = boto3.client("dynamodb")
+    for lease in api.leased[begin:]:
+        api.delete(lease["id"])
+        if "notifySecret" not in lease:
+            continue
+        for event in ["lease.expiring", "lease.ended"]:
+            key = {"pk": {"S": f"notify#{lease['id']}"}, "sk": {"S": event}}
+            table.delete_item(TableName=stack["TableName"], Key=key)
 
 
 # --- what takes its minute --------------------------------------------------------------------
@@ -152,7 +162,7 @@ class Api:
         body = {"imageType": "alpine", "durationMinutes": minutes, **more}
         answer = self.call("POST", "/api/provision", body)
         assert answer.status == 201, answer
-        self.leased.append(answer.body["id"])
+        self.leased.append(answer.body)
         return answer.body
 
     def renew(self, lease_id, minutes):
@@ -205,6 +215,13 @@ def invoke(stack, function, event):
     functions = boto3.client("lambda", config=patience)
     answer = functions.invoke(FunctionName=name, Payload=json.dumps(event))
     return json.load(answer["Payload"])
+
+
+def invoke_and_go_on(stack, function, event):
+    """Calls a function and does not wait for it."""
+    name = stack.resource(f"{function}Function")
+    payload = json.dumps(event)
+    boto3.client("lambda").invoke(FunctionName=name, Payload=payload, InvocationType="Event")
 
 
 def log_of(stack, function):

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Fields, kind};
+use super::{Fields, kind, whole};
 use crate::webhook::{NotASecret, NotifyUrl, Secret, Webhook};
 
 const URL: &str = "notifyUrl";
@@ -76,8 +76,8 @@ impl Fields {
     fn warn_seconds(&mut self, lasts: Option<Duration>) -> Option<u32> {
         let value = self.take(WARN)?;
         let most = lasts?.as_secs().saturating_sub(1);
-        let seconds = value
-            .as_u64()
+        let number = value.as_number().and_then(whole);
+        let seconds = number
             .filter(|seconds| (1..=most).contains(seconds))
             .and_then(|seconds| u32::try_from(seconds).ok())
             .ok_or_else(|| {
