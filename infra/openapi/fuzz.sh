@@ -29,24 +29,8 @@ cases=${1:-400}
 seed=${CONTAINERLEASE_FUZZ_SEED:-$((RANDOM * 32768 + RANDOM))}
 venv=${CONTAINERLEASE_FUZZ_VENV:-$PWD/.containerlease/fuzz/venv}
 
-# Makes the environment that schemathesis wants to itself, when its pin has changed.
-install_schemathesis() {
-  local lock python=${CONTAINERLEASE_EMULATOR_PYTHON:-python3}
-  mkdir -p "$(dirname "$venv")"
-  # Of two at once, the second waits and then finds it there.
-  exec {lock}>"$venv.lock"
-  flock "$lock"
-  ! cmp -s "$here/requirements.txt" "$venv/requirements.txt" || return 0
-  say "installing schemathesis (once, half a minute)"
-  "$python" -m venv "$venv" ||
-    fail "Python cannot make a virtual environment; install its venv module (on Debian: python3-venv)."
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2 ||
-    fail "the packages of $here/requirements.txt cannot be installed; see what pip says above."
-  # Last, so that an installation that was cut off is done again.
-  cp "$here/requirements.txt" "$venv/requirements.txt"
-  exec {lock}>&-
-}
-cmp -s "$here/requirements.txt" "$venv/requirements.txt" || install_schemathesis
+# schemathesis wants an environment to itself.
+infra/venv.sh "$here/requirements.txt" "$venv" "schemathesis (once, half a minute)"
 
 cargo build --quiet --package containerlease-cli
 work=$(mktemp -d)
