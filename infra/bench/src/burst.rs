@@ -17,8 +17,9 @@ use crate::{
     server::Plan,
 };
 
-/// How many removals an ideal client has at the engine at once, as the reaper has. The
-/// engine's own throughput is greatest with 12 to 16.
+/// How many removals an ideal client has at the engine at once: the engine's own throughput
+/// is greatest with 12 to 16. It does not follow the reaper's number, so that a reaper with
+/// too few at once is measured as slower and not the client with it.
 const AT_ONCE: usize = 12;
 
 /// How much of the engine's own throughput is promised.
