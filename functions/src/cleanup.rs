@@ -33,6 +33,7 @@ pub fn reaper(app: &App, look_ahead: Duration, stopping: CancellationToken) -> R
             stopping: stopping.clone(),
         },
         history: app.policy.history,
+        longest_lease: app.policy.longest_lease,
         look_ahead,
         stopping,
     }

@@ -12,8 +12,11 @@
 //! - **Every end is claimed** by a conditional write on the version that was read. A lease
 //!   that was renewed or claimed elsewhere in the meantime is hands off.
 //! - **Every container has a lease or is removed**, once it is older than
-//!   [`ORPHAN_GRACE`], was seen without a lease by an earlier run, and a consistent read of
-//!   the table has said again that there is none. A read that fails removes nothing.
+//!   [`ORPHAN_GRACE`], was seen without a lease by an earlier run, and its time is proven to
+//!   be over: by a record that says, read consistently, that its lease has ended; or, where
+//!   the table knows nothing of it, by the hard deadline in its labels, which no renewal can
+//!   have passed. So a table that cannot be read removes nothing, and one that was emptied
+//!   nothing before its time.
 //! - **Every running lease has a container or is ended**: as lost where it vanished, as
 //!   failed where its program ended by itself. Leases are read before containers, so a
 //!   container that is missing was there when the lease was read, or has vanished since.
@@ -76,6 +79,9 @@ pub struct Reaper {
     pub deliverer: Deliverer,
     /// How long the record of an ended lease is kept.
     pub history: Duration,
+    /// How long a lease may last, all renewals included: a container that is older and has no
+    /// readable deadline is over too.
+    pub longest_lease: Duration,
     /// How far ahead a run takes leases on.
     pub look_ahead: Duration,
     /// Once it is cancelled, ends that have begun are finished and no other is begun.
@@ -89,8 +95,9 @@ pub struct Plan {
     pub ends: Vec<PlannedEnd>,
     /// Containers to note as seen without a lease.
     pub sightings: Vec<ContainerName>,
-    /// Containers to remove, if a consistent read says again that they have no lease.
-    pub orphans: Vec<Orphan>,
+    /// Containers to remove, if a consistent read or their labels prove that their time is
+    /// over.
+    pub orphans: Vec<ManagedContainer>,
     /// Sightings that are over: the container is gone, or has a lease after all.
     pub forgotten: Vec<ContainerName>,
 }
@@ -102,14 +109,6 @@ pub struct PlannedEnd {
     pub reason: Reason,
     /// Not before.
     pub at: Time,
-}
-
-/// A container that nobody has leased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Orphan {
-    pub container: ContainerName,
-    /// The lease that its labels name; none where they make no sense.
-    pub lease: Option<(Owner, LeaseId)>,
 }
 
 /// What a run has done.
@@ -133,7 +132,8 @@ pub struct Report {
     pub in_quarantine: usize,
     /// Containers without a lease that were removed.
     pub orphans_removed: usize,
-    /// Containers without a lease that could not be removed yet.
+    /// Containers without a lease that could not be removed, or whose time is not proven to
+    /// be over.
     pub orphans_left: usize,
     /// Ends whose instant lies beyond the time that this run had.
     pub left_to_next_run: usize,
@@ -205,7 +205,7 @@ async fn end_and_reconcile(
         engine_unseen: containers.is_none(),
         ..Report::default()
     };
-    Ok(apply(reaper, plan, report, stop_at, announce).await)
+    Ok(apply(reaper, plan, report, now, stop_at, announce).await)
 }
 
 /// What is to be done at `now` about what falls due by `until`. `containers` are none when
@@ -294,10 +294,9 @@ fn plan_containers(
         without_lease.insert(&container.name);
         match first_seen.get(&container.name) {
             None => plan.sightings.push(container.name.clone()),
-            Some(seen) if now >= seen.plus(BETWEEN_SIGHTINGS) => plan.orphans.push(Orphan {
-                container: container.name.clone(),
-                lease: container.lease.clone(),
-            }),
+            Some(seen) if now >= seen.plus(BETWEEN_SIGHTINGS) => {
+                plan.orphans.push(container.clone());
+            }
             Some(_) => {}
         }
     }
@@ -308,11 +307,12 @@ fn plan_containers(
         .collect();
 }
 
-/// Carries `plan` out and adds to `report` what it did.
+/// Carries `plan` of `now` out and adds to `report` what it did.
 async fn apply(
     reaper: &Reaper,
     plan: Plan,
     mut report: Report,
+    now: Time,
     stop_at: Time,
     announce: mpsc::UnboundedSender<Notification>,
 ) -> Report {
@@ -339,13 +339,14 @@ async fn apply(
     for orphan in plan.orphans {
         let (store, host) = (Arc::clone(&reaper.store), Arc::clone(&reaper.host));
         let at_the_engine = Arc::clone(&at_the_engine);
+        let over = now >= over_at(&orphan, reaper.longest_lease);
         let stopping = reaper.stopping.clone();
         removals.spawn(async move {
             let _place = place_in(&at_the_engine).await;
             let removed = if stopping.is_cancelled() {
                 Err("the process stops".to_owned())
             } else {
-                remove_orphan(&store, &host, &orphan).await
+                remove_orphan(&store, &host, &orphan, over).await
             };
             (orphan, removed)
         });
@@ -365,7 +366,7 @@ async fn apply(
             Ok((_, Ok(removed))) => report.orphans_removed += usize::from(removed),
             Ok((orphan, Err(problem))) => {
                 report.orphans_left += 1;
-                let container = orphan.container.as_str();
+                let container = orphan.name.as_str();
                 tracing::warn!(container, problem, "left an orphan");
             }
             Err(error) => {
@@ -564,24 +565,38 @@ pub(crate) async fn place_in(bound: &Semaphore) -> SemaphorePermit<'_> {
     place.expect("the bounds of a run are never closed")
 }
 
-/// Removes a container if the table says again, consistently, that it has no lease that
-/// lives. Returns whether it was removed.
-async fn remove_orphan(store: &Store, host: &Host, orphan: &Orphan) -> Result<bool, String> {
-    if let Some((owner, id)) = &orphan.lease {
-        let lease = store.get(owner, id).await;
-        let lease = lease.map_err(|error| error.to_string())?;
-        let lives = lease.is_some_and(|lease| lease.state_name() != StateName::Ended);
-        if lives {
-            return Ok(false);
-        }
+/// When the time of a container is over by what is written on it alone.
+fn over_at(container: &ManagedContainer, longest_lease: Duration) -> Time {
+    let by_age = container.created_at.plus(longest_lease);
+    container.hard_deadline.unwrap_or(by_age)
+}
+
+/// Removes a container if the table says, read consistently, that its lease has ended; or if
+/// the table has no record of it, and it is `over`. Returns whether it was removed.
+async fn remove_orphan(
+    store: &Store,
+    host: &Host,
+    orphan: &ManagedContainer,
+    over: bool,
+) -> Result<bool, String> {
+    let lease = match &orphan.lease {
+        Some((owner, id)) => store.get(owner, id).await.map_err(|e| e.to_string())?,
+        None => None,
+    };
+    match lease.map(|lease| lease.state_name()) {
+        Some(StateName::Ended) => {}
+        Some(_) => return Ok(false),
+        // The record may have been lost, and its lease with it: nobody renews it any more.
+        None if over => {}
+        None => return Err("it has no record, and its time is not over".to_owned()),
     }
-    let removed = host.remove(&orphan.container).await;
+    let removed = host.remove(&orphan.name).await;
     removed.map_err(|error| error.to_string())?;
     tracing::warn!(
-        container = orphan.container.as_str(),
+        container = orphan.name.as_str(),
         "removed a container without a lease"
     );
-    note(store.forget(&orphan.container).await);
+    note(store.forget(&orphan.name).await);
     Ok(true)
 }
 
@@ -630,6 +645,7 @@ mod tests {
             name: ContainerName::listed_by_engine(&of.id.to_string().replace('-', "")).unwrap(),
             lease: Some((of.owner.clone(), of.id)),
             created_at: of.created_at,
+            hard_deadline: Some(of.hard_deadline),
             exited: false,
         }
     }
@@ -763,7 +779,7 @@ mod tests {
         let sightings = [seen(&orphan, 60 * SECOND)];
         let second = plan(vec![], Some(&containers), &sightings, NOW, until());
         assert_eq!(second.sightings, []);
-        assert_eq!(second.orphans[0].container, orphan.name);
+        assert_eq!(second.orphans, containers);
         assert_eq!(second.forgotten, []);
     }
 

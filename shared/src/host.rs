@@ -113,6 +113,8 @@ pub struct ManagedContainer {
     pub lease: Option<(Owner, LeaseId)>,
     /// To the second.
     pub created_at: Time,
+    /// What [`HARD_DEADLINE_LABEL`] says; none where it is not there or makes no sense.
+    pub hard_deadline: Option<Time>,
     /// Whether its program has ended.
     pub exited: bool,
 }
@@ -307,10 +309,12 @@ impl Host {
             let owner = labels
                 .get(OWNER_LABEL)
                 .and_then(|owner| Owner::try_from(owner.clone()).ok());
+            let hard_deadline = labels.get(HARD_DEADLINE_LABEL);
             Some(ManagedContainer {
                 name: ContainerName::listed_by_engine(container.id.as_deref()?)?,
                 lease: owner.zip(lease),
                 created_at: Time::from_millis(container.created.unwrap_or(0).saturating_mul(1000)),
+                hard_deadline: hard_deadline.and_then(|label| label.parse().ok()),
                 exited: matches!(
                     container.state,
                     Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD)

@@ -3,7 +3,7 @@
 //! Rules never read the clock: they take `now: Time`. [`Time::now`] is the one place where
 //! the wall clock is read, and only code that waits or talks to the outside calls it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::ToSchema;
@@ -78,6 +78,16 @@ impl fmt::Display for Time {
     }
 }
 
+impl FromStr for Time {
+    type Err = jiff::Error;
+
+    /// Reads RFC 3339, with or without decimals.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let timestamp: jiff::Timestamp = text.parse()?;
+        Ok(Self(timestamp.as_millisecond()))
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -87,8 +97,7 @@ impl Serialize for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        let timestamp: jiff::Timestamp = text.parse().map_err(de::Error::custom)?;
-        Ok(Self(timestamp.as_millisecond()))
+        text.parse().map_err(de::Error::custom)
     }
 }
 

@@ -3,13 +3,13 @@
 use containerlease_functions::cleanup;
 use containerlease_shared::{
     cleanup::{CleanupError, run},
-    host::{DEPLOYMENT_LABEL, LEASE_LABEL, OWNER_LABEL},
+    host::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL, LEASE_LABEL, OWNER_LABEL},
     lease::ATTEMPTS_BEFORE_QUARANTINE,
     names::{LeaseId, Owner},
     time::Time,
 };
 use containerlease_testkit::{
-    Bench, Fault, Seen,
+    Bench, Fault, Plan, Seen,
     events::{Event, saved},
 };
 use http::StatusCode;
@@ -158,20 +158,22 @@ async fn a_container_without_a_lease_goes_when_it_is_seen_for_the_second_time() 
     let bench = Bench::new().await;
     let deployment = bench.place.deployment().as_str();
     let id = LeaseId::generate().to_string();
-    let of_no_lease = [
+    let past = Time::now().minus(SECOND).to_string();
+    let ours_and_over = [
         (DEPLOYMENT_LABEL, deployment),
-        (LEASE_LABEL, id.as_str()),
-        (OWNER_LABEL, "local"),
+        (HARD_DEADLINE_LABEL, past.as_str()),
     ];
-    bench.place.stray(&of_no_lease).await;
-    bench.place.stray(&[(DEPLOYMENT_LABEL, deployment)]).await;
-    bench
-        .place
-        .stray(&[(DEPLOYMENT_LABEL, deployment), (LEASE_LABEL, "../x")])
-        .await;
-    let foreign = bench.place.stray(&[(LEASE_LABEL, id.as_str())]).await;
+    bench.place.stray(&ours_and_over).await;
+    for (lease, owner) in [(id.as_str(), "local"), (id.as_str(), ""), ("../x", "local")] {
+        let of_no_lease = [(LEASE_LABEL, lease), (OWNER_LABEL, owner)];
+        let labels = [ours_and_over, of_no_lease].concat();
+        bench.place.stray(&labels).await;
+    }
+    let foreign = [(LEASE_LABEL, id.as_str()), ours_and_over[1]];
+    let foreign = bench.place.stray(&foreign).await;
     let others = format!("{deployment}-2");
-    let others = bench.place.stray(&[(DEPLOYMENT_LABEL, &others)]).await;
+    let others = [(DEPLOYMENT_LABEL, others.as_str()), ours_and_over[1]];
+    let others = bench.place.stray(&others).await;
     let leased = lease(&bench).await;
 
     // Too young to be an orphan, however often it is seen.
@@ -183,10 +185,10 @@ async fn a_container_without_a_lease_goes_when_it_is_seen_for_the_second_time() 
     // The first sighting only notes it.
     let report = bench.reap_strays(61 * SECOND).await;
     assert_eq!(report.orphans_removed, 0);
-    assert_eq!(bench.table.store().sightings().await.unwrap().len(), 3);
-    assert_eq!(bench.place.containers().await.len(), 4);
+    assert_eq!(bench.table.store().sightings().await.unwrap().len(), 4);
+    assert_eq!(bench.place.containers().await.len(), 5);
     let report = bench.reap_strays(121 * SECOND).await;
-    assert_eq!(report.orphans_removed, 3, "{report:?}");
+    assert_eq!(report.orphans_removed, 4, "{report:?}");
     assert_eq!(bench.place.containers().await.len(), 1);
     assert_eq!(inspect(&bench, &leased).await["State"]["Running"], true);
     for untouched in [foreign, others] {
@@ -216,14 +218,48 @@ async fn the_container_of_a_lease_that_has_ended_is_an_orphan() {
 }
 
 #[tokio::test]
+async fn a_table_that_was_emptied_ends_no_lease_before_its_last_moment() {
+    let bench = Plan::default().most_minutes(10).build().await;
+    let leased = [lease(&bench).await, lease(&bench).await];
+    let deployment = bench.place.deployment().as_str();
+    // Beside it one that was never ours, but says so: of it there is only its age.
+    let stranger = bench.place.stray(&[(DEPLOYMENT_LABEL, deployment)]).await;
+    bench.table.empty().await;
+
+    // Seen again and again, and by nobody proven to be over.
+    for minutes in 1..=9 {
+        let report = bench.reap_strays(minutes * MINUTE + SECOND).await;
+        assert_eq!(report.orphans_removed, 0, "{minutes}: {report:?}");
+        let left = if minutes == 1 { 0 } else { 3 };
+        assert_eq!(report.orphans_left, left, "{minutes}: {report:?}");
+        assert_eq!(report.ended(), 0, "{minutes}: {report:?}");
+    }
+    for id in &leased {
+        assert_eq!(inspect(&bench, id).await["State"]["Running"], true);
+    }
+    assert!(bench.place.is_there(&stranger).await);
+
+    // The deadline that was written on them when they were made.
+    let report = bench.reap_strays(10 * MINUTE).await;
+    assert_eq!(
+        (report.orphans_removed, report.orphans_left),
+        (3, 0),
+        "{report:?}"
+    );
+    assert_eq!(bench.place.containers().await, []);
+}
+
+#[tokio::test]
 async fn nothing_is_removed_when_the_table_cannot_be_read() {
     let bench = Bench::proxied().await;
     let deployment = bench.place.deployment().as_str();
     let id = LeaseId::generate().to_string();
+    let past = Time::now().minus(SECOND).to_string();
     let labels = [
         (DEPLOYMENT_LABEL, deployment),
         (LEASE_LABEL, id.as_str()),
         (OWNER_LABEL, "local"),
+        (HARD_DEADLINE_LABEL, past.as_str()),
     ];
     bench.place.stray(&labels).await;
     bench.reap_strays(61 * SECOND).await;
@@ -339,8 +375,13 @@ async fn one_that_cannot_be_removed_does_not_hold_up_the_others() {
 async fn one_orphan_that_cannot_be_removed_does_not_hold_up_the_others() {
     let bench = Bench::proxied().await;
     let deployment = bench.place.deployment().as_str();
+    let past = Time::now().minus(SECOND).to_string();
+    let labels = [
+        (DEPLOYMENT_LABEL, deployment),
+        (HARD_DEADLINE_LABEL, past.as_str()),
+    ];
     for _ in 0..4 {
-        bench.place.stray(&[(DEPLOYMENT_LABEL, deployment)]).await;
+        bench.place.stray(&labels).await;
     }
     bench.reap_strays(61 * SECOND).await;
     bench.engine_proxy().on_each(|seen| {

@@ -19,7 +19,7 @@ use std::{
 use containerlease_shared::{
     capacity::Limits,
     cleanup::run,
-    host::{DEPLOYMENT_LABEL, LEASE_LABEL, OWNER_LABEL, Recipe},
+    host::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL, LEASE_LABEL, OWNER_LABEL, Recipe},
     lease::{Lease, State},
     names::{ContainerName, LeaseId, Owner},
     time::Time,
@@ -127,10 +127,12 @@ async fn bench() -> (Bench, Receiver) {
 async fn misfits(bench: &Bench) -> String {
     let deployment = bench.place.deployment().as_str();
     let of_no_lease = LeaseId::generate().to_string();
+    let past = Time::now().minus(SECOND).to_string();
     let labels = [
         (DEPLOYMENT_LABEL, deployment),
         (LEASE_LABEL, of_no_lease.as_str()),
         (OWNER_LABEL, "local"),
+        (HARD_DEADLINE_LABEL, past.as_str()),
     ];
     bench.place.stray(&labels).await;
     bench.reap_strays(61 * SECOND).await;

@@ -77,6 +77,7 @@ impl Process {
             host: self.host,
             catalogue: self.catalogue,
             history: MINUTE,
+            longest_lease: 60 * MINUTE,
             look_ahead,
             stopping,
         };

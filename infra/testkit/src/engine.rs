@@ -18,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use containerlease_shared::{
-    host::{DEPLOYMENT_LABEL, LEASE_LABEL, OWNER_LABEL},
+    host::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL, LEASE_LABEL, OWNER_LABEL},
     lease::Lease,
     names::{ContainerName, Deployment, LeaseId},
     settings::EngineAddress,
@@ -143,6 +143,7 @@ impl Engine {
             (DEPLOYMENT_LABEL, deployment.as_str().to_owned()),
             (LEASE_LABEL, lease.id.to_string()),
             (OWNER_LABEL, lease.owner.as_str().to_owned()),
+            (HARD_DEADLINE_LABEL, lease.hard_deadline.to_string()),
         ];
         let labels = labels.map(|(name, value)| (name.to_owned(), value)).into();
         let name = ContainerName::of_lease(&lease.id);

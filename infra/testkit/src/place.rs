@@ -15,9 +15,14 @@ use containerlease_shared::{
     names::Deployment,
     settings::{EngineAddress, Settings},
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The label of the containers that [`Place::stray`] makes.
 const STRAY_LABEL: &str = "containerlease.testkit";
+
+/// How many places there may be at once. Each has a network of its own, and an engine has
+/// addresses for about thirty, of which others may use some.
+static PLACES: Semaphore = Semaphore::const_new(20);
 
 /// A deployment that only this test uses. When it is dropped, also by a test that fails,
 /// its containers and its network are removed.
@@ -26,10 +31,12 @@ pub struct Place {
     deployment: Deployment,
     engine: EngineAddress,
     docker: Docker,
+    _place: SemaphorePermit<'static>,
 }
 
 impl Place {
-    /// A new, empty deployment on the engine that `DOCKER_HOST` names.
+    /// A new, empty deployment on the engine that `DOCKER_HOST` names, as soon as there is
+    /// room for one.
     ///
     /// # Panics
     ///
@@ -42,6 +49,7 @@ impl Place {
             deployment: deployment.parse().expect("the name keeps to its bounds"),
             docker: connect(&settings.engine),
             engine: settings.engine,
+            _place: PLACES.acquire().await.expect("it is never closed"),
         };
         if let Err(error) = place.docker.ping().await {
             panic!(

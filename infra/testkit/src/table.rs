@@ -139,6 +139,22 @@ impl Table {
         delete.send().await.expect("an item can be removed");
     }
 
+    /// Removes everything that lies in the table.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be removed.
+    pub async fn empty(&self) {
+        let client = self.client();
+        let scanned = client.scan().table_name(NAME).send().await;
+        let items = scanned.expect("the table can be scanned").items;
+        for mut item in items.unwrap_or_default() {
+            item.retain(|name, _| name == "pk" || name == "sk");
+            let delete = client.delete_item().table_name(NAME).set_key(Some(item));
+            delete.send().await.expect("an item can be removed");
+        }
+    }
+
     /// Leaves of what the owner holds only the number of leases, as programs did that counted
     /// nothing else.
     ///

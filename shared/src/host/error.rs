@@ -55,6 +55,12 @@ pub enum HostError {
     /// The secret with our certificate cannot be read.
     #[error("{0}")]
     Secret(String),
+    /// The engine has no addresses left for another network.
+    #[error(
+        "{attempted}: the engine has no address pool left: remove networks that nobody uses, or \
+         give it more in its default-address-pools"
+    )]
+    NoAddresses { attempted: &'static str },
     /// The engine answered with another error.
     #[error("{attempted}: the engine answered {status}: {message}")]
     Engine {
@@ -127,6 +133,8 @@ pub(super) fn translate(attempted: &'static str, error: ClientError) -> HostErro
 /// decides; the sentences have been the same for many years and versions.
 fn from_status(attempted: &'static str, status: u16, message: String) -> HostError {
     match status {
+        // Engines before version 28 say it with 404, later ones with 400.
+        400 | 404 if message.contains("address pool") => HostError::NoAddresses { attempted },
         404 => HostError::NotFound { attempted },
         409 if message.contains("is already in progress")
             || message.contains("marked for removal") =>
@@ -230,6 +238,20 @@ mod tests {
             answered(404, "No such container: x"),
             HostError::NotFound { .. }
         ));
+        for (status, message) in [
+            (
+                404,
+                "could not find an available, non-overlapping IPv4 address pool among the \
+                 defaults to assign to the network",
+            ),
+            (
+                400,
+                "all predefined address pools have been fully subnetted",
+            ),
+        ] {
+            let error = answered(status, message);
+            assert!(matches!(error, HostError::NoAddresses { .. }), "{error:?}");
+        }
         assert!(matches!(
             answered(409, "removal of container x is already in progress"),
             HostError::RemovalInProgress

@@ -29,6 +29,7 @@ fn container(name: &str, of: Option<&Lease>) -> ManagedContainer {
         name: ContainerName::listed_by_engine(name).expect("the name is hexadecimal"),
         lease: of.map(|lease| (lease.owner.clone(), lease.id)),
         created_at: NOW.minus(5 * MINUTE),
+        hard_deadline: of.map(|lease| lease.hard_deadline),
         exited: false,
     }
 }
@@ -51,10 +52,10 @@ fn printed(plan: &Plan) -> String {
     let noted = noted.map(|container| format!("note {}", container.as_str()));
     let orphans = plan.orphans.iter().map(|orphan| {
         let sure = match orphan.lease {
-            Some(_) => ", if its lease is not there",
-            None => "",
+            Some(_) => ", if its lease has ended or its time is over",
+            None => ", if its time is over",
         };
-        format!("remove {}{sure}", orphan.container.as_str())
+        format!("remove {}{sure}", orphan.name.as_str())
     });
     let forgotten = plan.forgotten.iter();
     let forgotten = forgotten.map(|container| format!("forget {}", container.as_str()));
@@ -452,12 +453,12 @@ proptest! {
     fn an_orphan_is_old_was_seen_before_and_has_no_lease(world in any_world()) {
         let plan = world.plan(true);
         for orphan in &plan.orphans {
-            let container = world.container(&orphan.container).expect("it was listed");
-            let seen = world.seen(&orphan.container).expect("it was seen before");
+            let container = world.container(&orphan.name).expect("it was listed");
+            let seen = world.seen(&orphan.name).expect("it was seen before");
             prop_assert!(NOW >= seen.plus(BETWEEN_SIGHTINGS), "{orphan:?}");
             prop_assert!(NOW >= container.created_at.plus(ORPHAN_GRACE), "{orphan:?}");
             prop_assert!(!world.is_leased(container), "{orphan:?}");
-            prop_assert_eq!(&orphan.lease, &container.lease);
+            prop_assert_eq!(orphan, container);
         }
     }
 
@@ -465,7 +466,7 @@ proptest! {
     fn every_container_has_a_lease_or_is_on_its_way_out(world in any_world()) {
         let plan = world.plan(true);
         for container in &world.containers {
-            let orphan = plan.orphans.iter().any(|it| it.container == container.name);
+            let orphan = plan.orphans.iter().any(|it| it.name == container.name);
             let noted = plan.sightings.contains(&container.name);
             let waits = world.seen(&container.name).is_some() && !orphan;
             let old = NOW >= container.created_at.plus(ORPHAN_GRACE);

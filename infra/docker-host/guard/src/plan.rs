@@ -7,10 +7,6 @@ use containerlease_shared::{
     names::{ContainerName, Deployment},
     time::Time,
 };
-use serde::{
-    Deserialize,
-    de::{IntoDeserializer, value::Error as Unreadable},
-};
 
 /// What the operator of the host has set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +64,9 @@ pub(crate) fn plan(rules: &Rules, containers: &[Container], now: Time) -> Plan {
     };
     for container in containers.iter().filter(|one| rules.guard(one)) {
         plan.guarded += 1;
-        let readable = container.hard_deadline.as_deref().and_then(read);
+        // The host wrote it as a time's own text.
+        let label = container.hard_deadline.as_deref();
+        let readable = label.and_then(|label| label.parse::<Time>().ok());
         if readable.is_none() {
             plan.unreadable.push(container.name.clone());
         }
@@ -100,12 +98,6 @@ impl Rules {
         };
         self.deployments.is_empty() || self.deployments.contains(&deployment)
     }
-}
-
-/// Reads the label as the host wrote it: a time's own text.
-fn read(label: &str) -> Option<Time> {
-    let deserializer = IntoDeserializer::<Unreadable>::into_deserializer(label);
-    Time::deserialize(deserializer).ok()
 }
 
 #[cfg(test)]
@@ -241,15 +233,24 @@ mod tests {
 
     #[test]
     fn a_deadline_is_read_as_the_host_writes_it_and_as_rfc_3339_has_it() {
+        // A moment before the deadline: how many were unreadable, and when to look again.
+        let plan_of = |text: &str| {
+            let containers = [Container {
+                hard_deadline: Some(text.to_owned()),
+                ..container("a1", &NOW)
+            }];
+            let plan = plan(&rules(), &containers, NOW.minus(seconds(1)));
+            (plan.unreadable.len(), plan.next)
+        };
         for text in [
             &NOW.to_string(),
             "2026-11-24T09:50:00Z",
             "2026-11-24T10:50:00+01:00",
         ] {
-            assert_eq!(read(text), Some(NOW), "{text}");
+            assert_eq!(plan_of(text), (0, Some(NOW.plus(GRACE))), "{text}");
         }
         for text in ["", "2026-11-24", "1795513800", "2026-11-24T09:50:00"] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(plan_of(text), (1, None), "{text}");
         }
     }
 }
