@@ -13,6 +13,7 @@
 //! | `EndFailures` | count | each run | ends that could not be finished and are tried again |
 //! | `Quarantined` | count | each run | leases in quarantine when it began |
 //! | `Orphans` | count | each run | containers without a lease that were removed |
+//! | `OrphansLeft` | containers without a lease that could not be removed, or whose time is not proven to be over |
 //! | `Lost` | count | each run | leases whose container had vanished |
 //! | `Deferred` | count | each run | ends that were left to the next run |
 //! | `Delivered` | count | each run | notifications that owners have taken |
@@ -55,6 +56,7 @@ pub fn of_cleanup(
         ("EndFailures", COUNT, json!(report.attempts_failed)),
         ("Quarantined", COUNT, json!(report.in_quarantine)),
         ("Orphans", COUNT, json!(report.orphans_removed)),
+        ("OrphansLeft", COUNT, json!(report.orphans_left)),
         ("Lost", COUNT, json!(report.lost)),
         ("Deferred", COUNT, json!(report.left_to_next_run)),
         ("Delivered", COUNT, json!(report.deliveries.delivered)),
@@ -148,6 +150,7 @@ mod tests {
             lost: 1,
             attempts_failed: 1,
             in_quarantine: 3,
+            orphans_left: 2,
             overshoot_ms: vec![130, 2_001],
             ..Report::default()
         };
@@ -169,6 +172,7 @@ mod tests {
         assert_eq!(lines[0]["Ended"], 3);
         assert_eq!(lines[0]["Late"], 1);
         assert_eq!(lines[0]["Quarantined"], 3);
+        assert_eq!(lines[0]["OrphansLeft"], 2);
         assert_eq!(lines[0]["CertificateDaysLeft"], 20);
         assert_eq!(lines[1]["OvershootMs"], json!([130, 2_001]));
     }

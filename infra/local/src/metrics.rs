@@ -21,7 +21,7 @@ use containerlease_shared::{
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::{Registry, Unit},
+    registry::{Metric, Registry, Unit},
 };
 
 /// The format that Prometheus asks for first.
@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     left_to_next_run: Counter,
     deliveries: Family<DeliveredAs, Counter>,
     quarantined: Gauge,
+    orphans_left: Gauge,
     engine_unseen: Gauge,
     last_run: Gauge<f64, AtomicU64>,
     certificate_expiry: Gauge<i64, AtomicI64>,
@@ -71,82 +72,71 @@ struct DeliveredAs {
 impl Metrics {
     pub(crate) fn new(follows: Arc<Follows>) -> Self {
         let mut registry = Registry::with_prefix("containerlease");
-        let runs = Family::default();
-        let ended = Family::default();
-        let (attempts_failed, orphans, left_to_next_run) =
-            (Counter::default(), Counter::default(), Counter::default());
-        let deliveries = Family::default();
-        let (quarantined, engine_unseen) = (Gauge::default(), Gauge::default());
-        let (last_run, certificate_expiry) = (Gauge::default(), Gauge::default());
-        let overshoot = Histogram::new(OVERSHOOT_BUCKETS);
-        let (log_follows, log_viewers) = (Gauge::default(), Gauge::default());
-        let (log_posts, log_lines) = (Counter::default(), Counter::default());
-        registry.register("cleanup_runs", "Runs of the reaper", runs.clone());
-        registry.register("leases_ended", "Leases that it ended", ended.clone());
-        registry.register(
+        let all = &mut registry;
+        let runs = registered(all, "cleanup_runs", "Runs of the reaper");
+        let ended = registered(all, "leases_ended", "Leases that it ended");
+        let attempts_failed = registered(
+            all,
             "end_attempts_failed",
             "Ends that could not be finished and are tried again",
-            attempts_failed.clone(),
         );
-        registry.register(
+        let orphans = registered(
+            all,
             "orphans_removed",
             "Containers without a lease that were removed",
-            orphans.clone(),
         );
-        registry.register(
+        let left_to_next_run = registered(
+            all,
             "ends_left_to_next_run",
             "Ends that a run had no time for",
-            left_to_next_run.clone(),
         );
-        registry.register(
+        let deliveries = registered(
+            all,
             "deliveries",
             "Attempts to tell owners of their leases; given_up are the last of those that failed",
-            deliveries.clone(),
         );
-        registry.register(
+        let quarantined = registered(
+            all,
             "leases_quarantined",
             "Leases in quarantine when the last run began",
-            quarantined.clone(),
         );
-        registry.register(
+        let orphans_left = registered(
+            all,
+            "orphans_left",
+            "Containers without a lease that the last run could not remove, or whose time is not \
+             proven to be over",
+        );
+        let engine_unseen = registered(
+            all,
             "engine_unseen",
             "Whether the last run could not list the engine's containers",
-            engine_unseen.clone(),
         );
-        registry.register_with_unit(
+        let last_run = registered_in_seconds(
+            all,
             "last_cleanup_timestamp",
             "When the last run was over, in seconds since 1970",
-            Unit::Seconds,
-            last_run.clone(),
+            Gauge::default(),
         );
-        registry.register_with_unit(
+        let certificate_expiry = registered_in_seconds(
+            all,
             "certificate_expiry_timestamp",
             "When the first certificate on the way to the engine expires, in seconds since 1970; 0 over a socket",
-            Unit::Seconds,
-            certificate_expiry.clone(),
+            Gauge::default(),
         );
-        registry.register_with_unit(
+        let overshoot = registered_in_seconds(
+            all,
             "overshoot",
             "From the end of a lease that expired to its container being gone",
-            Unit::Seconds,
-            overshoot.clone(),
+            Histogram::new(OVERSHOOT_BUCKETS),
         );
-        registry.register(
+        let log_follows = registered(
+            all,
             "log_follows",
             "Logs that are being read at the engine now",
-            log_follows.clone(),
         );
-        registry.register(
-            "log_viewers",
-            "Viewers that are being served now",
-            log_viewers.clone(),
-        );
-        registry.register(
-            "log_posts",
-            "Frames that were posted to viewers",
-            log_posts.clone(),
-        );
-        registry.register("log_lines", "Lines in these frames", log_lines.clone());
+        let log_viewers = registered(all, "log_viewers", "Viewers that are being served now");
+        let log_posts = registered(all, "log_posts", "Frames that were posted to viewers");
+        let log_lines = registered(all, "log_lines", "Lines in these frames");
         Self {
             registry,
             runs,
@@ -156,6 +146,7 @@ impl Metrics {
             left_to_next_run,
             deliveries,
             quarantined,
+            orphans_left,
             engine_unseen,
             last_run,
             certificate_expiry,
@@ -218,6 +209,8 @@ impl Metrics {
         self.count_deliveries(report.deliveries);
         self.quarantined
             .set(i64::try_from(report.in_quarantine).unwrap_or(i64::MAX));
+        self.orphans_left
+            .set(i64::try_from(report.orphans_left).unwrap_or(i64::MAX));
         self.engine_unseen.set(i64::from(report.engine_unseen));
         self.last_run.set(seconds(Time::now().as_millis()));
         let expiry = certificate_expiry.map_or(0, |at| at.as_millis() / 1000);
@@ -226,6 +219,24 @@ impl Metrics {
             self.overshoot.observe(seconds(*late));
         }
     }
+}
+
+/// A new metric that the registry shows.
+fn registered<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// `metric`, which the registry shows as seconds.
+fn registered_in_seconds<M: Metric + Clone>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    metric: M,
+) -> M {
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
 }
 
 #[expect(

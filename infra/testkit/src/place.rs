@@ -31,7 +31,7 @@ pub struct Place {
     deployment: Deployment,
     engine: EngineAddress,
     docker: Docker,
-    _place: SemaphorePermit<'static>,
+    _room: SemaphorePermit<'static>,
 }
 
 impl Place {
@@ -49,7 +49,7 @@ impl Place {
             deployment: deployment.parse().expect("the name keeps to its bounds"),
             docker: connect(&settings.engine),
             engine: settings.engine,
-            _place: PLACES.acquire().await.expect("it is never closed"),
+            _room: PLACES.acquire().await.expect("it is never closed"),
         };
         if let Err(error) = place.docker.ping().await {
             panic!(

@@ -77,6 +77,7 @@ async fn ends_on_time(place: Place) {
         "containerlease_overshoot_seconds_count 1",
         "containerlease_overshoot_seconds_bucket{le=\"2.0\"} 1",
         "containerlease_leases_quarantined 0",
+        "containerlease_orphans_left 0",
         "containerlease_engine_unseen 0",
         "# EOF",
     ] {
