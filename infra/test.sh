@@ -180,6 +180,17 @@ browser_test() (
   fi
 )
 
+# What tests and benchmarks that were killed have left on an engine that nobody uses yet.
+forget_killed_runs() {
+  local all='label=containerlease.deployment'
+  docker ps --all --filter "$all" --format '{{.ID}} {{.Label "containerlease.deployment"}}' |
+    awk '$2 ~ /^(test|bench)-/ { print $1 }' | xargs -r docker rm --force --volumes >/dev/null ||
+    say "the engine keeps containers of earlier runs"
+  docker network ls --filter "$all" --format '{{.ID}} {{.Name}}' |
+    awk '$2 ~ /^(test|bench)-/ { print $1 }' | xargs -r docker network rm >/dev/null ||
+    say "the engine keeps networks of earlier runs"
+}
+
 command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs and run this again."
 command -v python3 >/dev/null || fail "python3 is missing; install Python 3.11 or newer with its venv module and run this again."
 command -v cc >/dev/null || fail "a C compiler is missing; install gcc (on Debian: build-essential) and run this again."
@@ -195,6 +206,7 @@ engine=$(infra/docker-host/engine.sh ensure)
 eval "$engine"
 export DOCKER_HOST
 engine_started=${CONTAINERLEASE_ENGINE_STARTED:-0}
+[[ $engine_started != 1 ]] || forget_killed_runs
 infra/images/prepare.sh
 tls_front
 lint

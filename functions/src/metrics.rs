@@ -13,7 +13,7 @@
 //! | `EndFailures` | count | each run | ends that could not be finished and are tried again |
 //! | `Quarantined` | count | each run | leases in quarantine when it began |
 //! | `Orphans` | count | each run | containers without a lease that were removed |
-//! | `OrphansLeft` | containers without a lease that could not be removed, or whose time is not proven to be over |
+//! | `OrphansLeft` | count | each run | containers without a lease that could not be removed, or whose time is not proven to be over |
 //! | `Lost` | count | each run | leases whose container had vanished |
 //! | `Deferred` | count | each run | ends that were left to the next run |
 //! | `Delivered` | count | each run | notifications that owners have taken |

@@ -831,6 +831,18 @@ mod tests {
     }
 
     #[test]
+    fn a_container_says_itself_when_it_is_over_at_the_latest() {
+        let ours = container(&lease());
+        assert_eq!(over_at(&ours, SECOND), lease().hard_deadline);
+        let strange = ManagedContainer {
+            hard_deadline: None,
+            ..ours
+        };
+        let oldest = strange.created_at.plus(60 * SECOND);
+        assert_eq!(over_at(&strange, 60 * SECOND), oldest);
+    }
+
+    #[test]
     fn a_report_says_what_was_more_than_nothing() {
         assert_eq!(Report::default().to_string(), "nothing to do");
         let report = Report {

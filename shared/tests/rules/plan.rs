@@ -176,8 +176,8 @@ fn a_minute_in_which_everything_happens() {
     at  30000 ms  end is being provisioned: Failed
     at  65000 ms  end ends with the window: Expired
     note a0
-    remove a1, if its lease is not there
-    remove a2
+    remove a1, if its lease has ended or its time is over
+    remove a2, if its time is over
     forget 01
     forget af
     ");
@@ -220,7 +220,7 @@ fn a_strange_container_from_its_making_to_its_end() {
     assert_snapshot!(story.join("\n"), @"
     0 s: nothing
     60 s: note a0
-    120 s: remove a0, if its lease is not there
+    120 s: remove a0, if its lease has ended or its time is over
     180 s: forget a0
     ");
 }
