@@ -219,7 +219,7 @@ start_own() {
     --config-file "$state/daemon.json"
     --pidfile "$pid_file"
     # Docker's own pools are enough for some thirty networks; these are for 256 of 1,022 containers.
-    --default-address-pool base=172.20.0.0/14,size=22
+    --default-address-pool "base=172.20.0.0/14,size=22"
     --host "unix://$SOCKET"
     --host "tcp://$TLS_ADDRESS"
     --tlsverify
