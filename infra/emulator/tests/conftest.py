@@ -93,12 +93,18 @@ def short_leases(api):
 
 @pytest.fixture(scope="session")
 def orphan(stack, api):
-    """A container of our deployment whose lease nobody has written, and when it was made."""
+    """A container of our deployment whose lease nobody has written and whose deadline has passed,
+    and when it was made."""
     lease = api.lease()
     [container] = containers_of(lease["id"])
     [image] = docker("inspect", "--format={{.Config.Image}}", container)
     api.delete(lease["id"])
-    labels = {"deployment": stack["Deployment"], "owner": "local", "lease": LEASE_OF_NOBODY}
+    labels = {
+        "deployment": stack["Deployment"],
+        "owner": "local",
+        "lease": LEASE_OF_NOBODY,
+        "hard-deadline": "2026-11-24T09:30:00.000Z",
+    }
     flags = [f"--label=containerlease.{name}={value}" for name, value in labels.items()]
     [orphan] = docker("run", "--detach", *flags, image, "sleep", "600")
     yield orphan, time.monotonic()
