@@ -339,14 +339,14 @@ async fn apply(
     for orphan in plan.orphans {
         let (store, host) = (Arc::clone(&reaper.store), Arc::clone(&reaper.host));
         let at_the_engine = Arc::clone(&at_the_engine);
-        let over = now >= over_at(&orphan, reaper.longest_lease);
+        let over_at = over_at(&orphan, reaper.longest_lease);
         let stopping = reaper.stopping.clone();
         removals.spawn(async move {
             let _place = place_in(&at_the_engine).await;
             let removed = if stopping.is_cancelled() {
                 Err("the process stops".to_owned())
             } else {
-                remove_orphan(&store, &host, &orphan, over).await
+                remove_orphan(&store, &host, &orphan, over_at, now).await
             };
             (orphan, removed)
         });
@@ -572,12 +572,13 @@ fn over_at(container: &ManagedContainer, longest_lease: Duration) -> Time {
 }
 
 /// Removes a container if the table says, read consistently, that its lease has ended; or if
-/// the table has no record of it, and it is `over`. Returns whether it was removed.
+/// the table has no record of it, and it is over at `over_at`. Returns whether it was removed.
 async fn remove_orphan(
     store: &Store,
     host: &Host,
     orphan: &ManagedContainer,
-    over: bool,
+    over_at: Time,
+    now: Time,
 ) -> Result<bool, String> {
     let lease = match &orphan.lease {
         Some((owner, id)) => store.get(owner, id).await.map_err(|e| e.to_string())?,
@@ -587,8 +588,12 @@ async fn remove_orphan(
         Some(StateName::Ended) => {}
         Some(_) => return Ok(false),
         // The record may have been lost, and its lease with it: nobody renews it any more.
-        None if over => {}
-        None => return Err("it has no record, and its time is not over".to_owned()),
+        None if now >= over_at => {}
+        None => {
+            return Err(format!(
+                "it has no record, and its time is over at {over_at}"
+            ));
+        }
     }
     let removed = host.remove(&orphan.name).await;
     removed.map_err(|error| error.to_string())?;
