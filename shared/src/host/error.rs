@@ -133,7 +133,7 @@ pub(super) fn translate(attempted: &'static str, error: ClientError) -> HostErro
 /// decides; the sentences have been the same for many years and versions.
 fn from_status(attempted: &'static str, status: u16, message: String) -> HostError {
     match status {
-        // Engines before version 28 say it with 404, later ones with 400.
+        // Docker 20.10 says it with 404, later releases with 400 and other words.
         400 | 404 if message.contains("address pool") => HostError::NoAddresses { attempted },
         404 => HostError::NotFound { attempted },
         409 if message.contains("is already in progress")
