@@ -1,7 +1,7 @@
 # What there is to do here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint openapi fuzz-api engine engine-stop images dashboard emulator emulator-test emulator-stop
+.PHONY: help run test test-long release-test lint openapi fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -11,6 +11,13 @@ run: ## Bring up dashboard and API on this machine, with all they need
 
 test: ## Run all checks and tests, with all they need
 	@infra/test.sh
+
+# The emulator, which is left running, comes last: its schedule would disturb the measurements.
+test-long: ## Run all that takes long, one after the other: release-test, bench, soak, sam-test, policies
+	@$(MAKE) --no-print-directory --keep-going --jobs=1 release-test bench soak sam-test policies
+
+release-test: ## See that a release of the server outlives panics
+	@infra/test.sh release
 
 lint: ## Run the linters alone
 	@infra/test.sh lint
@@ -22,6 +29,10 @@ openapi: ## Write the API's description and the dashboard's types anew
 fuzz-api: ## Drive a running server from its description; CONTAINERLEASE_FUZZ_SEED repeats a run
 	@eval "$$(infra/docker-host/engine.sh ensure)" && export DOCKER_HOST && \
 	  infra/images/prepare.sh && infra/openapi/fuzz.sh $(CASES)
+
+clients: ## Make a Python and a TypeScript client of its description, and drive a lease through each
+	@eval "$$(infra/docker-host/engine.sh ensure)" && export DOCKER_HOST && \
+	  infra/images/prepare.sh alpine && infra/openapi/clients.sh
 
 engine: ## Find a Docker engine, or start one
 	@infra/docker-host/engine.sh ensure
@@ -60,11 +71,13 @@ sam-test: ## Build the functions with sam, and try each in its container
 bench: bench-binary ## Measure the reaper and the logs on a real engine; writes docs/benchmarks
 	@$(BENCH_BINARY) $(or $(BENCH),all)
 
-soak: bench-binary ## Races, fuzzing, a log across cuts and kills, 10,000 leases; writes docs/benchmarks
+soak: bench-binary ## Races, kills at every call, fuzzing, a log across cuts and kills, 10,000 leases; writes docs/benchmarks
 	@CONTAINERLEASE_RACES=10000 CONTAINERLEASE_ENGINE_RACES=300 \
-	  cargo test --quiet --package containerlease-functions --test reaper races -- --nocapture
+	  cargo test --quiet --workspace --test reaper races -- --nocapture
+	@CONTAINERLEASE_CRASHES=all \
+	  cargo test --quiet --workspace --test handlers crash
 	@CONTAINERLEASE_FUZZ=5000 \
-	  cargo test --quiet --package containerlease-shared --test rules logs
+	  cargo test --quiet --workspace --test rules logs
 	@$(BENCH_BINARY) log-continuity
 	@$(BENCH_BINARY) soak $(SOAK)
 

@@ -3,7 +3,9 @@
 # catalogue's images, an AWS emulator, Chromium. What was started here is stopped again at the
 # end.
 #
-# usage: test.sh [lint]
+# usage: test.sh [lint|release]
+#   lint      the linters alone
+#   release   how a release of the server outlives panics, which takes a build of its own
 #
 # environment: DOCKER_HOST and its like for an engine of your own; CHROMIUM for a browser
 set -euo pipefail
@@ -101,7 +103,9 @@ lint() {
   infra/local/dashboard.sh
   step "dashboard: biome" npm --prefix frontend run --silent lint
   step "dashboard: its types are the API's" infra/openapi/types.sh check
+  step "the API's description: openapi-spec-validator" infra/openapi/clients.sh check
   step "dashboard: tsc --strict" npm --prefix frontend run --silent typecheck
+  step "alert rules and Grafana's dashboard: promql-parser" infra/local/observability/check.sh
   step "templates: sam, cfn-lint, checkov" infra/hosting/lint.sh
 }
 
@@ -134,6 +138,21 @@ host_test() {
   as_root env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}" DOCKER_HOST="$DOCKER_HOST" infra/docker-host/test.sh
 }
 
+# Most of their time the tests wait, for the engine and for time to pass.
+rust_test() {
+  need faketime faketime
+  # An engine that was here already has the rules that its machine has.
+  ! as_root infra/docker-host/firewall.sh status 2>/dev/null || export CONTAINERLEASE_TEST_FIREWALL=1
+  RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2 + 1))} cargo test --quiet --workspace
+}
+
+# What is installed is a release, whose profile may do otherwise at a panic than that of tests.
+release_test() {
+  cargo build --quiet --profile release-quick --package containerlease-cli
+  CONTAINERLEASE_TEST_SERVER=$(realpath "${CARGO_TARGET_DIR:-target}")/release-quick/containerlease \
+    cargo test --quiet --workspace --test server panics
+}
+
 # An emulator of this run's own: one that is there for development stays as it is.
 emulator_test() (
   port=$(free_port)
@@ -143,8 +162,37 @@ emulator_test() (
       infra/emulator/emulator.sh "$@"
   }
   trap 'emulator stop' EXIT
-  emulator deploy && emulator test -q
+  # Most of their time they wait, so that they run beside each other: the smoke test of a stack, a
+  # permission that is taken away, and a soak. All of each is in `make test-long`.
+  little_of_each() {
+    local running=() bad=0 pid
+    emulator smoke >"$work/smoke" 2>&1 &
+    running+=($!)
+    bench soak --leases 12 >"$work/soak" 2>&1 &
+    running+=($!)
+    emulator policies 'Renew dynamodb:GetItem' || bad=1
+    for pid in "${running[@]}"; do wait "$pid" || bad=1; done
+    cat "$work/smoke" "$work/soak"
+    return "$bad"
+  }
+  emulator deploy && emulator test -q && little_of_each
 )
+
+bench() { "${CARGO_TARGET_DIR:-target}/debug/containerlease-bench" "$@" --out "$work"; }
+
+# In a debug build, and beside whatever else the machine does, figures prove nothing; that they are
+# taken, and that nothing is left behind, is what counts here.
+bench_runs() {
+  local status=0
+  bench cost --leases 2 || status=$?
+  ((status <= 1)) && [[ -s $work/cost.json ]]
+}
+
+sam_tests() {
+  local venv
+  venv=$(infra/emulator/venv.sh)
+  "$venv/bin/python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning infra/sam/tests
+}
 
 # In a subshell of its own, which ends the server and removes its containers however it ends.
 browser_test() (
@@ -199,7 +247,7 @@ if [[ ${1:-} == lint ]]; then
   lint
   exit
 fi
-[[ $# -eq 0 ]] || fail "usage: test.sh [lint]"
+[[ $# -eq 0 || ${1:-} == release ]] || fail "usage: test.sh [lint|release]"
 
 say "the engine and its images"
 engine=$(infra/docker-host/engine.sh ensure)
@@ -209,12 +257,20 @@ engine_started=${CONTAINERLEASE_ENGINE_STARTED:-0}
 [[ $engine_started != 1 ]] || forget_killed_runs
 infra/images/prepare.sh
 tls_front
+if [[ ${1:-} == release ]]; then
+  step "the server outlives panics as it is released" release_test
+  exit
+fi
 lint
 step "dashboard: unit tests" npm --prefix frontend run --silent test
 step "hosting: CloudFront's functions, and the template" node --test --test-reporter=tap infra/hosting/hosting.test.js
-step "Rust: all tests" cargo test --quiet --workspace
+step "Rust: all tests" rust_test
 step "the API, driven from its description" infra/openapi/fuzz.sh 10
+step "a lease through generated clients" infra/openapi/clients.sh
 step "the Docker host" host_test
+step "sam: parameters, what is watched, the events" sam_tests
+step "sam: functions in their containers" infra/sam/local.sh check
+step "the measurements" bench_runs
 step "the template on the AWS emulator" emulator_test
 step "the main job in a browser" browser_test
 

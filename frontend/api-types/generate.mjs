@@ -11,13 +11,5 @@ const description = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const types = await openapiTS(description, {
   // What has a default may be left out of a request all the same.
   defaultNonNullable: false,
-  // TypeScript has no words for these, and the generator takes them for other types than
-  // they are: that the first item of a list is bound more tightly than the rest, and
-  // conditions.
-  transform(schema) {
-    delete schema.prefixItems;
-    if (schema.allOf?.every((part) => "if" in part)) delete schema.allOf;
-    return undefined;
-  },
 });
 process.stdout.write(HEAD + astToString(types));

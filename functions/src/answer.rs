@@ -14,7 +14,10 @@ use serde::Serialize;
 use serde_json::json;
 use tracing::Instrument as _;
 
-use crate::{problem::Problem, view::Timed};
+use crate::{
+    problem::{Kind, Problem},
+    view::Timed,
+};
 
 /// Answers a request with `handler`, under the request's id in the log, and leaves a line
 /// there. On Lambda, where nothing else does.
@@ -107,9 +110,17 @@ pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response
     }
     let status = problem.kind.status();
     let mut response = json_response(request_id, status, "application/problem+json", &body);
+    // For whoever counts answers; it is not sent.
+    response.extensions_mut().insert(problem.kind);
     let allowed = problem.allowed_methods.as_deref();
     if let Some(Ok(allowed)) = allowed.map(HeaderValue::from_str) {
         response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    if problem.kind == Kind::SignInNeeded {
+        let scheme = HeaderValue::from_static("Bearer");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, scheme);
     }
     if let Some(wait) = problem.retry_after {
         response

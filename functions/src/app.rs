@@ -7,17 +7,21 @@ use aws_smithy_http_client::tls;
 use containerlease_shared::{
     catalogue::Catalogue,
     courier::Courier,
+    due::Queues,
     end::Tools,
     host::{Host, HostError},
+    names::Deployment,
     relay::Follows,
     settings::{Policy, Settings, SettingsError},
     store::Store,
 };
 use thiserror::Error;
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// The clients and the rules that the handlers work with.
 #[derive(Clone, Debug)]
 pub struct App {
+    pub deployment: Deployment,
     pub store: Arc<Store>,
     pub host: Arc<Host>,
     /// The logs that this process follows.
@@ -25,6 +29,8 @@ pub struct App {
     pub courier: Arc<Courier>,
     pub catalogue: Arc<Catalogue>,
     pub policy: Policy,
+    /// Where what falls due is sent ahead; none on one machine.
+    pub queues: Option<Arc<Queues>>,
 }
 
 /// Why a process cannot work at all.
@@ -44,9 +50,12 @@ impl App {
             &settings.engine,
             aws,
             settings.deployment.clone(),
-            settings.publish_address.clone(),
+            settings.publish.clone(),
         )?);
+        let queues = settings.queues.as_ref();
         Ok(Self {
+            deployment: settings.deployment.clone(),
+            queues: queues.map(|urls| Arc::new(Queues::new(aws, urls))),
             follows: Arc::new(Follows::new(Arc::clone(&store), Arc::clone(&host))),
             store,
             host,
@@ -92,6 +101,8 @@ pub fn init_log() {
         .json()
         .flatten_event(true)
         .with_current_span(false)
-        .with_env_filter(containerlease_shared::settings::log_filter())
+        .with_max_level(tracing::Level::TRACE)
+        .finish()
+        .with(containerlease_shared::log::filter())
         .init();
 }

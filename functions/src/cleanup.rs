@@ -15,26 +15,36 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, view::Container};
 
-/// A run stops taking work so long before it is cut off, so that an end that it has begun
-/// can be finished.
-pub const MARGIN: Duration = Duration::from_secs(20);
+/// A run stops taking work so long before it is cut off: longer than an end can take that it
+/// has begun ([`longest_end`](containerlease_shared::cleanup::longest_end)), or a delivery.
+pub const MARGIN: Duration = Duration::from_secs(90);
 
-/// A reaper on the app's clients, until `stopping` is cancelled.
+/// A reaper on the app's clients, until `stopping` is cancelled, at a table whose indexes are
+/// never behind it.
 pub fn reaper(app: &App, look_ahead: Duration, stopping: CancellationToken) -> Reaper {
     Reaper {
         store: Arc::clone(&app.store),
         host: Arc::clone(&app.host),
         catalogue: Arc::clone(&app.catalogue),
-        deliverer: Deliverer {
-            store: Arc::clone(&app.store),
-            courier: Arc::clone(&app.courier),
-            show,
-            history: app.policy.history,
-            stopping: stopping.clone(),
-        },
+        deliverer: deliverer(app, stopping.clone()),
         history: app.policy.history,
         longest_lease: app.policy.longest_lease,
         look_ahead,
+        index_lag: Duration::ZERO,
+        ends_in_hand: Arc::default(),
+        stopping,
+    }
+}
+
+/// What owners are told by, on the app's clients, until `stopping` is cancelled.
+pub fn deliverer(app: &App, stopping: CancellationToken) -> Deliverer {
+    Deliverer {
+        store: Arc::clone(&app.store),
+        courier: Arc::clone(&app.courier),
+        turns: Arc::default(),
+        in_hand: Arc::default(),
+        show,
+        history: app.policy.history,
         stopping,
     }
 }
@@ -50,8 +60,18 @@ pub async fn handle(reaper: &Reaper, cut_off: Time) -> Result<Report, CleanupErr
     report
 }
 
-/// Delivers what falls due until `until`, for a machine that need not wait for the schedule
-/// with that: what a lease of a minute has to tell may fall due between two runs.
+/// Ends and delivers what falls due until `until`, for a machine that need not wait for the
+/// schedule with that: a lease may be made and end between two runs.
+pub async fn look(reaper: &Reaper, until: Time) -> Result<Report, CleanupError> {
+    let report = containerlease_shared::cleanup::look(reaper, until, until.plus(MARGIN)).await;
+    match &report {
+        Ok(report) => log(report),
+        Err(error) => tracing::error!(%error, "could not look at what falls due"),
+    }
+    report
+}
+
+/// Delivers what falls due until `until`, and nothing else.
 pub async fn deliver(reaper: &Reaper, until: Time) -> Deliveries {
     let (_, nothing_announced) = mpsc::unbounded_channel();
     let stop_at = until.plus(MARGIN);
@@ -73,6 +93,7 @@ fn log(report: &Report) {
         due = report.due,
         ended = report.ended(),
         failed = report.attempts_failed,
+        waiting = report.waiting,
         quarantined = report.in_quarantine,
         orphaned = report.orphans_removed,
         lost = report.lost,
@@ -83,4 +104,32 @@ fn log(report: &Report) {
         overshoot_max_ms = late.map(|late| late.max),
         "cleanup ran: {report}"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use containerlease_shared::{
+        catalogue::{Catalogue, Image},
+        cleanup::longest_end,
+        settings::Settings,
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_a_run_has_begun_is_finished_before_it_is_cut_off() {
+        let catalogue = Catalogue::embedded();
+        let graces = catalogue.images().iter().map(Image::stop_grace);
+        let longest = longest_end(graces.max().expect("there are images"));
+        assert!(MARGIN > longest, "an end may take {longest:?}");
+        assert!(MARGIN > deliver::longest(), "a delivery may take longer");
+
+        let template = include_str!("../../template.yaml");
+        let (_, cleanup) = template.split_once("  CleanupFunction:").unwrap();
+        let (_, timeout) = cleanup.split_once("Timeout: ").unwrap();
+        let timeout: u64 = timeout.split_whitespace().next().unwrap().parse().unwrap();
+        let settings = Settings::parse(|_| None).unwrap();
+        let taken = settings.look_ahead + MARGIN;
+        assert!(Duration::from_secs(timeout) >= taken, "it takes {taken:?}");
+    }
 }

@@ -1,15 +1,18 @@
 //! What only reads: the owner's leases, one lease, its log and what it uses, the catalogue,
 //! the API's description, and health.
 
-use std::hash::{DefaultHasher, Hasher as _};
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hasher as _},
+};
 
 use containerlease_shared::{
     host::HostError,
     lease::Lease,
     request::list::{Cursor, List},
-    store::{StoreError, StoreErrorKind},
+    store::{Shortage, StoreError, StoreErrorKind},
 };
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,31 +28,58 @@ use crate::{
     view::{Container, Containers, Images, One},
 };
 
-/// Answers every route of this function.
+/// Answers every route of this function. A `HEAD` is answered as the `GET` would be, without
+/// the body.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let request = with_path_parameters(request);
+    let mut response = get(app, &request).await;
+    if request.method() == Method::HEAD {
+        let body = std::mem::take(response.body_mut());
+        if !body.is_empty() {
+            let length = HeaderValue::from(body.len());
+            response
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, length);
+        }
+    }
+    response
+}
+
+/// On AWS no route takes HEAD, so the function has it without the path's parameters.
+fn with_path_parameters(request: Request) -> Request {
+    if request.method() == Method::HEAD
+        && let Ok((_, Some(id))) = route(&Method::HEAD, request.raw_http_path())
+    {
+        let parameters = HashMap::from([("id".to_owned(), vec![id])]);
+        return request.with_path_parameters(parameters);
+    }
+    request
+}
+
+async fn get(app: &App, request: &Request) -> Response<Body> {
     let path = request.raw_http_path();
-    if request.method() != Method::GET {
-        return problem_response(request_id(&request), &unrouted(request.method(), path));
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        return problem_response(request_id(request), &unrouted(request.method(), path));
     }
     match path {
-        "/api/containers" => answer(&request, StatusCode::OK, all(app, &request).await),
+        "/api/containers" => answer(request, StatusCode::OK, all(app, request).await),
         "/api/images" => {
             let images = Images::new(&app.catalogue, app.policy.longest_lease);
-            answer(&request, StatusCode::OK, Ok(images))
+            answer(request, StatusCode::OK, Ok(images))
         }
-        "/healthz" => answer(&request, StatusCode::OK, Ok(Health { status: "ok" })),
-        "/readyz" => readiness(app, &request).await,
-        "/api/openapi.json" => description(&request),
+        "/healthz" => answer(request, StatusCode::OK, Ok(Health { status: "ok" })),
+        "/readyz" => readiness(app, request).await,
+        "/api/openapi.json" => description(request),
         path if path.starts_with("/api/containers/") && path.ends_with("/logs") => {
-            answer(&request, StatusCode::OK, log_page(app, &request).await)
+            answer(request, StatusCode::OK, log_page(app, request).await)
         }
         path if path.starts_with("/api/containers/") && path.ends_with("/stats") => {
-            answer(&request, StatusCode::OK, stats(app, &request).await)
+            answer(request, StatusCode::OK, stats(app, request).await)
         }
         path if path.starts_with("/api/containers/") => {
-            answer(&request, StatusCode::OK, one(app, &request).await)
+            answer(request, StatusCode::OK, one(app, request).await)
         }
-        path => problem_response(request_id(&request), &unrouted(&Method::GET, path)),
+        path => problem_response(request_id(request), &unrouted(&Method::GET, path)),
     }
 }
 
@@ -81,7 +111,7 @@ async fn all(app: &App, request: &Request) -> Result<Containers, Problem> {
         }
     };
     Ok(Containers {
-        containers: leases.iter().map(Container::from).collect(),
+        containers: leases.iter().map(Container::for_owner).collect(),
         cursor: last.map(Cursor),
     })
 }
@@ -98,7 +128,7 @@ async fn one(app: &App, request: &Request) -> Result<One, Problem> {
         Vec::new()
     };
     Ok(One {
-        container: Container::from(&lease),
+        container: Container::for_owner(&lease),
         notifications: notifications.into_iter().map(Into::into).collect(),
     })
 }
@@ -211,9 +241,26 @@ fn table_fault(error: &StoreError) -> &'static str {
     tracing::warn!(%error, "the table is not ready");
     match error.kind {
         StoreErrorKind::Unreachable => "The table cannot be reached.",
-        StoreErrorKind::Throttled => "The table is throttled.",
+        StoreErrorKind::Busy => {
+            "The table is busy: it throttles, or other writes are in the way. This passes by \
+             itself; if it stays, see the table's throttled requests."
+        }
+        StoreErrorKind::NoRoom(Shortage::DiskFull) => {
+            "The disk of the data folder is full. Leases end on time, and none is made until \
+             there is room."
+        }
+        StoreErrorKind::NoRoom(Shortage::Vanished) => {
+            "The data folder was deleted or replaced: what is written now is lost when the \
+             server stops. Stop it, and put the folder back."
+        }
+        StoreErrorKind::Unwritable | StoreErrorKind::NoRoom(Shortage::Unwritable) => {
+            "The data folder cannot be written; look at its disk and its permissions. Leases end \
+             on time, and their receipts follow."
+        }
+        StoreErrorKind::Failed => "The table fails on its own side; see the health of DynamoDB.",
         StoreErrorKind::NoTable => "There is no such table; check CONTAINERLEASE_TABLE.",
-        StoreErrorKind::Refused => "The table refuses; check the function's permissions.",
+        StoreErrorKind::Denied => "The table refuses; check the function's permissions.",
+        StoreErrorKind::Refused => "The table refuses what it is asked; the log says why.",
         StoreErrorKind::Corrupt => "The table holds what this program has not written.",
     }
 }
@@ -237,7 +284,7 @@ pub fn engine_fault(error: &HostError) -> &'static str {
              CONTAINERLEASE_DOCKER_SECRET and the function's permissions."
         }
         HostError::TimedOut { .. } => "The engine does not answer in time.",
-        HostError::Unreachable { .. } => "The engine cannot be reached.",
+        HostError::Unreachable { .. } | HostError::Away { .. } => "The engine cannot be reached.",
         _ => "The engine answers with an error.",
     }
 }

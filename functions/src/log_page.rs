@@ -4,16 +4,16 @@ use containerlease_shared::{
     lease::StateName,
     log_page,
     logs::{Cursor, Entry, NotAQuery, NotAStart, Query},
-    request::FieldFault,
     time::Time,
 };
-use lambda_http::{Request, RequestExt as _, aws_lambda_events::query_map::QueryMap};
+use lambda_http::{Request, RequestExt as _};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     answer::{lease_id, owner},
     app::App,
+    parameters::check_names,
     problem::Problem,
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct LogPage {
     cursor: Cursor,
     /// Whether there is more after the cursor already.
     more: bool,
-    /// Whether lines before the first one may be missing.
+    /// Whether lines before or among these may be missing.
     gap: bool,
     state: StateName,
 }
@@ -36,7 +36,7 @@ pub(crate) struct LogPage {
 pub(crate) async fn log_page(app: &App, request: &Request) -> Result<LogPage, Problem> {
     let (owner, id) = (owner(request)?, lease_id(request)?);
     let parameters = request.query_string_parameters();
-    check_names(&parameters)?;
+    check_names(&parameters, &PARAMETERS)?;
     let parameter = |name: &str| parameters.first(name);
     let query = Query::parse(parameter, Time::now()).map_err(|error| match error {
         NotAQuery::Start(NotAStart::Cursor(_)) => Problem::invalid_cursor(),
@@ -50,23 +50,4 @@ pub(crate) async fn log_page(app: &App, request: &Request) -> Result<LogPage, Pr
         gap: read.gap,
         state: read.state,
     })
-}
-
-/// A parameter that is misspelt, or there twice, must not be ignored.
-fn check_names(parameters: &QueryMap) -> Result<(), Problem> {
-    let mut seen = Vec::new();
-    let mut faults = Vec::new();
-    for (name, _) in parameters.iter() {
-        if !PARAMETERS.contains(&name) {
-            faults.push(FieldFault::unknown_parameter(name, &PARAMETERS));
-        } else if seen.contains(&name) {
-            faults.push(FieldFault::repeated_parameter(name));
-        }
-        seen.push(name);
-    }
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Problem::invalid_query(&faults))
-    }
 }

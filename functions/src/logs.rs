@@ -2,7 +2,7 @@
 //!
 //! `$connect` checks that the lease is the caller's, writes the caller down as a viewer of
 //! its log, and starts a [relay](crate::relay), which outlives it: on Lambda as an
-//! asynchronous invocation of this same function, on the one-machine server as a task.
+//! asynchronous invocation of another function, on the one-machine server as a task.
 //! `$disconnect` and the viewer's messages change what is written; the relay looks.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
@@ -21,17 +21,13 @@ use serde_json::json;
 use crate::{
     answer::{json_response, problem_response},
     app::App,
+    parameters::check_names,
     problem::Problem,
-    relay::{RelayStart, Relays},
+    relay::{RelayStart, Relays, StartFailed},
 };
 
-/// An event of this function: of the WebSocket API, or the start of a relay.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Event {
-    Relay(RelayStart),
-    WebSocket(Box<ApiGatewayWebsocketProxyRequest>),
-}
+/// What a viewer may ask with. The lease is in the path, and put here by what stands in front.
+const PARAMETERS: [&str; 4] = ["containerId", "cursor", "since", "tail"];
 
 /// Answers a route of the WebSocket API.
 pub async fn handle<C: Connections, R: Relays>(
@@ -59,6 +55,9 @@ async fn connect<R: Relays>(
     event: &ApiGatewayWebsocketProxyRequest,
 ) -> Result<(), Problem> {
     let query = &event.query_string_parameters;
+    check_names(query, &PARAMETERS)?;
+    // Of a parameter that is there more than once only this has all.
+    check_names(&event.multi_value_query_string_parameters, &PARAMETERS)?;
     let lease_id: LeaseId = query
         .first("containerId")
         .and_then(|id| id.parse().ok())
@@ -87,13 +86,27 @@ async fn connect<R: Relays>(
         .add_viewer(&owner, &lease_id, lease.hard_deadline, &viewer)
         .await
         .map_err(|error| unusable(&error))?;
-    relays
-        .start(RelayStart { owner, lease_id })
-        .await
-        .map_err(|error| {
-            tracing::error!(lease = %lease_id, %error, "could not start a relay");
+    let started = relays.start(RelayStart { owner, lease_id }).await;
+    let Err(error) = started else { return Ok(()) };
+    // Nobody is to serve a viewer who was refused.
+    let removed = app.store.remove_viewer(&lease_id, &viewer.connection).await;
+    if let Err(error) = removed {
+        tracing::warn!(lease = %lease_id, %error, "could not forget a viewer");
+    }
+    Err(not_started(lease_id, &error))
+}
+
+fn not_started(lease: LeaseId, error: &StartFailed) -> Problem {
+    match error {
+        StartFailed::Full => {
+            tracing::warn!(%lease, "as many logs are watched as can be");
+            Problem::too_many_logs()
+        }
+        StartFailed::Failed(_) => {
+            tracing::error!(%lease, %error, "could not start a relay");
             Problem::internal()
-        })
+        }
+    }
 }
 
 /// On AWS this may never come; then the relay finds out by its next post.
@@ -164,10 +177,7 @@ async fn see_to_the_relay<R: Relays>(
     }
     tracing::warn!(lease = %lease_id, "a relay was lost");
     let started = relays.start(RelayStart { owner, lease_id }).await;
-    started.map_err(|error| {
-        tracing::error!(lease = %lease_id, %error, "could not start a relay");
-        Problem::internal()
-    })
+    started.map_err(|error| not_started(lease_id, &error))
 }
 
 async fn reply<C: Connections>(
@@ -176,7 +186,8 @@ async fn reply<C: Connections>(
     said: &Told<'_>,
 ) -> Result<(), Problem> {
     match connections.post(connection, said.to_frame()).await {
-        Ok(()) | Err(PostError::Gone) => Ok(()),
+        // A client whose ping is not answered asks again, or connects again.
+        Ok(()) | Err(PostError::Gone | PostError::Busy) => Ok(()),
         Err(error) => {
             tracing::warn!(%error, "could not reply to a viewer");
             Err(Problem::internal())

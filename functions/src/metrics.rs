@@ -7,10 +7,11 @@
 //! | metric | unit | of | meaning |
 //! |---|---|---|---|
 //! | `Ticks` | count | each run of the reaper | it ran to its end |
-//! | `Ended` | count | each run | leases that it ended |
+//! | `Ended` | count | each run, and each invocation of `end` | leases that it ended |
 //! | `OvershootMs` | milliseconds | each lease that expired | from `expiresAt` to gone |
 //! | `Late` | count | each run | leases that were gone more than 2 s after their end |
 //! | `EndFailures` | count | each run | ends that could not be finished and are tried again |
+//! | `Waiting` | count | each run, and each invocation of `end` | ends that the engine was away for; none of them is a failure |
 //! | `Quarantined` | count | each run | leases in quarantine when it began |
 //! | `Orphans` | count | each run | containers without a lease that were removed |
 //! | `OrphansLeft` | count | each run | containers without a lease that could not be removed, or whose time is not proven to be over |
@@ -19,15 +20,18 @@
 //! | `Delivered` | count | each run | notifications that owners have taken |
 //! | `DeliveryFailures` | count | each run | attempts to deliver one that failed |
 //! | `DeliveriesGivenUp` | count | each run | of these, the last of a notification |
+//! | `Unreadable` | count | each run | records that it came upon and could not read |
+//! | `CountsMended` | count | each run | counts of what owners or the host hold that were wrong |
 //! | `EngineUnseen` | count | each run | 1 where the engine could not be listed |
 //! | `CertificateDaysLeft` | count | each run | whole days until the first certificate expires that the way to the engine needs |
+//! | `Unsent` | count | where it is more than none | messages that could not be sent to a queue, so that an end or a notification waits for a run |
 //! | `RelayErrors` | count | each relay of a log | 1 where it could not go on |
 //!
 //! Format: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use std::time::Duration;
 
-use containerlease_shared::{cleanup::Report, names::Deployment, time::Time};
+use containerlease_shared::{cleanup::Report, deliver::Deliveries, names::Deployment, time::Time};
 use serde_json::{Map, Value, json};
 
 /// The promise: a lease's container is gone so soon after its end.
@@ -47,41 +51,87 @@ pub fn of_cleanup(
     deployment: &Deployment,
     now: Time,
 ) -> Vec<String> {
-    let promised = i64::try_from(PROMISED.as_millis()).unwrap_or(i64::MAX);
-    let late = report.overshoot_ms.iter().filter(|ms| **ms > promised);
     let mut metrics = vec![
         ("Ticks", COUNT, json!(1)),
         ("Ended", COUNT, json!(report.ended())),
-        ("Late", COUNT, json!(late.count())),
+        ("Late", COUNT, json!(late(&report.overshoot_ms))),
         ("EndFailures", COUNT, json!(report.attempts_failed)),
+        ("Waiting", COUNT, json!(report.waiting)),
         ("Quarantined", COUNT, json!(report.in_quarantine)),
         ("Orphans", COUNT, json!(report.orphans_removed)),
         ("OrphansLeft", COUNT, json!(report.orphans_left)),
         ("Lost", COUNT, json!(report.lost)),
         ("Deferred", COUNT, json!(report.left_to_next_run)),
-        ("Delivered", COUNT, json!(report.deliveries.delivered)),
-        (
-            "DeliveryFailures",
-            COUNT,
-            json!(report.deliveries.attempts_failed),
-        ),
-        (
-            "DeliveriesGivenUp",
-            COUNT,
-            json!(report.deliveries.given_up),
-        ),
+        ("Unreadable", COUNT, json!(report.unreadable)),
+        ("CountsMended", COUNT, json!(report.counts_mended)),
         ("EngineUnseen", COUNT, json!(u8::from(report.engine_unseen))),
     ];
+    metrics.extend(delivery_counts(&report.deliveries));
     if let Some(expiry) = certificate_expiry {
         let days = now.until(expiry).as_secs() / 86_400;
         metrics.push(("CertificateDaysLeft", COUNT, json!(days)));
     }
     let mut lines = vec![line(&metrics, deployment, now)];
-    for overshoots in report.overshoot_ms.chunks(VALUES_IN_A_LINE) {
-        let metric = ("OvershootMs", MILLISECONDS, json!(overshoots));
-        lines.push(line(&[metric], deployment, now));
-    }
+    lines.extend(overshoots(&report.overshoot_ms, deployment, now));
     lines
+}
+
+/// What the messages of one invocation of `end` have come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Milliseconds from `expiresAt` to gone, of each lease that was ended.
+    pub overshoot_ms: Vec<i64>,
+    /// Messages whose lease has another end by now, or has come to it.
+    pub stale: usize,
+    /// Ends that wait for the engine.
+    pub waiting: usize,
+    /// Ends that could not be finished and will be tried again.
+    pub attempts_failed: usize,
+}
+
+/// What an invocation of `end` is measured by, as lines of the log.
+pub fn of_ends(ends: &Ends, deployment: &Deployment, now: Time) -> Vec<String> {
+    let metrics = [
+        ("Ended", COUNT, json!(ends.overshoot_ms.len())),
+        ("Late", COUNT, json!(late(&ends.overshoot_ms))),
+        ("EndFailures", COUNT, json!(ends.attempts_failed)),
+        ("Waiting", COUNT, json!(ends.waiting)),
+    ];
+    let mut lines = vec![line(&metrics, deployment, now)];
+    lines.extend(overshoots(&ends.overshoot_ms, deployment, now));
+    lines
+}
+
+/// What an invocation of `deliver` is measured by, as a line of the log.
+pub fn of_deliveries(deliveries: &Deliveries, deployment: &Deployment, now: Time) -> String {
+    line(&delivery_counts(deliveries), deployment, now)
+}
+
+/// That so many messages could not be sent to a queue, as a line of the log.
+pub fn of_unsent(unsent: usize, deployment: &Deployment, now: Time) -> String {
+    line(&[("Unsent", COUNT, json!(unsent))], deployment, now)
+}
+
+fn delivery_counts(deliveries: &Deliveries) -> [(&'static str, &'static str, Value); 3] {
+    [
+        ("Delivered", COUNT, json!(deliveries.delivered)),
+        ("DeliveryFailures", COUNT, json!(deliveries.attempts_failed)),
+        ("DeliveriesGivenUp", COUNT, json!(deliveries.given_up)),
+    ]
+}
+
+/// How many leases were gone later than is promised.
+fn late(overshoot_ms: &[i64]) -> usize {
+    let promised = i64::try_from(PROMISED.as_millis()).unwrap_or(i64::MAX);
+    overshoot_ms.iter().filter(|ms| **ms > promised).count()
+}
+
+fn overshoots(overshoot_ms: &[i64], deployment: &Deployment, now: Time) -> Vec<String> {
+    let lines = overshoot_ms.chunks(VALUES_IN_A_LINE).map(|values| {
+        let metric = ("OvershootMs", MILLISECONDS, json!(values));
+        line(&[metric], deployment, now)
+    });
+    lines.collect()
 }
 
 /// What a relay of a log is measured by, as a line of the log.
@@ -151,6 +201,7 @@ mod tests {
             attempts_failed: 1,
             in_quarantine: 3,
             orphans_left: 2,
+            unreadable: 1,
             overshoot_ms: vec![130, 2_001],
             ..Report::default()
         };
@@ -173,6 +224,7 @@ mod tests {
         assert_eq!(lines[0]["Late"], 1);
         assert_eq!(lines[0]["Quarantined"], 3);
         assert_eq!(lines[0]["OrphansLeft"], 2);
+        assert_eq!(lines[0]["Unreadable"], 1);
         assert_eq!(lines[0]["CertificateDaysLeft"], 20);
         assert_eq!(lines[1]["OvershootMs"], json!([130, 2_001]));
     }

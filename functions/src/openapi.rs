@@ -8,6 +8,8 @@
 //! new route is a line of the table here.
 
 mod answers;
+#[cfg(test)]
+mod clients;
 mod requests;
 
 use http::Method;
@@ -86,7 +88,7 @@ fn operations() -> Vec<Operation> {
         BodyTooLarge, CannotRun, ContainerPaused, EngineUnavailable, HostFull, IdempotencyConflict,
         ImageMissing, InvalidBody, InvalidCursor, InvalidIdempotencyKey, InvalidLeaseId,
         InvalidLogView, InvalidQuery, InvalidRequest, LeaseContended, LeaseNotFound,
-        LeaseNotRunning, LeaseOver, QuotaReached, StoreUnavailable,
+        LeaseNotRunning, LeaseOver, QuotaReached, StorageFull, StoreUnavailable,
     };
     vec![
         Operation {
@@ -133,6 +135,7 @@ fn operations() -> Vec<Operation> {
                 StoreUnavailable,
                 HostFull,
                 ImageMissing,
+                StorageFull,
             ],
         },
         Operation {
@@ -178,7 +181,13 @@ fn operations() -> Vec<Operation> {
             description: "Its end becomes the asked time from now, at most \
                 `maximumExpiryTime`, and never sooner than it was.",
             parameters: vec![requests::lease_id()],
-            body: Some(requests::body("Renew", &[json!({"durationMinutes": 30})])),
+            body: Some(requests::body(
+                "Renew",
+                &[
+                    json!({"durationMinutes": 30}),
+                    json!({"durationSeconds": 90}),
+                ],
+            )),
             answers: vec![
                 Answer::timed(200, "The lease, and what was granted.", "Renewed")
                     .example(answers::renewed())
@@ -194,6 +203,7 @@ fn operations() -> Vec<Operation> {
                 LeaseContended,
                 BodyTooLarge,
                 StoreUnavailable,
+                StorageFull,
             ],
         },
         Operation {
@@ -221,6 +231,7 @@ fn operations() -> Vec<Operation> {
                 LeaseNotFound,
                 LeaseContended,
                 StoreUnavailable,
+                StorageFull,
             ],
         },
         Operation {
@@ -500,6 +511,9 @@ mod tests {
             Kind::RouteNotFound,
             Kind::MethodNotAllowed,
             Kind::WebsocketExpected,
+            Kind::TooManyLogs,
+            Kind::TooSlow,
+            Kind::TargetTooLong,
         ];
         for kind in Kind::ALL {
             let of_operation = operations()

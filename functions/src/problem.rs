@@ -4,6 +4,8 @@
 //! what to do, and the request's id. What an adapter said goes to the log under that id and
 //! never to the caller.
 
+pub(crate) mod faults;
+
 use std::time::Duration;
 
 use containerlease_shared::{
@@ -16,7 +18,7 @@ use containerlease_shared::{
     provision::ProvisionError,
     renew::RenewError,
     request::{BODY_LIMIT, FieldFault, Refused},
-    store::StoreError,
+    store::{StoreError, StoreErrorKind},
     time::Time,
 };
 use http::StatusCode;
@@ -91,6 +93,8 @@ kinds! {
         "The log cursor is not one.";
     InvalidLogView = BAD_REQUEST, "invalid-log-view", stays,
         "The log's `tail`, `since`, `limit`, `level` or `search` cannot be used, or not together with `cursor`.";
+    SignInNeeded = UNAUTHORIZED, "sign-in-needed", stays,
+        "It is not known who calls, or the token or session is not known.";
     ForeignOrigin = FORBIDDEN, "foreign-origin", stays,
         "The request names another host, or comes from another site's page.";
     UnknownCaller = FORBIDDEN, "unknown-caller", stays,
@@ -101,6 +105,8 @@ kinds! {
         "There is nothing at this path.";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", stays,
         "The path takes other methods; `Allow` names them.";
+    TooSlow = REQUEST_TIMEOUT, "too-slow", passes,
+        "The body did not arrive in time.";
     LeaseOver = CONFLICT, "lease-over", stays,
         "The lease has ended, or is ending, or its program has.";
     LeaseNotRunning = CONFLICT, "lease-not-running", passes,
@@ -113,6 +119,8 @@ kinds! {
         "The operator has paused the container, and nothing can be run in it.";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", stays,
         "The body is larger than is read.";
+    TargetTooLong = URI_TOO_LONG, "target-too-long", stays,
+        "The path and the query are longer than is read.";
     CannotRun = UNPROCESSABLE_ENTITY, "cannot-run", stays,
         "The container could not be started as asked, or the command is not in it.";
     WebsocketExpected = UPGRADE_REQUIRED, "websocket-expected", stays,
@@ -127,8 +135,12 @@ kinds! {
         "The table cannot be used.";
     HostFull = SERVICE_UNAVAILABLE, "host-full", passes,
         "The Docker host has no room for the lease; `full` and `freesUpAt` as with `quota-reached`.";
+    TooManyLogs = SERVICE_UNAVAILABLE, "too-many-logs", passes,
+        "As many logs are watched as can be at once.";
     ImageMissing = SERVICE_UNAVAILABLE, "image-missing", stays,
         "The image is not on the Docker host.";
+    StorageFull = INSUFFICIENT_STORAGE, "storage-full", passes,
+        "On one machine, the disk of the table is full or takes no write; `/readyz` says which.";
 }
 
 impl Kind {
@@ -162,14 +174,6 @@ impl Problem {
             retry_after: None,
             allowed_methods: None,
             members: Vec::new(),
-        }
-    }
-
-    /// What is wrong with which field.
-    fn of_fields(self, fields: &[FieldFault]) -> Self {
-        Self {
-            members: vec![("errors", json!(fields))],
-            ..self
         }
     }
 
@@ -229,12 +233,11 @@ impl Problem {
 
     /// The parameters of a query are wrong.
     pub fn invalid_query(fields: &[FieldFault]) -> Self {
-        Self::new(
+        Self::of_fields(
             Kind::InvalidQuery,
             "Some parameters of the query are wrong",
-            sentences(fields),
+            fields,
         )
-        .of_fields(fields)
     }
 
     /// The body is larger than is read.
@@ -243,6 +246,45 @@ impl Problem {
             Kind::BodyTooLarge,
             "The body is too large",
             format!("Send at most {} KiB.", BODY_LIMIT / 1024),
+        )
+    }
+
+    /// Nobody says who calls in a way that is believed.
+    pub fn sign_in_needed() -> Self {
+        Self::new(
+            Kind::SignInNeeded,
+            "Sign in first",
+            "Send the token as `Authorization: Bearer TOKEN`; a browser opens the link that the \
+             server has printed at its start. Whoever runs the server needs neither where the \
+             system says who calls.",
+        )
+    }
+
+    /// The body came to no end, or its chunks are none.
+    pub fn broken_body() -> Self {
+        Self::new(
+            Kind::InvalidBody,
+            "The body cannot be read",
+            "Send it whole, and as long as its Content-Length says or in chunks of HTTP/1.1.",
+        )
+    }
+
+    /// The body did not arrive in time.
+    pub fn too_slow() -> Self {
+        Self::new(
+            Kind::TooSlow,
+            "The body did not arrive in time",
+            "Send the request again, and its whole body at once.",
+        )
+        .retry_after(1)
+    }
+
+    /// The path and the query are longer than is read.
+    pub fn target_too_long() -> Self {
+        Self::new(
+            Kind::TargetTooLong,
+            "The path and the query are too long",
+            "Keep them below 8 KiB together.",
         )
     }
 
@@ -303,6 +345,16 @@ impl Problem {
         )
     }
 
+    /// As many logs are watched as can be at once.
+    pub fn too_many_logs() -> Self {
+        Self::new(
+            Kind::TooManyLogs,
+            "Too many logs are being watched just now",
+            "Try again in a minute, or read the log by request, without watching it.",
+        )
+        .retry_after(60)
+    }
+
     fn store_unavailable() -> Self {
         Self::new(
             Kind::StoreUnavailable,
@@ -310,6 +362,26 @@ impl Problem {
             "Try again in a moment; what was leased stays leased, and ends on time.",
         )
         .retry_after(5)
+    }
+
+    fn storage_full() -> Self {
+        Self::new(
+            Kind::StorageFull,
+            "The server's disk takes no more",
+            "Nothing was changed; try again once the operator has made room. What was leased \
+             ends on time.",
+        )
+        .retry_after(30)
+    }
+
+    fn store_busy() -> Self {
+        Self {
+            detail: "The table is busy; try again in a moment. What was leased stays leased, and \
+                     ends on time."
+                .to_owned(),
+            ..Self::store_unavailable()
+        }
+        .retry_after(2)
     }
 
     fn engine_unavailable() -> Self {
@@ -396,29 +468,23 @@ impl From<Refused> for Problem {
             Refused::NotAnObject(sentence) => {
                 Self::new(Kind::InvalidBody, "The body cannot be read", sentence)
             }
-            Refused::Fields(fields) => Self::new(
-                Kind::InvalidRequest,
-                "Some fields are wrong",
-                sentences(&fields),
-            )
-            .of_fields(&fields),
+            Refused::Fields(fields) => {
+                Self::of_fields(Kind::InvalidRequest, "Some fields are wrong", &fields)
+            }
         }
     }
-}
-
-/// All faults in one text.
-fn sentences(fields: &[FieldFault]) -> String {
-    let sentences: Vec<_> = fields
-        .iter()
-        .map(|fault| format!("{}: {}", fault.field, fault.detail))
-        .collect();
-    sentences.join(" ")
 }
 
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
         tracing::error!(%error, kind = ?error.kind, "the table could not be used");
-        Self::store_unavailable()
+        match error.kind {
+            StoreErrorKind::Busy => Self::store_busy(),
+            StoreErrorKind::Unwritable | StoreErrorKind::NoRoom(_) => Self::storage_full(),
+            // It does not pass by itself.
+            StoreErrorKind::Corrupt => Self::internal(),
+            _ => Self::store_unavailable(),
+        }
     }
 }
 
@@ -448,6 +514,9 @@ impl From<&HostError> for Problem {
 fn amount(shortage: &Shortage, resource: Resource) -> String {
     let bound = shortage.bounds.of(resource).unwrap_or_default();
     match resource {
+        Resource::Leases if shortage.whose == Whose::Host => {
+            format!("places for {bound} containers")
+        }
         Resource::Leases if bound == 1 => "1 lease".to_owned(),
         Resource::Leases => format!("{bound} leases"),
         Resource::CpuMilli => format!("{bound} thousandths of a CPU"),

@@ -1,25 +1,33 @@
 //! `POST /api/provision`: a new lease, or the one that was made under the same
 //! `Idempotency-Key` before.
 
-use containerlease_shared::{idempotency::IdempotencyKey, provision, request, time::Time};
+use containerlease_shared::{
+    catalogue::ImageType, idempotency::IdempotencyKey, provision, request, time::Time,
+};
 use http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 
 use crate::{
     answer::{answer, body, owner},
     app::App,
+    enqueue,
     problem::Problem,
     view::Provisioned,
 };
 
 /// Answers 201 with the lease and its path, once its container runs.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    let result = provisioned(app, &request).await;
+    let mut image_type = None;
+    let result = provisioned(app, &request, &mut image_type).await;
     let id = result
         .as_ref()
         .ok()
         .map(|provisioned| provisioned.container.id);
     let mut response = answer(&request, StatusCode::CREATED, result);
+    // For whoever counts provisions; it is not sent.
+    if let Some(image_type) = image_type {
+        response.extensions_mut().insert::<ImageType>(image_type);
+    }
     if let Some(id) = id
         && let Ok(path) = HeaderValue::try_from(format!("/api/containers/{id}"))
     {
@@ -28,14 +36,22 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
     response
 }
 
-async fn provisioned(app: &App, request: &Request) -> Result<Provisioned, Problem> {
+/// `image_type` becomes what is to be leased, once that is known.
+async fn provisioned(
+    app: &App,
+    request: &Request,
+    image_type: &mut Option<ImageType>,
+) -> Result<Provisioned, Problem> {
     let now = Time::now();
     let (owner, key) = (owner(request)?, idempotency_key(request)?);
     let policy = &app.policy;
     let asked = request::Provision::parse(body(request)?, &app.catalogue, policy)?;
+    *image_type = Some(asked.image.image_type.clone());
     let lease = provision::provision(app.tools(), policy, &owner, &asked, key.as_ref(), now);
-    let lease = lease.await?;
+    // Boxed: it holds all that may go wrong on the way, and a thread's stack is small.
+    let lease = Box::pin(lease).await?;
     tracing::info!(lease = %lease.id, image_type = %lease.image_type, "provisioned a lease");
+    enqueue::lease_runs(app, &lease).await;
     Ok(Provisioned::from(&lease))
 }
 

@@ -1,6 +1,6 @@
 //! The relay of one lease's log: serves all of its viewers for as long as there are any.
 //!
-//! On Lambda it is an invocation of the `logs` function, on the one-machine server a task.
+//! On Lambda it is an invocation of the `relay` function, on the one-machine server a task.
 //! A log has one relay: it holds an item in the table, and says again and again that it
 //! lives. It looks for viewers that came or left, and each viewer has a
 //! [task](containerlease_shared::relay::relay) of its own in it.
@@ -14,6 +14,7 @@
 use std::{
     collections::HashMap,
     future::Future,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,6 +25,7 @@ use containerlease_shared::{
     store::{StoreError, Viewer},
     time::Time,
 };
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::{
@@ -41,6 +43,9 @@ const HELD_FOR: Duration = Duration::from_secs(10);
 
 /// How often it says so.
 const HOLD_AGAIN: Duration = Duration::from_secs(3);
+
+/// How long a viewer that is sent away may take to be told why.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How often a relay that found another one looks whether that one serves the viewers.
 const WAIT_FOR_OTHER: Duration = Duration::from_millis(500);
@@ -64,8 +69,13 @@ pub trait Relays: Send + Sync + 'static {
 
 /// A relay could not be started.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("a relay could not be started: {0}")]
-pub struct StartFailed(pub String);
+pub enum StartFailed {
+    /// As many logs are watched as can be at once.
+    #[error("there is no place for another relay")]
+    Full,
+    #[error("a relay could not be started: {0}")]
+    Failed(String),
+}
 
 /// How a relay runs.
 #[derive(Clone, Debug)]
@@ -243,8 +253,11 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
         let connections = self.connections.clone();
         let stop_at = self.stop_at;
         self.tasks.spawn(async move {
-            let ended = relay::relay(&follows, &connections, &task, heard, stop_at).await;
-            (task.connection, ended)
+            let serving = relay::relay(&follows, &connections, &task, heard, stop_at);
+            // A panic is this viewer's alone, who is sent away as by any other fault of ours.
+            let ended = AssertUnwindSafe(serving).catch_unwind().await;
+            let panicked = |_| Err(RelayError::Post("its task panicked".to_owned()));
+            (task.connection, ended.unwrap_or_else(panicked))
         });
         Ok(())
     }
@@ -287,8 +300,10 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
     /// again with its last cursor.
     async fn send_away(&self, connection: &str, why: Closing) {
         let said = Event::Closing(why).to_frame();
-        // A viewer that cannot be told sees its connection closed.
-        drop(self.connections.post(connection, said).await);
+        // A viewer that cannot be told sees its connection closed. One that takes nothing must
+        // not keep up the others.
+        let telling = self.connections.post(connection, said);
+        drop(tokio::time::timeout(FAREWELL, telling).await);
         self.close(connection, Some(why)).await;
         self.forget(connection).await;
     }

@@ -7,6 +7,7 @@ use lambda_http::{Body, Request, Response};
 use crate::{
     answer::{answer, body, lease_id, owner},
     app::App,
+    enqueue,
     problem::Problem,
     view::Renewed,
 };
@@ -23,5 +24,6 @@ async fn renewed(app: &App, request: &Request) -> Result<Renewed, Problem> {
     let renewed = renew::renew(&app.store, &owner, &id, asked.duration).await?;
     let lease = &renewed.lease;
     tracing::info!(lease = %lease.id, expires_at = %lease.expires_at, "renewed a lease");
+    enqueue::lease_runs(app, lease).await;
     Ok(Renewed::from(&renewed))
 }

@@ -8,6 +8,9 @@ use percent_encoding::percent_decode_str;
 
 use crate::{app::App, delete, exec, list, problem::Problem, provision, renew};
 
+/// Which segment of a path is the lease's id, where it has one; the first is empty.
+const ID: usize = 3;
+
 /// A function of the HTTP API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
@@ -32,7 +35,7 @@ impl Function {
 }
 
 /// The function for a path and a method, with the lease's id in the path; or the methods
-/// that the path takes.
+/// that the path takes. What takes GET takes HEAD.
 pub fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), Problem> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let (id, functions): (Option<&str>, &[(Method, Function)]) = match segments.as_slice() {
@@ -52,21 +55,48 @@ pub fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), 
         ["api", "containers", id, "logs" | "stats"] => (Some(id), &[(Method::GET, Function::List)]),
         _ => return Err(Problem::route_not_found()),
     };
-    let function = functions.iter().find(|(allowed, _)| allowed == method);
+    let asked = match *method {
+        Method::HEAD => &Method::GET,
+        _ => method,
+    };
+    let function = functions.iter().find(|(allowed, _)| allowed == asked);
     let Some((_, function)) = function else {
-        let allowed: Vec<_> = functions
-            .iter()
-            .map(|(method, _)| method.as_str())
-            .collect();
+        let allowed = functions.iter().map(|(method, _)| match *method {
+            Method::GET => "GET, HEAD",
+            _ => method.as_str(),
+        });
+        let allowed: Vec<_> = allowed.collect();
         return Err(Problem::method_not_allowed(&allowed.join(", ")));
     };
     let id = id.map(|id| percent_decode_str(id).decode_utf8_lossy().into_owned());
     Ok((*function, id))
 }
 
+/// The pattern of a path that a route takes, such as `/api/containers/{id}`.
+pub fn pattern(path: &str, has_id: bool) -> String {
+    let segments = path.split('/').enumerate();
+    let segments = segments.map(|(index, it)| if has_id && index == ID { "{id}" } else { it });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_has_no_id() {
+        for (path, expected) in [
+            ("/api/provision", "/api/provision"),
+            ("/api/containers/a%2Fb", "/api/containers/{id}"),
+            ("/api/containers/renew/renew", "/api/containers/{id}/renew"),
+            ("/api/containers/", "/api/containers/{id}"),
+        ] {
+            let allowed = [Method::GET, Method::POST];
+            let routed = allowed.iter().find_map(|method| route(method, path).ok());
+            let (_, id) = routed.unwrap();
+            assert_eq!(pattern(path, id.is_some()), expected);
+        }
+    }
 
     #[test]
     fn a_path_with_another_method_is_told_which_it_takes() {
@@ -82,7 +112,12 @@ mod tests {
         );
         assert_eq!(
             refused(Method::PATCH, "/api/containers/x"),
-            Some(("method-not-allowed", "Use GET, DELETE.".to_owned()))
+            Some(("method-not-allowed", "Use GET, HEAD, DELETE.".to_owned()))
+        );
+        assert!(refused(Method::HEAD, "/api/containers/x").is_none());
+        assert_eq!(
+            refused(Method::HEAD, "/api/provision"),
+            Some(("method-not-allowed", "Use POST.".to_owned()))
         );
         for nowhere in ["/api/", "/api/containers/", "/api/containers/a/b", "/api/x"] {
             let name = refused(Method::GET, nowhere).map(|(name, _)| name);

@@ -4,18 +4,20 @@ use std::{collections::BTreeMap, time::Duration};
 
 use containerlease_shared::{
     catalogue::{Catalogue, ImageType, Port, Preset, Range},
-    lease::{Lease, Reason, Receipt, State, StateName},
+    lease::{Credentials, Lease, Reason, State, StateName},
     names::LeaseId,
     renew,
     request::{DEFAULT_MINUTES, SHORTEST_MINUTES, list::Cursor},
     time::Time,
+    view::ReceiptView,
     webhook::{DeliveryState, Event, Notification, Secret},
 };
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A lease. `env`, `command` and the URL of notifications are not part of it: they may hold
-/// secrets.
+/// secrets. A password is in the URL of a port, and only in what is answered to the owner.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
@@ -47,7 +49,7 @@ pub struct Container {
     /// How often somebody has set out to end it.
     pub attempts: u32,
     #[schema(required)]
-    pub receipt: Option<Receipt>,
+    pub receipt: Option<ReceiptView>,
 }
 
 /// A lease that was provisioned. It is the one answer that has the secret.
@@ -182,7 +184,7 @@ impl From<&Lease> for Container {
             State::Ended(receipt) => (
                 Some(receipt.reason),
                 receipt.attempts,
-                Some(receipt.clone()),
+                Some(ReceiptView::of(receipt, lease.memory_mb)),
             ),
         };
         let placement = lease.placement.as_ref();
@@ -210,10 +212,38 @@ impl From<&Lease> for Container {
     }
 }
 
+impl Container {
+    /// The lease as its owner sees it, with how its service is signed in to.
+    pub fn for_owner(lease: &Lease) -> Self {
+        let mut container = Self::from(lease);
+        let credentials = lease.placement.as_ref();
+        if let Some(credentials) = credentials.and_then(|it| it.credentials.as_ref()) {
+            for port in &mut container.ports {
+                if port.port.container_port == credentials.container_port {
+                    port.sign_in(credentials);
+                }
+            }
+        }
+        container
+    }
+}
+
+impl ContainerPort {
+    /// Puts the user and the password into its URL, if it has one.
+    fn sign_in(&mut self, credentials: &Credentials) {
+        let url = self.url.as_deref().and_then(|url| url.split_once("://"));
+        if let Some((scheme, address)) = url {
+            let [user, password] = [&*credentials.user, credentials.password.reveal()]
+                .map(|it| utf8_percent_encode(it, NON_ALPHANUMERIC));
+            self.url = Some(format!("{scheme}://{user}:{password}@{address}"));
+        }
+    }
+}
+
 impl From<&Lease> for Provisioned {
     fn from(lease: &Lease) -> Self {
         Self {
-            container: Container::from(lease),
+            container: Container::for_owner(lease),
             notify_secret: lease.webhook.as_ref().map(|webhook| webhook.secret.clone()),
         }
     }
@@ -236,7 +266,7 @@ impl From<Notification> for NotificationView {
 impl From<&renew::Renewed> for Renewed {
     fn from(renewed: &renew::Renewed) -> Self {
         Self {
-            container: Container::from(&renewed.lease),
+            container: Container::for_owner(&renewed.lease),
             granted: Granted {
                 duration_seconds: renewed.granted.as_secs(),
                 added_seconds: renewed.added.as_secs(),

@@ -38,11 +38,13 @@ type_in "containerlease run redis --for 10m --name $name --wait"
 lease=$(containerlease inspect "$name" | sed -n 's/^    "id": "\(.*\)",/\1/p')
 type_in "containerlease ls"
 port=$(containerlease inspect "$name" | sed -n 's/.*"hostPort": \([0-9]*\).*/\1/p' | head -n 1)
+url=$(containerlease inspect "$name" | sed -n 's/.*"url": "\(.*\)".*/\1/p' | head -n 1)
 if command -v redis-cli >/dev/null; then
-  type_in "redis-cli -p $port set greeting hello"
+  type_in "redis-cli -u $url set greeting hello"
 else
   # bash speaks as much of redis's protocol as this takes.
-  type_in "(exec 3<>/dev/tcp/127.0.0.1/$port; printf 'SET greeting hello\r\nQUIT\r\n' >&3; cat <&3)"
+  password=${url#*://*:} password=${password%@*}
+  type_in "(exec 3<>/dev/tcp/127.0.0.1/$port; printf 'AUTH $password\r\nSET greeting hello\r\nQUIT\r\n' >&3; cat <&3)"
 fi
 type_in "containerlease exec $name redis-cli get greeting"
 type_in "containerlease renew $name +15m"

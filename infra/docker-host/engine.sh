@@ -2,8 +2,9 @@
 # Finds a Docker engine on this machine, or installs and starts one where that is possible.
 #
 # usage: engine.sh ensure|stop|status
-#   ensure   uses the engine that answers; starts one on Debian and Ubuntu where none does
-#   stop     stops the engine that ensure started, and no other
+#   ensure   uses the engine that answers; starts one on Debian and Ubuntu where none does, behind
+#            the rules of firewall.sh
+#   stop     stops the engine that ensure started, and no other, and takes those rules away
 #   status   says what answers
 #
 # Sentences for people go to stderr. On success, ensure prints only lines for the shell on stdout:
@@ -33,6 +34,8 @@ state=${CONTAINERLEASE_ENGINE_DIR:-$repository/.containerlease/engine}
 readonly state
 readonly pid_file=$state/dockerd.pid
 readonly log_file=$state/dockerd.log
+# It is there while the firewall is one that was set here.
+readonly firewall_file=$state/firewall
 readonly certificates=$state/certificates
 
 say() { printf '==> %s\n' "$*" >&2; }
@@ -170,6 +173,7 @@ wait_for_ping() { # SECONDS [PID]
 }
 
 start_with_systemd() {
+  raise_firewall
   say "starting the engine with systemctl"
   as_root systemctl start docker.service ||
     fail "systemctl could not start docker.service; 'journalctl -u docker' tells why."
@@ -208,6 +212,23 @@ forget_networks() {
   done
 }
 
+# Keeps containers away from the host, but for what they are asked. Rules that are there already, as
+# on a machine that setup.sh has set up, are left alone, and are not ours to take away.
+raise_firewall() {
+  as_root "$here/firewall.sh" status 2>/dev/null && return
+  if as_root "$here/firewall.sh" up 2>"$state/firewall.log"; then
+    say "containers reach neither this host nor a cloud's metadata (infra/docker-host/firewall.sh)"
+    touch "$firewall_file"
+  else
+    say "the firewall could not be set, so containers can reach this host: $(tail -n 1 "$state/firewall.log")"
+  fi
+}
+
+lower_firewall() {
+  [[ -e $firewall_file ]] || return 0
+  as_root "$here/firewall.sh" down && rm -f "$firewall_file"
+}
+
 start_own() {
   local arguments launched
   "$here/certificates.sh" "$certificates" IP:127.0.0.1 DNS:localhost
@@ -220,6 +241,8 @@ start_own() {
     --pidfile "$pid_file"
     # Docker's own pools are enough for some thirty networks; these are for 256 of 1,022 containers.
     --default-address-pool "base=172.20.0.0/14,size=22"
+    # A published port costs no process: connections go through the kernel alone.
+    --userland-proxy=false
     --host "unix://$SOCKET"
     --host "tcp://$TLS_ADDRESS"
     --tlsverify
@@ -233,6 +256,8 @@ start_own() {
   # Who may become root here may use the engine too, without being in the group docker.
   [[ $EUID -eq 0 ]] || arguments+=(--group "$(id -g)")
 
+  # Before the engine, so that no container ever runs without.
+  raise_firewall
   say "starting dockerd on unix://$SOCKET and, with mutual TLS, on tcp://$TLS_ADDRESS (log: $log_file)"
   launch "${arguments[@]}"
   if ! wait_for_ping "$START_SECONDS" "$launched" && network_store_is_broken "$launched"; then
@@ -314,6 +339,7 @@ stop() {
       fail "dockerd (process $pid) has not ended within $STOP_SECONDS s; $log_file tells what it waits for."
     sleep 0.2
   done
+  lower_firewall
   say "stopped"
 }
 

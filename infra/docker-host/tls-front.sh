@@ -2,8 +2,10 @@
 # Puts mutual TLS before an engine that listens on a socket alone, on a loopback port, and goes
 # on until it is ended.
 #
-# usage: tls-front.sh SOCKET CERTIFICATES PORT
-#   CERTIFICATES   a folder that is filled with certificates for 127.0.0.1, if need be
+# usage: tls-front.sh SOCKET CERTIFICATES PORT [ADDRESS SUBNET]
+#   CERTIFICATES   a folder that is filled with certificates for 127.0.0.1, if need be, or for ADDRESS
+#   ADDRESS        this machine's on one of the engine's networks, in place of loopback
+#   SUBNET         the network that callers must come from, like 172.20.0.0/16
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -27,11 +29,17 @@ install_socat() {
   as_root "${install[@]}" >/dev/null 2>&1 || fail "$problem"
 }
 
-[[ $# -eq 3 ]] || fail "usage: tls-front.sh SOCKET CERTIFICATES PORT"
+[[ $# -eq 3 || $# -eq 5 ]] || fail "usage: tls-front.sh SOCKET CERTIFICATES PORT [ADDRESS SUBNET]"
 command -v socat >/dev/null || install_socat
-"$here/certificates.sh" "$2" IP:127.0.0.1 DNS:localhost
+if [[ $# -eq 5 ]]; then
+  readonly address=$4 range=,range=$5
+  "$here/certificates.sh" "$2" "IP:$address"
+else
+  readonly address=127.0.0.1 range=''
+  "$here/certificates.sh" "$2" IP:127.0.0.1 DNS:localhost
+fi
 server=$2/server
 # It tells a client whose certificate it refuses, as dockerd does. A client that has no more to
 # send to a command still waits for its output, longer than socat would by itself.
-exec socat -t 30 "OPENSSL-LISTEN:$3,bind=127.0.0.1,reuseaddr,fork,cert=$server/cert.pem,key=$server/key.pem,cafile=$server/ca.pem,verify=1" \
+exec socat -t 30 "OPENSSL-LISTEN:$3,bind=$address$range,reuseaddr,fork,cert=$server/cert.pem,key=$server/key.pem,cafile=$server/ca.pem,verify=1" \
   "UNIX-CONNECT:$1"

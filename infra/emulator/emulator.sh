@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Deploys template.yaml on an AWS emulator on this machine, and drives it.
 #
-# usage: emulator.sh start|deploy|stop|status|test|policies
+# usage: emulator.sh start|deploy|stop|status|test|smoke|policies
 #   start    starts MiniStack, with IAM enforced
 #   deploy   builds the functions and deploys the very template; starts MiniStack if need be
 #   stop     stops the MiniStack that was started here, and removes its leases' containers
 #   status   says what runs, and where
 #   test     drives what is deployed: leases, logs, the schedule, TTL, a denied action, bad
 #            deploys; deploys first if need be. What follows is pytest's: test -k logs
+#   smoke    uploads the dashboard, and runs infra/hosting/smoke.sh, which is for a stack on AWS
 #   policies takes each permission away, one at a time, and sees a test fail; writes
 #            docs/policies.md. What follows picks some: policies 'Renew .*'
 #
@@ -29,7 +30,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 
-readonly USAGE="emulator.sh start|deploy|stop|status|test|policies"
+readonly USAGE="emulator.sh start|deploy|stop|status|test|smoke|policies"
 readonly STACK=containerlease
 readonly START_SECONDS=30
 readonly STOP_SECONDS=20
@@ -275,6 +276,13 @@ against_stack() {
 
 test_stack() { against_stack -m pytest "$here/tests" --stack "$outputs_file" "$@"; }
 
+smoke() {
+  if ! runs || [[ ! -s $outputs_file ]]; then deploy >&2; fi
+  emulator_environment
+  PATH=$venv/bin:$PATH CONTAINERLEASE_STACK=$STACK "$repository/infra/hosting/upload.sh" >/dev/null
+  PATH=$venv/bin:$PATH "$repository/infra/hosting/smoke.sh" "$STACK"
+}
+
 policies() { against_stack "$here/policies.py" "$outputs_file" "$@"; }
 
 command=${1:-}
@@ -282,7 +290,7 @@ command=${1:-}
 venv=$("$here/venv.sh")
 readonly venv
 case $command in
-  start | deploy | stop | status) "$command" ;;
+  start | deploy | stop | status | smoke) "$command" ;;
   test) test_stack "${@:2}" ;;
   policies) policies "${@:2}" ;;
   *) fail "usage: $USAGE" ;;

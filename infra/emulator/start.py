@@ -24,6 +24,7 @@ The template is right for AWS and is not bent to the emulator: what is missing i
   (``sqs:SendMessage``); Scheduler starts its target with the schedule's role
   (``lambda:InvokeFunction``), and sends what it could not deliver to the dead-letter queue
   with it (``sqs:SendMessage``), where MiniStack knows no such queue.
+- What ``queues.py`` says of queues that call functions.
 
 The environment is MiniStack's own; ``emulator.sh`` sets it.
 """
@@ -37,6 +38,7 @@ import sys
 # Before MiniStack is imported: some of its classes are made from this one.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
+import queues
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.arn import parse_arn
@@ -420,6 +422,7 @@ def with_schedule_permissions(invoke):
 lambda_svc._emit_lambda_logs = with_log_permissions(lambda_svc._emit_lambda_logs)
 lambda_svc._route_async_failure = with_destination_permission(lambda_svc._route_async_failure)
 eventbridge._invoke_target = with_schedule_permissions(eventbridge._invoke_target)
+queues.install(extend, may)
 
 
 if __name__ == "__main__":

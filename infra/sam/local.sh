@@ -2,14 +2,16 @@
 # Runs the functions in containers on this machine, with sam: `sam local invoke`, and
 # `sam local start-api` for the HTTP routes.
 #
-# usage: local.sh prepare|test|stop|status
+# usage: local.sh prepare|test|check|stop|status
 #   prepare  builds the functions and brings up what they need; prints the commands to use then
 #   test     invokes each function with its events and checks what it answers, then all HTTP
-#            routes; prepares first if need be, and then stops at the end
+#            routes; on parts that it stops at the end
+#   check    the same for one function of each kind, with binaries that are there
 #   stop     stops what prepare has started, and removes the leases' containers
 #   status   says what runs
 #
-# The functions are those of `sam build`, under the template as it is. They find the table of the
+# The functions are those of `sam build`, or the binaries of CONTAINERLEASE_SAM_BINARIES, under the
+# template as it is. They find the table of the
 # one-machine server as DynamoDB, the engine behind mutual TLS, its certificate in Secrets
 # Manager, `sam local start-lambda` as Lambda, and connections of viewers, all on the address that
 # this machine has on a network of its own; see neighbours.py. Runs on Linux.
@@ -17,10 +19,16 @@
 # What the template does not declare, --env-vars cannot set. AWS_ENDPOINT_URL and its like are
 # right on no account of AWS, so they come with the image in which sam runs the functions.
 #
+# What prepare brings up has the names that samconfig.toml has, so one clone at a time can have it
+# on an engine. test takes these names as well while nobody has them, so that its commands are those
+# that a user types. Else it has names that follow from the clone's folder, as check always has.
+#
 # environment:
-#   DOCKER_HOST              the socket of an engine to use instead of the one that
-#                            infra/docker-host/engine.sh finds
-#   CONTAINERLEASE_NO_PULL=1 do not try to pull images
+#   DOCKER_HOST                the socket of an engine to use instead of the one that
+#                              infra/docker-host/engine.sh finds
+#   CONTAINERLEASE_NO_PULL=1   do not try to pull images
+#   CONTAINERLEASE_SAM_BINARIES   test and check: a folder with binaries to use instead of building
+#                                 them; check builds none and takes those of target/debug
 #   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as infra/emulator/venv.sh has them
 set -euo pipefail
 
@@ -28,18 +36,23 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 cd "$repository"
 
+readonly USAGE="local.sh prepare|test|check|stop|status"
 # samconfig.toml has the network, the image and the file with the variables by these names.
-readonly NETWORK=containerlease-sam
-readonly IMAGE=containerlease/sam:local
-readonly state=$repository/.containerlease/sam
-readonly DEPLOYMENT=sam-local
+NETWORK=containerlease-sam
+IMAGE=containerlease/sam:local
+DEPLOYMENT=sam-local
+state=$repository/.containerlease/sam
+# Where sam finds what it would find in samconfig.toml; none for samconfig.toml itself.
+config=
+# A network says whose it is, for two clones on one engine.
+readonly CLONE_LABEL=containerlease.clone
 # On the network's address nothing else listens, so they can be the same each time.
 readonly SERVICES_PORT=42080 LAMBDA_PORT=42301 ENGINE_PORT=42376 TABLE_PORT=42800
-# Longer than the half minute after which a relay looks whether its viewer is there still.
-readonly RELAY_SECONDS=60
+# Short, so that a log in the test is carried on by a second and a third relay.
+readonly RELAY_SECONDS=15
 readonly START_SECONDS=60
 readonly STOP_SECONDS=30
-readonly PARTS=(server neighbours lambda)
+readonly PARTS=(server front neighbours lambda)
 
 say() { printf '==> %s\n' "$*" >&2; }
 fail() {
@@ -59,21 +72,22 @@ sam_environment() {
 
 # --- processes ------------------------------------------------------------------------------
 
-# Starts a part in the background, in a session of its own, and notes its process id.
-start_part() { # PART COMMAND…
-  local part=$1
-  shift
+# Starts a part in the background, in a session of its own, and notes its process id with a text
+# that is in its command line.
+start_part() { # PART MARK COMMAND…
+  local part=$1 mark=$2
+  shift 2
   setsid "$@" >"$state/$part.out" 2>"$state/$part.log" </dev/null &
-  printf '%s %s\n' "$!" "$1" >"$state/$part.pid"
+  printf '%s %s\n' "$!" "$mark" >"$state/$part.pid"
 }
 
 # Prints the process id of a part that lives. The number may have gone to another process by now,
 # so its command line is read as well.
 own_pid() { # PART
-  local pid command
+  local pid mark
   [[ -s $state/$1.pid ]] || return 1
-  read -r pid command <"$state/$1.pid"
-  [[ $(ps -o args= -p "$pid" 2>/dev/null) == *"$command"* ]] || return 1
+  read -r pid mark <"$state/$1.pid"
+  [[ $(ps -o args= -p "$pid" 2>/dev/null) == *"$mark"* ]] || return 1
   printf '%s\n' "$pid"
 }
 
@@ -123,12 +137,12 @@ find_engine() {
   export DOCKER_HOST
 }
 
-find_tools() {
+find_tools() { # [check]
   command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs and run this again."
   venv=$(infra/emulator/venv.sh)
   PATH=$venv/bin:$PATH
-  # They are large, and nothing else wants them.
-  if ! cmp -s "$here/requirements.txt" "$venv/sam-requirements.txt"; then
+  # They are large, and only a build wants them.
+  if [[ ${1:-} != check ]] && ! cmp -s "$here/requirements.txt" "$venv/sam-requirements.txt"; then
     say "installing cargo-lambda (once, half a minute)"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2 ||
       fail "the packages of $here/requirements.txt cannot be installed; see what pip says above."
@@ -136,39 +150,88 @@ find_tools() {
   fi
 }
 
+# What there is to build, as the template has it.
+binaries() { sed -n 's/^ *BuildProperties: {Binary: \(.*\)}$/\1/p' template.yaml; }
+
 build() {
+  local name flags=()
   say "building the table's server"
   cargo build --quiet --package containerlease-cli
   say "building the functions (the first time takes some minutes)"
   # sam builds one function after the other. All binaries at once keep both ends of the machine
   # busy, and sam finds them ready. Where rustup is not found, no target is downloaded.
-  RUSTUP=none cargo lambda build --release --quiet \
-    --bin provision --bin list --bin renew --bin delete --bin exec --bin cleanup --bin logs
+  for name in $(binaries); do flags+=(--bin "$name"); done
+  RUSTUP=none cargo lambda build --release --quiet "${flags[@]}"
   RUSTUP=none sam build >"$state/build.log" 2>&1 || {
     tail -n 20 "$state/build.log" >&2
     fail "sam build failed; its last lines are above."
   }
 }
 
+# Lays binaries that are there where sam looks for what it has built.
+lay_out() { # FOLDER
+  [[ -x $1/list ]] || fail "$1 has no functions; build them with 'cargo build --package containerlease-functions --bins'."
+  "$venv/bin/python" infra/emulator/package.py template.yaml "$1" "$state/build"
+}
+
+# Names for this clone's tests alone, and a configuration for sam with these names.
+take_names_of_our_own() {
+  local name text
+  name=test-sam-$(cksum <<<"$repository" | cut -d ' ' -f 1)
+  state=$repository/.containerlease/sam-test
+  config=$state/samconfig.toml
+  text=$(sed -e "s#\"$NETWORK\"#\"$name-functions\"#" -e "s#\"$IMAGE\"#\"containerlease/$name:local\"#" \
+    -e "s#\"\.containerlease/sam/env.json\"#\"$state/env.json\"#" samconfig.toml)
+  NETWORK=$name-functions IMAGE=containerlease/$name:local DEPLOYMENT=$name
+  # What a run that was killed has left goes first.
+  stop
+  mkdir -p "$state"
+  printf '%s\n' "$text" >"$config"
+}
+
+# Prints the folder of the clone whose network it is; fails where there is no such network.
+network_owner() { docker network inspect --format "{{index .Labels \"$CLONE_LABEL\"}}" "$NETWORK" 2>/dev/null; }
+
 make_network() {
-  docker network inspect "$NETWORK" >/dev/null 2>&1 || docker network create "$NETWORK" >/dev/null
+  local owner bridge
+  if owner=$(network_owner); then
+    [[ $owner == "$repository" ]] ||
+      fail "the network $NETWORK is another clone's (${owner:-it does not say whose}); run 'infra/sam/local.sh stop' there first, or 'docker network rm $NETWORK'."
+  else
+    # A name that the firewall does not take for a leases' bridge: functions reach what runs here.
+    bridge=sam-$(printf '%s' "$NETWORK" | cksum | cut -d ' ' -f 1)
+    docker network create --label "$CLONE_LABEL=$repository" \
+      --opt com.docker.network.bridge.name="$bridge" "$NETWORK" >/dev/null
+  fi
   read -r address subnet < <(docker network inspect --format \
     '{{range .IPAM.Config}}{{.Gateway}} {{.Subnet}}{{end}}' "$NETWORK")
 }
 
+# Its own reaper leaves the leases to the functions.
 start_server() {
   CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_TABLE_PORT=0 CONTAINERLEASE_DATA=$state/data \
-    CONTAINERLEASE_TABLE=containerlease CONTAINERLEASE_DEPLOYMENT=$DEPLOYMENT CONTAINERLEASE_TICK_SECONDS=3600 \
-    start_part server "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve
+    CONTAINERLEASE_TABLE=containerlease CONTAINERLEASE_DEPLOYMENT=$DEPLOYMENT \
+    CONTAINERLEASE_TICK_SECONDS=3600 CONTAINERLEASE_LOOK_AHEAD_SECONDS=0 \
+    start_part server containerlease "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve
   await server grep -qs 'DynamoDB, embedded' "$state/server.out"
-  table=$(sed -n 's#^ *table *http://127\.0\.0\.1:\([0-9]*\) .*#\1#p' "$state/server.out")
+  # The URL that the functions need for it, of which they see the path alone.
+  table=$(sed -n 's#^http://127\.0\.0\.1:\([0-9]*\)/.*#\1#p' "$state/data/table-endpoint")
+  table_key=$(sed 's#.*/##' "$state/data/table-endpoint")
 }
 
+start_front() {
+  # The script becomes the program that serves, which has the certificates' folder in its arguments.
+  start_part front "$state/certificates" infra/docker-host/tls-front.sh "${DOCKER_HOST#unix://}" "$state/certificates" \
+    "$ENGINE_PORT" "$address" "$subnet"
+  await front port_answers "$ENGINE_PORT"
+}
+
+port_answers() { (: <"/dev/tcp/$address/$1") 2>/dev/null; }
+
 start_neighbours() {
-  infra/docker-host/certificates.sh "$state/certificates" "IP:$address"
   lambda=$(free_port)
-  start_part neighbours python3 "$here/neighbours.py" "$state" "$address" "$subnet" "$SERVICES_PORT" \
-    "$ENGINE_PORT=${DOCKER_HOST#unix://}" "$TABLE_PORT=$table" "$LAMBDA_PORT=$lambda"
+  start_part neighbours "$here/neighbours.py" python3 "$here/neighbours.py" "$state" "$address" "$subnet" "$SERVICES_PORT" \
+    "$TABLE_PORT=$table" "$LAMBDA_PORT=$lambda"
   await neighbours grep -qs ready "$state/neighbours.out"
 }
 
@@ -176,6 +239,9 @@ write_variables() {
   cat >"$state/env.json" <<VARIABLES
 {
   "Parameters": {
+    "CONTAINERLEASE_END_QUEUE": "",
+    "CONTAINERLEASE_DELIVERY_QUEUE": "",
+    "CONTAINERLEASE_LOOK_AHEAD_SECONDS": "65",
     "CONTAINERLEASE_CONNECTIONS_ENDPOINT": "http://$address:$SERVICES_PORT/live",
     "CONTAINERLEASE_DEPLOYMENT": "$DEPLOYMENT",
     "CONTAINERLEASE_DOCKER_SECRET": "containerlease/docker-certificate",
@@ -196,7 +262,7 @@ build_image() {
   remove_images
   docker build --quiet --tag "$IMAGE" - >"$state/image.log" 2>&1 <<DOCKERFILE || fail "the functions' image could not be built; see $state/image.log."
 FROM $base
-ENV AWS_ENDPOINT_URL_DYNAMODB=http://$address:$TABLE_PORT \\
+ENV AWS_ENDPOINT_URL_DYNAMODB=http://$address:$TABLE_PORT/$table_key \\
     AWS_ENDPOINT_URL_LAMBDA=http://$address:$LAMBDA_PORT \\
     AWS_ENDPOINT_URL_SECRETS_MANAGER=http://$address:$SERVICES_PORT
 DOCKERFILE
@@ -204,14 +270,36 @@ DOCKERFILE
 
 start_lambda() {
   sam_environment
-  start_part lambda sam local start-lambda --port "$lambda"
+  # shellcheck disable=SC2046  # One word each.
+  start_part lambda start-lambda sam local start-lambda --port "$lambda" $(sam_flags)
   await lambda grep -qs 'Running on' "$state/lambda.log"
+}
+
+# What tells sam of another configuration or other functions than the repository's. Beside another
+# template it would look for the configuration, too.
+sam_flags() {
+  if [[ -d $state/build ]]; then
+    printf '%s\n' --template-file "$state/build/template.yaml" --config-file "${config:-$repository/samconfig.toml}"
+  elif [[ -n $config ]]; then
+    printf '%s\n' --config-file "$config"
+  fi
 }
 
 # --- the commands ---------------------------------------------------------------------------
 
-prepare() {
+bring_up() {
   mkdir -p "$state/frames"
+  make_network
+  start_server
+  start_front
+  start_neighbours
+  write_variables
+  build_image
+  start_lambda
+}
+
+prepare() {
+  mkdir -p "$state"
   find_engine
   find_tools
   infra/images/prepare.sh ubuntu alpine redis >&2
@@ -220,13 +308,7 @@ prepare() {
     say "all that the functions need runs already"
   else
     stop
-    mkdir -p "$state/frames"
-    make_network
-    start_server
-    start_neighbours
-    write_variables
-    build_image
-    start_lambda
+    bring_up
   fi
   cat <<COMMANDS
 
@@ -245,10 +327,14 @@ COMMANDS
 }
 
 stop() {
-  local part
-  for part in lambda neighbours server; do
+  local part owner
+  for part in lambda neighbours front server; do
     stop_part "$part"
   done
+  rm -rf "$state"
+  # What is under these names may be another clone's.
+  owner=$(network_owner) || owner=$repository
+  [[ $owner == "$repository" ]] || return 0
   # On the network there are only functions, and this deployment's leases are in no table now.
   remove_containers "network=$NETWORK" "the functions'"
   remove_containers "label=containerlease.deployment=$DEPLOYMENT" "the leases'"
@@ -256,7 +342,6 @@ stop() {
     xargs -r docker network rm >/dev/null
   ! docker network inspect "$NETWORK" >/dev/null 2>&1 || docker network rm "$NETWORK" >/dev/null
   remove_images
-  rm -rf "$state"
 }
 
 # The newest first, since sam's is made from ours.
@@ -285,20 +370,38 @@ status() {
   runs || fail "the functions cannot be run; 'infra/sam/local.sh prepare' brings up what they need."
 }
 
-test_functions() {
-  if ! runs; then
-    trap stop EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
-  fi
-  prepare >&2
+drive() { # [--few]
+  trap stop EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  bring_up
   sam_environment
-  "$venv/bin/python" "$here/drive.py" "$state" "$DEPLOYMENT"
+  # shellcheck disable=SC2046  # One word each.
+  "$venv/bin/python" "$here/drive.py" "$@" "$state" "$DEPLOYMENT" $(sam_flags)
 }
 
-[[ $# -eq 1 ]] || fail "usage: local.sh prepare|test|stop|status"
+test_functions() {
+  find_engine
+  find_tools
+  infra/images/prepare.sh ubuntu alpine redis >&2
+  if network_owner >/dev/null; then take_names_of_our_own; else stop; fi
+  mkdir -p "$state"
+  if [[ -n ${CONTAINERLEASE_SAM_BINARIES:-} ]]; then lay_out "$CONTAINERLEASE_SAM_BINARIES"; else build; fi
+  drive
+}
+
+check() {
+  find_engine
+  find_tools check
+  infra/images/prepare.sh ubuntu alpine redis >&2
+  take_names_of_our_own
+  lay_out "${CONTAINERLEASE_SAM_BINARIES:-${CARGO_TARGET_DIR:-target}/debug}"
+  drive --few
+}
+
+[[ $# -eq 1 ]] || fail "usage: $USAGE"
 case $1 in
-  prepare | status) "$1" ;;
+  prepare | status | check) "$1" ;;
   stop)
     if [[ -d $state ]]; then
       find_engine
@@ -308,5 +411,5 @@ case $1 in
     fi
     ;;
   test) test_functions ;;
-  *) fail "usage: local.sh prepare|test|stop|status" ;;
+  *) fail "usage: $USAGE" ;;
 esac

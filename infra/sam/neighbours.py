@@ -1,21 +1,21 @@
 """What functions in containers find around them, on the address of their own network.
 
-usage: neighbours.py FOLDER ADDRESS SUBNET SERVICES ENGINE=SOCKET PORT=PORT...
+usage: neighbours.py FOLDER ADDRESS SUBNET SERVICES PORT=PORT...
 
 ADDRESS is this machine's on the network with SUBNET. Only callers from there are let in, since
 other containers of the machine can reach the address as well. At ADDRESS they find
 
-- at port ENGINE the engine behind SOCKET, by mutual TLS with the certificates of FOLDER,
 - at each PORT what listens on the loopback port that it stands for,
 - at port SERVICES Secrets Manager with one secret, the certificate for the engine, and the far
   end of WebSocket connections: what is posted to a viewer goes to FOLDER/frames/CONNECTION.
+
+The engine is not among them: infra/docker-host/tls-front.sh puts mutual TLS before it.
 """
 
 import asyncio
 import contextlib
 import ipaddress
 import json
-import ssl
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,25 +85,24 @@ async def copy(reader, writer):
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()
+    # One side that has no more to say may still be waiting for the other.
+    writer.write_eof()
 
 
-def forward(connect, subnet):
-    """Joins each caller with a connection of its own that ``connect`` opens, until one ends."""
+def forward(port, subnet):
+    """Joins each caller with a connection of its own to a loopback port, until both have ended."""
 
     async def joined(reader, writer):
         there = None
         try:
             if ipaddress.ip_address(writer.get_extra_info("peername")[0]) not in subnet:
                 return
-            back, there = await connect()
-            ways = [copy(reader, there), copy(back, writer)]
-            ways = [asyncio.create_task(way) for way in ways]
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-        except OSError as error:
-            print(error, file=sys.stderr, flush=True)
+            back, there = await asyncio.open_connection("127.0.0.1", port)
+            async with asyncio.TaskGroup() as ways:
+                ways.create_task(copy(reader, there))
+                ways.create_task(copy(back, writer))
+        except* OSError as error:
+            print(*error.exceptions, file=sys.stderr, flush=True)
         finally:
             for end in filter(None, (writer, there)):
                 end.close()
@@ -113,40 +112,21 @@ def forward(connect, subnet):
     return joined
 
 
-def to_socket(path):
-    return lambda: asyncio.open_unix_connection(path)
-
-
-def to_loopback(port):
-    return lambda: asyncio.open_connection("127.0.0.1", port)
-
-
-def engine_tls(server):
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=server / "ca.pem")
-    tls.load_cert_chain(server / "cert.pem", server / "key.pem")
-    tls.verify_mode = ssl.CERT_REQUIRED
-    return tls
-
-
-async def serve(folder, address, subnet, services, engine, ports):
-    async def start(way, connect, tls=None):
+async def serve(folder, address, subnet, services, ports):
+    async def start(way):
         port, there = way.split("=")
-        joined = forward(connect(there), subnet)
-        return await asyncio.start_server(joined, address, int(port), ssl=tls)
+        return await asyncio.start_server(forward(int(there), subnet), address, int(port))
 
     at_services = Server((address, int(services)), folder, subnet)
     threading.Thread(target=at_services.serve_forever, daemon=True).start()
-    servers = [await start(engine, to_socket, engine_tls(folder / "certificates/server"))]
-    servers += [await start(way, to_loopback) for way in ports]
+    servers = [await start(way) for way in ports]
     print("ready", flush=True)
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
-def main(folder, address, subnet, services, engine, *ports):
+def main(folder, address, subnet, services, *ports):
     try:
-        asyncio.run(
-            serve(Path(folder), address, ipaddress.ip_network(subnet), services, engine, ports)
-        )
+        asyncio.run(serve(Path(folder), address, ipaddress.ip_network(subnet), services, ports))
     except OSError as error:
         sys.exit(f"neighbours.py: {address} cannot be listened on: {error}")
 

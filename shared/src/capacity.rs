@@ -22,6 +22,10 @@ pub const CPU_OVERCOMMIT: u32 = 8;
 /// and the system's.
 const MEMORY_PERCENT: u64 = 90;
 
+/// How many containers there may be on our network, whatever else there is room for: Linux
+/// lets a bridge have 1,023 ports, and some are for containers that are not counted any more.
+pub const MOST_CONTAINERS: u32 = 1_000;
+
 /// Something of which there is only so much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub enum Resource {
@@ -71,6 +75,8 @@ pub struct Machine {
     pub cpus: u32,
     /// Bytes.
     pub memory: u64,
+    /// How many containers our network has an address for; none where it is not there yet.
+    pub addresses: Option<u32>,
 }
 
 /// Why there is no room for a lease.
@@ -152,7 +158,12 @@ impl Limits {
                 memory_mb: Some(policy.owner_memory_mb),
             },
             host: Bounds {
-                leases: None,
+                leases: Some(
+                    policy
+                        .host_containers
+                        .or(host.leases)
+                        .unwrap_or(MOST_CONTAINERS),
+                ),
                 cpu_milli: policy.host_cpu_milli.or(host.cpu_milli),
                 memory_mb: policy.host_memory_mb.or(host.memory_mb),
             },
@@ -193,7 +204,10 @@ impl Machine {
     pub fn bounds(self) -> Bounds {
         let mebibytes = self.memory / 100 * MEMORY_PERCENT / (1024 * 1024);
         Bounds {
-            leases: None,
+            leases: Some(
+                self.addresses
+                    .map_or(MOST_CONTAINERS, |addresses| addresses.min(MOST_CONTAINERS)),
+            ),
             cpu_milli: Some(self.cpus.saturating_mul(1000 * CPU_OVERCOMMIT)),
             memory_mb: Some(u32::try_from(mebibytes).unwrap_or(u32::MAX)),
         }
@@ -369,9 +383,10 @@ mod tests {
         let machine = Machine {
             cpus: 2,
             memory: 10 * 1024 * 1024 * 1024,
+            addresses: None,
         };
         let bounds = machine.bounds();
-        assert_eq!(bounds.leases, None);
+        assert_eq!(bounds.leases, Some(MOST_CONTAINERS));
         assert_eq!(bounds.cpu_milli, Some(16_000));
         assert_eq!(bounds.memory_mb, Some(9_215));
     }
@@ -385,10 +400,19 @@ mod tests {
         let machine = Machine {
             cpus: 1,
             memory: 1024 * 1024 * 1024,
+            addresses: Some(61),
         };
         let limits = Limits::new(&policy, Some(machine));
         assert_eq!(limits.host.cpu_milli, Some(700));
         assert_eq!(limits.host.memory_mb, machine.bounds().memory_mb);
         assert_eq!(limits.owner.leases, Some(20));
+        assert_eq!(limits.host.leases, Some(61));
+        let large = Machine {
+            addresses: Some(65_533),
+            ..machine
+        };
+        assert_eq!(large.bounds().leases, Some(MOST_CONTAINERS));
+        let unasked = Limits::new(&policy, None);
+        assert_eq!(unasked.host.leases, Some(MOST_CONTAINERS));
     }
 }

@@ -30,6 +30,8 @@ pub struct Image {
     pub command: Option<Vec<String>>,
     pub env: BTreeMap<String, String>,
     pub ports: Vec<Port>,
+    /// How its service is given a password, if it takes one.
+    pub password: Option<PasswordRecipe>,
     /// What is given back after all capabilities were dropped.
     pub capabilities: Vec<String>,
     /// Paths in memory, each with its mount options.
@@ -45,6 +47,22 @@ pub struct Image {
     /// How many processes and threads there may be at once.
     pub processes: i64,
     stop_grace_seconds: u64,
+}
+
+/// How the service of an image is given a password. It is for the first of the image's ports.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PasswordRecipe {
+    /// Who signs in with it.
+    pub user: String,
+    /// The variable by which a caller may name another user.
+    pub user_variable: Option<String>,
+    /// The variable in which the password is given. A program's arguments can be read by every
+    /// user of its host.
+    pub variable: String,
+    /// The command that uses the variable; none where the image's own does, and any that a
+    /// caller gives.
+    pub command: Option<Vec<String>>,
 }
 
 /// A port of a container.

@@ -6,36 +6,55 @@
 //! write, so that of several runs at once one sends; a claim without an outcome falls due
 //! again, and so a receiver may hear of something twice, and never not at all.
 //!
-//! Deliveries run beside ends, in tasks and under a bound of their own. No end waits for one,
-//! or fails by one.
+//! Deliveries run beside ends, in tasks and under a bound of their own, which is the whole
+//! process's and is shared fairly ([`turns`]): no receiver that hangs and no owner who has many
+//! leases keeps another owner's notification waiting. No end waits for a delivery, or fails by
+//! one.
 
-use std::{sync::Arc, time::Duration};
+mod turns;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cleanup::{place_in, slept_until},
-    courier::Courier,
+    courier::{self, Courier},
+    due::Due,
+    in_hand::InHand,
     lease::Lease,
-    store::{ChangeError, Store},
+    names::{LeaseId, Owner},
+    store::{CALL_LIMIT, ChangeError, Store, StoreError},
     time::Time,
-    webhook::{DeliveryState, Failure, Notification, TRIED_FOR},
+    wait::slept_until,
+    webhook::{DeliveryState, Event, Failure, Notification, TRIED_FOR},
 };
 
-/// How many deliveries may be under way at once. They wait for others most of the time.
-const AT_ONCE: usize = 32;
+pub use turns::Turns;
+
+/// How many notifications of one owner may wait for their turn in this process; the rest is
+/// left to a later run.
+const OF_ONE_OWNER: usize = 500;
+
+/// The notifications that tasks of this process wait for or are at.
+pub type InHandNow = InHand<(LeaseId, Event, Time)>;
+
+/// How long one attempt may take at the most: the claim, the lease's record, the receiver,
+/// and the outcome on record.
+pub fn longest() -> Duration {
+    3 * CALL_LIMIT + courier::LIMIT
+}
 
 /// What deliveries are made with; shared by the tasks of a run.
 #[derive(Clone, Debug)]
 pub struct Deliverer {
     pub store: Arc<Store>,
     pub courier: Arc<Courier>,
+    /// Whose turn it is, and what is in hand, for all runs of this process.
+    pub turns: Arc<Turns>,
+    pub in_hand: Arc<InHandNow>,
     /// A lease as its owner sees it, without secrets.
     pub show: fn(&Lease) -> Value,
     /// How long the record of an ended lease is kept: without it nothing can be told.
@@ -53,6 +72,8 @@ pub struct Deliveries {
     pub attempts_failed: usize,
     /// Of these, the last ones: what they were about was given up.
     pub given_up: usize,
+    /// Notifications that are due and cannot be read.
+    pub unreadable: usize,
 }
 
 /// Delivers what falls due until `until`, and what is `announced` meanwhile, and returns when
@@ -63,25 +84,40 @@ pub async fn run(
     until: Time,
     stop_at: Time,
 ) -> Deliveries {
-    let bound = Arc::new(Semaphore::new(AT_ONCE));
     let mut tasks = JoinSet::new();
-    let mut take_on = |notification| {
+    let mut by_owner: HashMap<Owner, usize> = HashMap::new();
+    let mut take_on = |notification: Notification| {
+        let count = by_owner.entry(notification.owner.clone()).or_default();
+        let what = (notification.lease, notification.event, notification.at);
+        if *count >= OF_ONE_OWNER {
+            return;
+        }
+        *count += 1;
+        let Some(hold) = deliverer.in_hand.take(what) else {
+            return;
+        };
         let task = DeliveryTask {
             deliverer: deliverer.clone(),
-            bound: Arc::clone(&bound),
             until,
             stop_at,
         };
-        tasks.spawn(task.run(notification));
+        tasks.spawn(async move {
+            let done = task.run(notification).await;
+            drop(hold);
+            done
+        });
     };
+    let mut all = Deliveries::default();
     match deliverer.store.due_notifications(until).await {
-        Ok(due) => due.into_iter().for_each(&mut take_on),
+        Ok(due) => {
+            all.unreadable = due.unreadable;
+            due.items.into_iter().for_each(&mut take_on);
+        }
         Err(error) => tracing::warn!(%error, "could not see what is to be delivered"),
     }
     while let Some(notification) = announced.recv().await {
         take_on(notification);
     }
-    let mut all = Deliveries::default();
     while let Some(done) = tasks.join_next().await {
         match done {
             Ok(done) => all.add(done),
@@ -92,18 +128,46 @@ pub async fn run(
     all
 }
 
+/// Delivers what is due of one lease, once `due` says so, and returns when that is done or is
+/// a later run's. Nothing is begun at or after `stop_at`.
+pub async fn due(
+    deliverer: &Deliverer,
+    due: &Due,
+    stop_at: Time,
+) -> Result<Deliveries, StoreError> {
+    let mut all = Deliveries::default();
+    if !due.wait().await {
+        return Ok(all);
+    }
+    let until = Time::now();
+    for notification in deliverer.store.notifications_of(&due.lease_id).await? {
+        let is_due = notification.next_attempt_at.is_some_and(|at| at <= until);
+        if !is_due || notification.owner != due.owner {
+            continue;
+        }
+        let task = DeliveryTask {
+            deliverer: deliverer.clone(),
+            until,
+            stop_at,
+        };
+        all.add(task.run(notification).await);
+    }
+    Ok(all)
+}
+
 impl Deliveries {
-    fn add(&mut self, more: Self) {
+    /// Adds what another run has delivered.
+    pub fn add(&mut self, more: Self) {
         self.delivered += more.delivered;
         self.attempts_failed += more.attempts_failed;
         self.given_up += more.given_up;
+        self.unreadable += more.unreadable;
     }
 }
 
 /// All that one notification needs, so that it can be a task of its own.
 struct DeliveryTask {
     deliverer: Deliverer,
-    bound: Arc<Semaphore>,
     until: Time,
     stop_at: Time,
 }
@@ -118,7 +182,11 @@ impl DeliveryTask {
             if !slept_until(at, &self.deliverer.stopping).await {
                 break;
             }
-            let _place = place_in(&self.bound).await;
+            let wait = Time::now().until(self.stop_at);
+            let turn = self.deliverer.turns.turn(&notification);
+            let Ok(_turn) = tokio::time::timeout(wait, turn).await else {
+                break;
+            };
             if Time::now() >= self.stop_at || self.deliverer.stopping.is_cancelled() {
                 break;
             }

@@ -10,14 +10,19 @@
 mod certificates;
 mod client;
 mod error;
+mod events;
 mod exec;
+mod find;
 mod logs;
 mod machine;
+mod presence;
+mod profile;
 mod stats;
 mod transport;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -25,8 +30,8 @@ use bollard::{
     Docker,
     models::{
         ContainerCreateBody, ContainerInspectResponse, ContainerSummaryStateEnum, EndpointSettings,
-        HostConfig, HostConfigLogConfig, NetworkCreateRequest, NetworkingConfig, PortBinding,
-        RestartPolicy, RestartPolicyNameEnum,
+        HostConfig, HostConfigLogConfig, Network, NetworkCreateRequest, NetworkingConfig,
+        PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
@@ -36,18 +41,21 @@ use bollard::{
 use tokio::sync::{Mutex, OnceCell};
 
 pub use error::{HostError, TlsFault};
+pub use events::{Happened, HostEvent};
 pub use exec::{Command, Executed, OUTPUT_LIMIT, Output};
 pub use logs::{LogPiece, Read};
+pub(crate) use presence::SIGN_LIMIT;
 pub use stats::Usage;
 
 use client::Client;
+use presence::Presence;
 
 use crate::{
     capacity::Machine,
     catalogue::{Image, Port},
     lease::{Lease, PublishedPort},
     names::{ContainerName, Deployment, LeaseId, Owner},
-    settings::EngineAddress,
+    settings::{EngineAddress, Publish},
     time::Time,
 };
 
@@ -70,6 +78,21 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a removal that somebody else has begun may take.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long stopping a container may take at the most beyond its grace, with the look at it
+/// and at its log that follow.
+pub(crate) const STOP_LIMIT: Duration =
+    Duration::from_secs(CHANGE_LIMIT.as_secs() + LOOK_LIMIT.as_secs() + logs::END_LIMIT.as_secs());
+/// How long removing a container may take at the most.
+pub(crate) const REMOVE_LIMIT: Duration =
+    Duration::from_secs(CHANGE_LIMIT.as_secs() + REMOVAL_LIMIT.as_secs());
+/// How long the list of all containers may take at the most.
+pub(crate) const LIST_LIMIT: Duration = CHANGE_LIMIT;
+
+/// What one process may hold at most, as the engine names it: descriptors, whose memory counts
+/// as the container's, and bytes of a core dump, which would lie on the host's disk. An engine
+/// cannot give more than it has itself.
+const LIMITS: [(&str, i64); 2] = [("nofile", 16_384), ("core", 0)];
+
 /// How much of a container's log is kept, in bytes and files.
 const LOG_SIZE: &str = "10m";
 const LOG_FILES: &str = "2";
@@ -78,13 +101,16 @@ const LOG_FILES: &str = "2";
 #[derive(Debug)]
 pub struct Host {
     client: Client,
+    presence: Presence,
     deployment: Deployment,
-    publish_address: String,
+    publish: Publish,
     /// The engine lets two networks have one name; only one of our calls at a time may
     /// find that there is none and make it.
     network: Mutex<()>,
     /// Known once somebody has asked.
     machine: OnceCell<Machine>,
+    /// How many containers our network takes, known once it is there.
+    addresses: OnceLock<u32>,
 }
 
 /// What a lease's container is made of, beyond what its lease says.
@@ -97,9 +123,11 @@ pub struct Recipe<'r> {
     pub ports: &'r [Port],
 }
 
-/// The image that a container was made from.
+/// A container that was made, and what from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChosenImage {
+pub struct Made {
+    /// The engine's own id.
+    pub container: ContainerName,
     pub image: String,
     pub stand_in: bool,
 }
@@ -115,14 +143,27 @@ pub struct ManagedContainer {
     pub created_at: Time,
     /// What [`HARD_DEADLINE_LABEL`] says; none where it is not there or makes no sense.
     pub hard_deadline: Option<Time>,
-    /// Whether its program has ended.
-    pub exited: bool,
+    /// How its program was found to have ended; none while it may run.
+    pub stopped: Option<Stopped>,
+    /// Where its ports are published.
+    pub bindings: Vec<Binding>,
+}
+
+/// A port of a container, and the host's port that it is published on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    pub container_port: u16,
+    pub protocol: String,
+    pub host_port: u16,
 }
 
 /// How a container was found to have stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
     pub exit_code: Option<i64>,
+    /// Whether the kernel has killed a program in it for want of memory. A listing does not
+    /// say so.
+    pub out_of_memory: bool,
 }
 
 /// What readiness shows of an engine.
@@ -139,14 +180,16 @@ impl Host {
         address: &EngineAddress,
         aws: &aws_config::SdkConfig,
         deployment: Deployment,
-        publish_address: String,
+        publish: Publish,
     ) -> Result<Self, HostError> {
         Ok(Self {
             client: Client::new(address, aws)?,
+            presence: Presence::new(),
             deployment,
-            publish_address,
+            publish,
             network: Mutex::new(()),
             machine: OnceCell::new(),
+            addresses: OnceLock::new(),
         })
     }
 
@@ -169,36 +212,26 @@ impl Host {
 
     /// Makes the lease's container without starting it. A container that is there under the
     /// lease's name already is taken for it: a retry adopts and never doubles.
-    pub async fn create(
-        &self,
-        lease: &Lease,
-        recipe: &Recipe<'_>,
-    ) -> Result<ChosenImage, HostError> {
+    pub async fn create(&self, lease: &Lease, recipe: &Recipe<'_>) -> Result<Made, HostError> {
         let network = self.ensure_network().await?;
-        let registry = ChosenImage {
-            image: recipe.image.image.clone(),
-            stand_in: false,
+        let image = &recipe.image.image;
+        let made = |container, image: &str, stand_in| Made {
+            container,
+            image: image.to_owned(),
+            stand_in,
         };
-        match self
-            .create_from(lease, recipe, &registry.image, &network)
-            .await
-        {
+        match self.create_from(lease, recipe, image, &network).await {
             Err(HostError::ImageMissing { .. }) => {}
-            other => return other.map(|()| registry),
+            other => return other.map(|container| made(container, image, false)),
         }
-        let stand_in = ChosenImage {
-            image: recipe.image.stand_in.clone(),
-            stand_in: true,
-        };
-        self.create_from(lease, recipe, &stand_in.image, &network)
-            .await
-            .map(|()| stand_in)
-            .map_err(|error| match error {
-                HostError::ImageMissing { .. } => HostError::ImageMissing {
-                    image: registry.image,
-                },
-                other => other,
-            })
+        let stand_in = &recipe.image.stand_in;
+        match self.create_from(lease, recipe, stand_in, &network).await {
+            Ok(container) => Ok(made(container, stand_in, true)),
+            Err(HostError::ImageMissing { .. }) => Err(HostError::ImageMissing {
+                image: image.clone(),
+            }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Starts the lease's container. One that runs already is success.
@@ -235,7 +268,7 @@ impl Host {
             let binding = bindings.get(&port_key(port))?.as_ref()?.first()?;
             Some(PublishedPort {
                 port: port.clone(),
-                host: self.publish_address.clone(),
+                host: self.publish.advertised_host.clone(),
                 host_port: binding.host_port.as_ref()?.parse().ok()?,
             })
         });
@@ -263,9 +296,13 @@ impl Host {
             Err(error) => return Err(error),
         }
         match self.inspect(name).await {
-            Ok(details) => Ok(Some(Stopped {
-                exit_code: details.state.and_then(|state| state.exit_code),
-            })),
+            Ok(details) => {
+                let state = details.state.unwrap_or_default();
+                Ok(Some(Stopped {
+                    exit_code: state.exit_code,
+                    out_of_memory: state.oom_killed.unwrap_or(false),
+                }))
+            }
             Err(HostError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -273,8 +310,9 @@ impl Host {
 
     /// Removes a container with its anonymous volumes, running or not, and returns once it is
     /// gone: the engine answers a removal after it has carried it out. One that somebody else
-    /// is removing is waited for, and one that is not there is success.
-    pub async fn remove(&self, name: &ContainerName) -> Result<(), HostError> {
+    /// is removing is waited for, and one that is not there is success; the answer is whether
+    /// it was there.
+    pub async fn remove(&self, name: &ContainerName) -> Result<bool, HostError> {
         let options = &RemoveContainerOptionsBuilder::new()
             .force(true)
             .v(true)
@@ -285,8 +323,9 @@ impl Host {
         };
         let attempted = "removing a container";
         match self.client.call(attempted, CHANGE_LIMIT, remove).await {
-            Ok(()) | Err(HostError::NotFound { .. }) => Ok(()),
-            Err(HostError::RemovalInProgress) => self.wait_until_gone(name).await,
+            Ok(()) => Ok(true),
+            Err(HostError::NotFound { .. }) => Ok(false),
+            Err(HostError::RemovalInProgress) => self.wait_until_gone(name).await.map(|()| true),
             Err(error) => Err(error),
         }
     }
@@ -315,10 +354,17 @@ impl Host {
                 lease: owner.zip(lease),
                 created_at: Time::from_millis(container.created.unwrap_or(0).saturating_mul(1000)),
                 hard_deadline: hard_deadline.and_then(|label| label.parse().ok()),
-                exited: matches!(
+                stopped: matches!(
                     container.state,
                     Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD)
-                ),
+                )
+                .then(|| Stopped {
+                    exit_code: container.status.as_deref().and_then(exit_code),
+                    out_of_memory: false,
+                }),
+                bindings: (container.ports.unwrap_or_default().iter())
+                    .filter_map(Binding::of)
+                    .collect(),
             })
         });
         Ok(managed.collect())
@@ -363,6 +409,11 @@ impl Host {
 
     /// The id of our network; of several of that name always the same.
     async fn network_id(&self, name: &str) -> Result<Option<String>, HostError> {
+        let network = self.network_named(name).await?;
+        Ok(network.and_then(|network| network.id))
+    }
+
+    async fn network_named(&self, name: &str) -> Result<Option<Network>, HostError> {
         let options = &ListNetworksOptionsBuilder::new()
             .filters(&self.only_ours())
             .build();
@@ -374,9 +425,8 @@ impl Host {
         let listed = self.client.call(attempted, LOOK_LIMIT, list).await?;
         Ok(listed
             .into_iter()
-            .filter(|network| network.name.as_deref() == Some(name))
-            .filter_map(|network| network.id)
-            .min())
+            .filter(|network| network.name.as_deref() == Some(name) && network.id.is_some())
+            .min_by(|one, other| one.id.cmp(&other.id)))
     }
 
     async fn inspect(&self, name: &ContainerName) -> Result<ContainerInspectResponse, HostError> {
@@ -395,7 +445,7 @@ impl Host {
         recipe: &Recipe<'_>,
         image: &str,
         network: &str,
-    ) -> Result<(), HostError> {
+    ) -> Result<ContainerName, HostError> {
         let name = ContainerName::of_lease(&lease.id);
         let options = &CreateContainerOptionsBuilder::new()
             .name(name.as_str())
@@ -407,7 +457,15 @@ impl Host {
         };
         let attempted = "making a container";
         match self.client.call(attempted, CHANGE_LIMIT, create).await {
-            Ok(_) | Err(HostError::NameTaken) => Ok(()),
+            Ok(made) => {
+                let id = ContainerName::listed_by_engine(&made.id);
+                id.ok_or_else(|| HostError::Client {
+                    attempted,
+                    message: format!("the engine gave a container the id {:?}", made.id),
+                })
+            }
+            // One that somebody else has given that name is not the lease's.
+            Err(HostError::NameTaken) => self.named(lease).await?.ok_or(HostError::NameTaken),
             Err(HostError::NotFound { .. }) => Err(HostError::ImageMissing {
                 image: image.to_owned(),
             }),
@@ -434,7 +492,7 @@ impl Host {
         let memory = i64::from(lease.memory_mb) * 1024 * 1024;
         let ports = recipe.ports;
         let any_free_port = PortBinding {
-            host_ip: Some(self.publish_address.clone()),
+            host_ip: Some(self.publish.address.to_string()),
             host_port: Some(String::new()),
         };
         let log_options = [("max-size", LOG_SIZE), ("max-file", LOG_FILES)];
@@ -446,7 +504,11 @@ impl Host {
             pids_limit: Some(recipe.image.processes),
             cap_drop: Some(vec!["ALL".to_owned()]),
             cap_add: Some(recipe.image.capabilities.clone()),
-            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            security_opt: Some(vec![
+                "no-new-privileges".to_owned(),
+                profile::system_calls(),
+            ]),
+            ulimits: Some(LIMITS.map(ulimit).into()),
             // A first process that passes signals on and takes in orphans, so that a stop
             // does not cost its whole grace.
             init: Some(true),
@@ -529,6 +591,21 @@ impl Host {
 
     fn network_name(&self) -> String {
         self.deployment.as_str().to_owned()
+    }
+}
+
+/// The exit code in what a listing says of a container, as in `Exited (137) 2 minutes ago`:
+/// the listing has it nowhere else.
+fn exit_code(status: &str) -> Option<i64> {
+    let (code, _) = status.strip_prefix("Exited (")?.split_once(')')?;
+    code.parse().ok()
+}
+
+fn ulimit((name, most): (&str, i64)) -> ResourcesUlimits {
+    ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: Some(most),
+        hard: Some(most),
     }
 }
 

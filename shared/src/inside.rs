@@ -57,7 +57,10 @@ pub(crate) async fn running(
     let lease = store.get(owner, id).await?.ok_or(InsideError::NotFound)?;
     match lease.state {
         State::Provisioning => Err(InsideError::NotYetRunning),
-        State::Running if !lease.is_expired(now) => Ok((lease, ContainerName::of_lease(id))),
+        State::Running if !lease.is_expired(now) => {
+            let container = lease.container();
+            Ok((lease, container))
+        }
         _ => Err(InsideError::Over),
     }
 }

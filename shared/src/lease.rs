@@ -3,6 +3,9 @@
 //! Everything here is pure. A lease lives while `now < expiresAt`; at `expiresAt` itself it
 //! is over.
 
+mod credentials;
+mod ending;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -11,22 +14,21 @@ use utoipa::ToSchema;
 
 use crate::{
     catalogue::{ImageType, Port},
-    names::{LeaseId, Owner},
+    names::{ContainerName, Holder, LeaseId, Owner},
     time::Time,
     webhook::Webhook,
+};
+
+pub use credentials::{Credentials, Password};
+pub use ending::{
+    ATTEMPTS_BEFORE_QUARANTINE, CLAIM_BEAT, CLAIM_LIMIT, Ending, Facts, Gone, Reason, Receipt,
+    backoff,
 };
 
 /// How long a provision may take. A lease that is still provisioning after this time was
 /// abandoned (its process died), and the reaper ends it. It is longer than the 29 s that
 /// API Gateway gives to a request, so that no living provision is ever ended.
 pub const PROVISION_LIMIT: Duration = Duration::from_secs(35);
-
-/// After this time somebody else may take over an end that was claimed but not finished.
-/// It is longer than all time limits of an end's engine calls together.
-pub const CLAIM_LIMIT: Duration = Duration::from_secs(120);
-
-/// After so many failed attempts to end a lease it is quarantined.
-pub const ATTEMPTS_BEFORE_QUARANTINE: u32 = 6;
 
 /// A container, leased for a time.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,12 +65,18 @@ pub struct Lease {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Placement {
+    /// The engine's own id of the container. Earlier programs have not noted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerName>,
     pub started_at: Time,
     /// The image that runs.
     pub image: String,
     /// Whether that image is a stand-in that was built where no registry could be reached.
     pub stand_in: bool,
     pub ports: Vec<PublishedPort>,
+    /// How its service is signed in to, where that is known; none once the lease has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
 }
 
 /// A container's port and where it can be reached from outside.
@@ -96,74 +104,6 @@ pub enum State {
     Ended(Receipt),
 }
 
-/// An end that has been decided.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ending {
-    pub reason: Reason,
-    pub requested_at: Time,
-    /// How often somebody has set out to end it.
-    pub attempts: u32,
-    /// From when on the next one may try.
-    pub next_attempt_at: Time,
-    /// When the container was seen stopped, once it was.
-    pub stopped_at: Option<Time>,
-    /// What its program answered at its end, once known.
-    pub exit_code: Option<i64>,
-}
-
-/// Why a lease ended, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Receipt {
-    pub reason: Reason,
-    pub requested_at: Time,
-    /// When the container was seen stopped; none where none was there to stop.
-    #[schema(required)]
-    pub stopped_at: Option<Time>,
-    /// When the container was seen to be gone.
-    pub removed_at: Time,
-    pub attempts: u32,
-    /// Milliseconds from `expiresAt` to `removedAt`; only where the lease expired.
-    #[schema(required)]
-    pub overshoot_ms: Option<i64>,
-    #[schema(required)]
-    pub exit_code: Option<i64>,
-    /// The end of its log, where its program ended by itself.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub last_lines: Vec<String>,
-}
-
-/// How a container was found to be gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gone {
-    /// When it was seen stopped; none where none was there to stop.
-    pub stopped_at: Option<Time>,
-    /// What its program answered at its end, once known.
-    pub exit_code: Option<i64>,
-    /// The end of its log, where it was asked for.
-    pub last_lines: Vec<String>,
-    /// When it was seen to be gone.
-    pub removed_at: Time,
-}
-
-/// Why a lease ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Reason {
-    /// Its time was over.
-    Expired,
-    /// Its owner asked for it.
-    Deleted,
-    /// It could not be started, or its program ended by itself.
-    Failed,
-    /// Its container vanished by somebody else's hand.
-    Lost,
-    /// A container was there without a lease.
-    Orphaned,
-    /// The host needed the place.
-    Evicted,
-}
-
 /// A state without its fields, as the table and the API name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -183,10 +123,18 @@ pub enum Event {
     Started,
     /// Its end was moved to a later time.
     Renewed,
+    /// Its ports are published elsewhere.
+    Moved,
     /// Somebody has set out to end it.
     Claimed,
+    /// Who ends it has shown that it is alive, or what was found.
+    Held,
+    /// Who set out to end it is no more.
+    Released,
     /// An attempt to end it has failed.
     AttemptFailed,
+    /// The engine was away, so that there was no attempt.
+    Postponed,
     /// Too many attempts have failed.
     GivenUp,
     /// Its container is gone.
@@ -199,9 +147,13 @@ pub const TRANSITIONS: &[(StateName, Event, StateName)] = &[
     (StateName::Provisioning, Event::Started, StateName::Running),
     (StateName::Provisioning, Event::Claimed, StateName::Ending),
     (StateName::Running, Event::Renewed, StateName::Running),
+    (StateName::Running, Event::Moved, StateName::Running),
     (StateName::Running, Event::Claimed, StateName::Ending),
     (StateName::Ending, Event::Claimed, StateName::Ending),
+    (StateName::Ending, Event::Held, StateName::Ending),
+    (StateName::Ending, Event::Released, StateName::Ending),
     (StateName::Ending, Event::AttemptFailed, StateName::Ending),
+    (StateName::Ending, Event::Postponed, StateName::Ending),
     (StateName::Ending, Event::GivenUp, StateName::Quarantined),
     (StateName::Ending, Event::Removed, StateName::Ended),
     (
@@ -209,9 +161,20 @@ pub const TRANSITIONS: &[(StateName, Event, StateName)] = &[
         Event::Claimed,
         StateName::Quarantined,
     ),
+    (StateName::Quarantined, Event::Held, StateName::Quarantined),
+    (
+        StateName::Quarantined,
+        Event::Released,
+        StateName::Quarantined,
+    ),
     (
         StateName::Quarantined,
         Event::AttemptFailed,
+        StateName::Quarantined,
+    ),
+    (
+        StateName::Quarantined,
+        Event::Postponed,
         StateName::Quarantined,
     ),
     (StateName::Quarantined, Event::Removed, StateName::Ended),
@@ -304,6 +267,22 @@ impl Lease {
         }
     }
 
+    /// What the engine knows its container by: the engine's own id where it is on record, or
+    /// else the name that the container was given, which somebody may have changed.
+    pub fn container(&self) -> ContainerName {
+        let placed = self.placement.as_ref();
+        let id = placed.and_then(|placement| placement.container.clone());
+        id.unwrap_or_else(|| ContainerName::of_lease(&self.id))
+    }
+
+    /// The end that was decided, while it is under way.
+    pub fn ending(&self) -> Option<&Ending> {
+        match &self.state {
+            State::Ending(ending) | State::Quarantined(ending) => Some(ending),
+            State::Provisioning | State::Running | State::Ended(_) => None,
+        }
+    }
+
     /// The end that a renewal by `duration` at `now` grants:
     /// `min(now + duration, hard_deadline)`, and never less than the end it has.
     pub fn renewed_until(&self, duration: Duration, now: Time) -> Result<Time, RenewRefused> {
@@ -324,6 +303,15 @@ impl Lease {
             state: State::Running,
             ..self.next_version()
         }
+    }
+
+    /// The lease once its ports are published as `ports` says; none where it has no container.
+    pub fn moved(&self, ports: Vec<PublishedPort>) -> Option<Self> {
+        let placement = self.placement.clone()?;
+        Some(Self {
+            placement: Some(Placement { ports, ..placement }),
+            ..self.next_version()
+        })
     }
 
     /// The lease once its end was moved to `expires_at`.
@@ -349,12 +337,64 @@ impl Lease {
                 requested_at: now,
                 attempts: 1,
                 next_attempt_at: now.plus(CLAIM_LIMIT),
-                stopped_at: None,
-                exit_code: None,
+                holder: None,
+                facts: Facts::default(),
             }),
             State::Ending(ending) => State::Ending(attempt(ending)),
             State::Quarantined(ending) => State::Quarantined(attempt(ending)),
             State::Ended(_) => return None,
+        };
+        Some(Self {
+            state,
+            ..self.next_version()
+        })
+    }
+
+    /// The lease once it is on record who has claimed its end.
+    #[must_use]
+    pub fn held_by(mut self, holder: &Holder) -> Self {
+        if let State::Ending(ending) | State::Quarantined(ending) = &mut self.state {
+            ending.holder = Some(holder.clone());
+        }
+        self
+    }
+
+    /// The lease once the holder of its claim has shown at `now` that it is alive, and what it
+    /// has found, where that is something new; none unless it is ending.
+    pub fn held(&self, facts: Option<&Facts>, now: Time) -> Option<Self> {
+        self.with_ending(|ending| Ending {
+            next_attempt_at: now.plus(CLAIM_LIMIT),
+            facts: facts.unwrap_or(&ending.facts).clone(),
+            ..ending.clone()
+        })
+    }
+
+    /// The lease once it is known at `now` that nobody is at its end any more; none unless it
+    /// is ending.
+    pub fn released(&self, now: Time) -> Option<Self> {
+        self.with_ending(|ending| Ending {
+            next_attempt_at: now,
+            holder: None,
+            ..ending.clone()
+        })
+    }
+
+    /// The lease once it is known at `now` that whoever has claimed its end did not get as far
+    /// as its container, since the engine was away: it was no attempt. None unless it is ending.
+    pub fn postponed(&self, now: Time) -> Option<Self> {
+        self.with_ending(|ending| Ending {
+            attempts: ending.attempts.saturating_sub(1),
+            next_attempt_at: now,
+            holder: None,
+            ..ending.clone()
+        })
+    }
+
+    fn with_ending(&self, change: impl FnOnce(&Ending) -> Ending) -> Option<Self> {
+        let state = match &self.state {
+            State::Ending(ending) => State::Ending(change(ending)),
+            State::Quarantined(ending) => State::Quarantined(change(ending)),
+            State::Provisioning | State::Running | State::Ended(_) => return None,
         };
         Some(Self {
             state,
@@ -370,6 +410,7 @@ impl Lease {
         };
         let ending = Ending {
             next_attempt_at: now.plus(backoff(ending.attempts, jitter)),
+            holder: None,
             ..ending.clone()
         };
         let given_up = self.state_name() == StateName::Quarantined
@@ -389,19 +430,26 @@ impl Lease {
         let (State::Ending(ending) | State::Quarantined(ending)) = &self.state else {
             return None;
         };
-        let overshoot_ms = (ending.reason == Reason::Expired)
+        let overshoot_ms = (ending.reason == Reason::Expired && gone.seen_going)
             .then(|| gone.removed_at.millis_since(self.expires_at));
+        let facts = gone.facts.clone();
+        let placement = self.placement.clone().map(|placement| Placement {
+            credentials: None,
+            ..placement
+        });
         Some(Self {
             amounts_counted: false,
+            placement,
             state: State::Ended(Receipt {
                 reason: ending.reason,
                 requested_at: ending.requested_at,
-                stopped_at: gone.stopped_at.or(ending.stopped_at),
+                stopped_at: facts.stopped_at,
                 removed_at: gone.removed_at,
                 attempts: ending.attempts,
                 overshoot_ms,
-                exit_code: gone.exit_code.or(ending.exit_code),
-                last_lines: gone.last_lines.clone(),
+                exit_code: facts.exit_code,
+                out_of_memory: facts.out_of_memory && ending.reason == Reason::Failed,
+                last_lines: facts.last_lines,
             }),
             ..self.next_version()
         })
@@ -415,17 +463,6 @@ impl Lease {
     }
 }
 
-/// How long to wait after `attempts` failed attempts: 5 s, 10 s, 20 s and so on up to five
-/// minutes, of which between half and all, as `jitter` (0 to 1) says, so that many failures
-/// at once do not come back at once.
-pub fn backoff(attempts: u32, jitter: f64) -> Duration {
-    const FIRST: Duration = Duration::from_secs(5);
-    const LONGEST: Duration = Duration::from_secs(300);
-    let doublings = attempts.saturating_sub(1).min(16);
-    let full = FIRST.saturating_mul(1 << doublings).min(LONGEST);
-    full.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -434,12 +471,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn gone(removed_at: Time) -> Gone {
-        Gone {
-            stopped_at: None,
-            exit_code: None,
-            last_lines: Vec::new(),
-            removed_at,
-        }
+        Gone::at(removed_at)
     }
 
     fn running() -> Lease {
@@ -538,6 +570,9 @@ mod tests {
             assert_eq!(claimed.map(|l| l.state_name()), name.after(Event::Claimed));
             let ended = lease.ended(&gone(CREATED));
             assert_eq!(ended.map(|l| l.state_name()), name.after(Event::Removed));
+            let postponed = lease.postponed(CREATED);
+            let after = name.after(Event::Postponed);
+            assert_eq!(postponed.map(|l| l.state_name()), after);
             let failed = lease.attempt_failed(CREATED, 0.0);
             assert_eq!(
                 failed.map(|l| l.state_name()),
@@ -572,6 +607,46 @@ mod tests {
     }
 
     #[test]
+    fn who_holds_a_claim_keeps_it_and_what_was_found() {
+        let holder = Holder::generate();
+        let claimed = running().claimed(Reason::Deleted, CREATED).unwrap();
+        let claimed = claimed.held_by(&holder);
+        let facts = Facts {
+            exit_code: Some(3),
+            ..Facts::default()
+        };
+        let later = CREATED.plus(CLAIM_BEAT);
+        let held = claimed.held(Some(&facts), later).unwrap();
+        assert_eq!(held.due_at(), Some(later.plus(CLAIM_LIMIT)));
+        assert_eq!(held.version, claimed.version + 1);
+        let again = held.held(None, later.plus(CLAIM_BEAT)).unwrap();
+        assert_eq!(again.ending().unwrap().facts, facts);
+        assert_eq!(again.ending().unwrap().holder, Some(holder));
+        let failed = again.attempt_failed(later, 0.0).unwrap();
+        assert_eq!(failed.ending().unwrap().holder, None);
+        assert_eq!(failed.ending().unwrap().facts, facts);
+        let released = again.released(later).unwrap();
+        assert_eq!(released.due_at(), Some(later));
+        assert_eq!(released.ending().unwrap().holder, None);
+        assert_eq!(running().held(None, later), None);
+        assert_eq!(running().released(later), None);
+    }
+
+    #[test]
+    fn no_overshoot_is_made_up_where_nobody_saw_the_container_go() {
+        let claimed = running().claimed(Reason::Expired, CREATED).unwrap();
+        let gone = Gone {
+            seen_going: false,
+            ..Gone::at(CREATED.plus(5 * MINUTE))
+        };
+        let State::Ended(receipt) = claimed.ended(&gone).unwrap().state else {
+            panic!("it has not ended")
+        };
+        assert_eq!(receipt.overshoot_ms, None);
+        assert_eq!(receipt.removed_at, gone.removed_at);
+    }
+
+    #[test]
     fn a_lease_is_quarantined_after_its_last_attempt_and_stays_so() {
         let mut lease = running().claimed(Reason::Expired, CREATED).unwrap();
         for attempt in 1..ATTEMPTS_BEFORE_QUARANTINE {
@@ -585,6 +660,19 @@ mod tests {
         assert_eq!(lease.state_name(), StateName::Quarantined);
         let ended = lease.ended(&gone(CREATED)).unwrap();
         assert_eq!(ended.state_name(), StateName::Ended);
+    }
+
+    #[test]
+    fn an_end_that_was_postponed_is_due_at_once_and_counts_for_nothing() {
+        let mut lease = running();
+        for _ in 0..2 * ATTEMPTS_BEFORE_QUARANTINE {
+            let claimed = lease.claimed(Reason::Expired, CREATED).unwrap();
+            lease = claimed.postponed(CREATED).unwrap();
+            assert_eq!(lease.state_name(), StateName::Ending);
+            assert_eq!(lease.due_at(), Some(CREATED));
+        }
+        let ending = lease.ending().unwrap();
+        assert_eq!((ending.attempts, &ending.holder), (0, &None));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub async fn log_page(
     let lease = store.get(owner, id).await?.ok_or(LogPageError::NotFound)?;
     let state = lease.state_name();
     if state != StateName::Ended {
-        let name = ContainerName::of_lease(id);
+        let name = lease.container();
         let read = timeout(LIMIT, of_engine(host, &name, query));
         let timed_out = HostError::TimedOut {
             attempted: "reading a page of a log",
@@ -63,9 +63,9 @@ pub async fn log_page(
         match read.await.unwrap_or(Err(timed_out)) {
             Ok(page) => {
                 return Ok(LogPage {
+                    gap: page.gap,
                     page,
                     state,
-                    gap: false,
                 });
             }
             // There is no container yet, or no more.
@@ -113,6 +113,9 @@ async fn of_engine(host: &Host, name: &ContainerName, query: &Query) -> Result<P
         let Some(piece) = piece.transpose()? else {
             return Ok(filling.finish());
         };
+        if piece.anew {
+            assembler.begin_anew();
+        }
         let stream = logs::stream_of(piece.stderr);
         if let Some(entry) = assembler.take(stream, &piece.bytes)
             && !filling.take(entry)

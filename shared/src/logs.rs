@@ -1,45 +1,41 @@
 //! A container's log: what the engine sends, as entries with cursors, and entries as frames.
 //!
-//! Pure: bytes in, entries out. The engine timestamps every line in nanoseconds, and the
-//! lines of one stream (stdout, stderr) come in the order of their timestamps. Between the
-//! two streams there is no such order, and several lines may have one timestamp. So a
-//! [`Cursor`] holds a position in each stream: a timestamp, and how many lines of that
-//! stream had the same one before.
+//! Pure: bytes in, entries out.
+//!
+//! - [`assembler`]: pieces as the engine sends them, put together into entries, each once.
+//! - [`redrawn`]: a line that a program drew over, such as a progress bar: its last state.
+//! - [`level`] and [`trace`]: what a line says of its level, and which lines belong together.
+//! - [`cursor`]: places in a log.
+//! - [`start`] and [`page`]: what a caller asks for.
+//! - [`kept`]: the end of a log, as it is kept when the container is gone.
 
+mod assembler;
+mod cursor;
 mod kept;
 mod level;
 mod page;
+mod redrawn;
 mod start;
-
-use std::{
-    fmt,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    str::FromStr,
-};
+mod trace;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use utoipa::ToSchema;
 
+pub use assembler::Assembler;
+pub use cursor::{Cursor, NotACursor};
 pub use kept::{KEPT_LINES, KEPT_PIECES, Keeper, KeptLog};
 pub use level::Level;
 pub use page::{Filling, NotAQuery, PAGE_DEFAULT, PAGE_LIMIT, Page, Query, SEARCH_LIMIT};
 pub use start::{NotAStart, Start, TAIL_LIMIT, Tail};
+
+pub(crate) use cursor::Position;
+use cursor::{DISORDER, NANOS_PER_SECOND};
 
 /// The longest line that is kept whole, in bytes; of a longer one this much is kept.
 pub const LINE_LIMIT: usize = 64 * 1024;
 
 /// The longest JSON text of one entry, in bytes. API Gateway takes messages of 128 KiB.
 const ENTRY_LIMIT: usize = 120 * 1024;
-
-/// How far apart the two streams' lines may lie out of order in the log, in nanoseconds.
-/// The engine stamps a line right before it writes it; this is a thousand times as long.
-const DISORDER: i64 = 2_000_000_000;
-
-/// With how many lines of the same timestamp a line is compared.
-const TEXTS_COMPARED: usize = 32;
-
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// One line of a container's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -49,12 +45,13 @@ pub struct Entry {
     /// When the engine received it: RFC 3339 in UTC with nine decimals.
     #[schema(format = DateTime)]
     pub timestamp: String,
-    /// What the line itself says of its level; info where it says nothing.
+    /// What the line says of its level, or the line that it belongs to; else info.
     pub level: Level,
-    /// The line without its end; bytes that are not UTF-8 are replaced.
+    /// The line without its end, or its last state where it was drawn over; bytes that are not
+    /// UTF-8 are replaced.
     pub message: String,
     pub stream: Stream,
-    /// Whether the line was longer than is kept.
+    /// Whether the line was longer than is kept, or than can be sent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub truncated: bool,
@@ -68,6 +65,9 @@ pub struct Entry {
     /// The line's own place in its stream.
     #[serde(skip)]
     pub(crate) position: Position,
+    /// Whether lines before it are missing: the log did not join what was read of it before.
+    #[serde(skip)]
+    pub(crate) after_gap: bool,
 }
 
 /// Where a line was written to.
@@ -77,269 +77,6 @@ pub struct Entry {
 pub enum Stream {
     Stdout,
     Stderr,
-}
-
-/// A place in a container's log, after which reading can go on.
-///
-/// Its text is `NANOS.COUNT_NANOS.COUNT`, stdout first; users should not read it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Cursor {
-    stdout: Option<Position>,
-    stderr: Option<Position>,
-}
-
-/// The text is not a cursor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a cursor is what an earlier entry has given, unchanged")]
-pub struct NotACursor;
-
-/// A line in one stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Position {
-    /// Nanoseconds since the epoch.
-    pub(crate) nanos: i64,
-    /// How many lines of the stream with the same timestamp came before.
-    count: u32,
-}
-
-impl Cursor {
-    /// The place before the first line that the engine has stamped `nanos` after the epoch
-    /// or later.
-    pub fn before(nanos: i64) -> Self {
-        let last_before = Some(Position {
-            nanos: nanos.saturating_sub(1),
-            count: u32::MAX,
-        });
-        Self {
-            stdout: last_before,
-            stderr: last_before,
-        }
-    }
-
-    /// The place before the first line that the engine has stamped in this second after the
-    /// epoch or later.
-    pub(crate) fn before_second(second: i64) -> Self {
-        Self::before(second.saturating_mul(NANOS_PER_SECOND))
-    }
-
-    /// The newer of the two streams' stamps, in nanoseconds after the epoch.
-    pub(crate) fn newest(&self) -> Option<i64> {
-        self.stdout.max(self.stderr).map(|newest| newest.nanos)
-    }
-
-    /// Whether every line up to `other` is also one up to this place.
-    pub fn covers(&self, other: &Self) -> bool {
-        self.stdout >= other.stdout && self.stderr >= other.stderr
-    }
-
-    /// The place up to which all lines are that are up to one of the two.
-    #[must_use]
-    pub fn joined(self, other: Self) -> Self {
-        Self {
-            stdout: self.stdout.max(other.stdout),
-            stderr: self.stderr.max(other.stderr),
-        }
-    }
-
-    /// Moves over a line, unless it is behind this place already.
-    pub(crate) fn pass(&mut self, stream: Stream, position: Position) -> bool {
-        let passed = self.of(stream);
-        let is_new = passed.is_none_or(|passed| passed < position);
-        if is_new {
-            *passed = Some(position);
-        }
-        is_new
-    }
-
-    /// From which second after the epoch on the engine must be read so that nothing after
-    /// this cursor is missed.
-    pub fn since_second(&self) -> i64 {
-        let newest = self.stdout.max(self.stderr);
-        let oldest = match (self.stdout, self.stderr) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            _ => None,
-        };
-        let Some(newest) = newest else { return 0 };
-        // A stream that was silent for an hour need not be read for an hour.
-        let horizon = newest.nanos.saturating_sub(DISORDER);
-        let nanos = oldest.map_or(horizon, |oldest| oldest.nanos.max(horizon));
-        nanos.div_euclid(NANOS_PER_SECOND).max(0)
-    }
-
-    fn of(&mut self, stream: Stream) -> &mut Option<Position> {
-        match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
-        }
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let write = |f: &mut fmt::Formatter<'_>, position| match position {
-            Some(Position { nanos, count }) => write!(f, "{nanos}.{count}"),
-            None => f.write_str("0"),
-        };
-        write(f, self.stdout)?;
-        f.write_str("_")?;
-        write(f, self.stderr)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = NotACursor;
-
-    fn from_str(text: &str) -> Result<Self, NotACursor> {
-        let (stdout, stderr) = text.split_once('_').ok_or(NotACursor)?;
-        let position = |text: &str| {
-            if text == "0" {
-                return Ok(None);
-            }
-            let (nanos, count) = text.split_once('.').ok_or(NotACursor)?;
-            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-            if !digits(nanos) || !digits(count) {
-                return Err(NotACursor);
-            }
-            Ok(Some(Position {
-                nanos: nanos.parse().map_err(|_| NotACursor)?,
-                count: count.parse().map_err(|_| NotACursor)?,
-            }))
-        };
-        Ok(Self {
-            stdout: position(stdout)?,
-            stderr: position(stderr)?,
-        })
-    }
-}
-
-impl Serialize for Cursor {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Cursor {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-/// Makes entries from what the engine sends, each line after a cursor exactly once.
-#[derive(Debug)]
-pub struct Assembler {
-    /// What was passed on already.
-    after: Cursor,
-    /// The last line that was read of each stream, passed on or not.
-    read: Cursor,
-    /// What the lines of each stream with that line's timestamp say, as hashes.
-    read_texts: [Vec<u64>; 2],
-    unfinished: [Option<Unfinished>; 2],
-}
-
-/// A line whose end has not come yet.
-#[derive(Debug)]
-struct Unfinished {
-    nanos: i64,
-    text: Vec<u8>,
-    truncated: bool,
-}
-
-impl Assembler {
-    /// Goes on after `cursor`. The engine must be read from
-    /// [`since_second`](Cursor::since_second) on.
-    pub fn after(cursor: Cursor) -> Self {
-        Self {
-            after: cursor,
-            read: Cursor::default(),
-            read_texts: [Vec::new(), Vec::new()],
-            unfinished: [None, None],
-        }
-    }
-
-    /// The cursor after all that was passed on so far.
-    pub fn cursor(&self) -> Cursor {
-        self.after
-    }
-
-    /// Takes one piece as the engine sends it: a timestamp, a space, and a line or, where
-    /// the line is longer than 16 KiB, a part of one.
-    pub fn take(&mut self, stream: Stream, piece: &[u8]) -> Option<Entry> {
-        let (nanos, part) = stamp_of(piece)?;
-        let (part, finished) = match part.strip_suffix(b"\n") {
-            Some(rest) => (rest.strip_suffix(b"\r").unwrap_or(rest), true),
-            None => (part, false),
-        };
-
-        let unfinished = &mut self.unfinished[stream as usize];
-        let line = unfinished.get_or_insert_with(|| Unfinished {
-            nanos,
-            text: Vec::new(),
-            truncated: false,
-        });
-        let room = LINE_LIMIT - line.text.len();
-        line.text.extend_from_slice(&part[..part.len().min(room)]);
-        line.truncated |= part.len() > room;
-        if finished {
-            self.finish_line(stream)
-        } else {
-            None
-        }
-    }
-
-    /// The lines whose end will not come any more, when the log has ended.
-    pub fn finish(&mut self) -> impl Iterator<Item = Entry> {
-        [Stream::Stdout, Stream::Stderr]
-            .map(|stream| self.finish_line(stream))
-            .into_iter()
-            .flatten()
-    }
-
-    fn finish_line(&mut self, stream: Stream) -> Option<Entry> {
-        let line = self.unfinished[stream as usize].take()?;
-        let read = self.read.of(stream);
-        let read_texts = &mut self.read_texts[stream as usize];
-        let text = hash_of(&line.text);
-        let count = match *read {
-            Some(last) if last.nanos == line.nanos => {
-                // When a log is rotated the engine sends its last lines again. That a program
-                // writes one line twice within a nanosecond has not been seen.
-                if read_texts.contains(&text) {
-                    return None;
-                }
-                last.count.saturating_add(1)
-            }
-            _ => {
-                read_texts.clear();
-                0
-            }
-        };
-        if read_texts.len() == TEXTS_COMPARED {
-            read_texts.remove(0);
-        }
-        read_texts.push(text);
-        let position = Position {
-            nanos: line.nanos,
-            count,
-        };
-        *read = Some(position);
-        if !self.after.pass(stream, position) {
-            return None;
-        }
-        let message = text_of(line.text, line.truncated);
-        Some(Entry {
-            timestamp: timestamp(line.nanos),
-            level: Level::of(&message),
-            // The engine keeps text, and has replaced such bytes before we see them.
-            replaced: message.contains(char::REPLACEMENT_CHARACTER),
-            message,
-            stream,
-            truncated: line.truncated,
-            cursor: self.after,
-            position,
-        })
-    }
 }
 
 /// The stream that the engine means.
@@ -369,12 +106,6 @@ pub(crate) fn second_before_disorder(nanos: i64) -> i64 {
     before.div_euclid(NANOS_PER_SECOND).max(0)
 }
 
-fn hash_of(text: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
-}
-
 /// Bytes as text. They were cut off by a limit of ours where they are `truncated`.
 pub(crate) fn text_of(mut bytes: Vec<u8>, truncated: bool) -> String {
     if truncated && let Some(last) = bytes.utf8_chunks().last() {
@@ -402,7 +133,7 @@ impl Entry {
         if line.len() <= ENTRY_LIMIT {
             line
         } else {
-            self.clone().shortened().to_json()
+            self.clone().within(ENTRY_LIMIT).to_json()
         }
     }
 
@@ -412,16 +143,29 @@ impl Entry {
         if bytes <= ENTRY_LIMIT {
             return (self, bytes);
         }
-        let shortened = self.shortened();
-        let bytes = shortened.to_json().len();
-        (shortened, bytes)
+        let bounded = self.within(ENTRY_LIMIT);
+        let bytes = bounded.to_json().len();
+        (bounded, bytes)
     }
 
-    /// A control character takes six characters in JSON. What is cut here is not text.
-    fn shortened(mut self) -> Self {
-        let keep = self.message.floor_char_boundary(ENTRY_LIMIT / 8);
-        self.message.truncate(keep);
+    /// The entry with as much of its message as makes `limit` bytes of JSON. The rest of the
+    /// entry is about two hundred.
+    fn within(mut self, limit: usize) -> Self {
+        if self.to_json().len() <= limit {
+            return self;
+        }
+        let message = std::mem::take(&mut self.message);
         self.truncated = true;
+        let mut room = limit.saturating_sub(self.to_json().len());
+        let fits = message.char_indices().find_map(|(at, character)| {
+            let left = room.checked_sub(length_in_json(character));
+            room = left.unwrap_or_default();
+            left.is_none().then_some(at)
+        });
+        self.message = message;
+        if let Some(fits) = fits {
+            self.message.truncate(fits);
+        }
         self
     }
 
@@ -430,7 +174,7 @@ impl Entry {
     }
 
     /// The entry's line up to its cursor, which is the last field: what all viewers have in
-    /// common. [`push_line`] makes a line of it.
+    /// common. [`line_within`] makes a line of it.
     pub(crate) fn to_line_without_cursor(&self) -> String {
         let mut line = self.to_line();
         let cursor = line.rfind(CURSOR_FIELD).expect("an entry has a cursor");
@@ -439,16 +183,26 @@ impl Entry {
     }
 }
 
+/// How many bytes a character takes in a JSON text. A control character, of which coloured
+/// lines are full, takes six.
+fn length_in_json(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => 2,
+        '\0'..='\u{1f}' => 6,
+        other => other.len_utf8(),
+    }
+}
+
 const CURSOR_FIELD: &str = ",\"cursor\":\"";
 
-/// Adds a line to a frame: its text without a cursor, and the viewer's own cursor after it.
-pub(crate) fn push_line(frame: &mut String, without_cursor: &str, cursor: &Cursor) {
-    use std::fmt::Write as _;
-    if !frame.is_empty() {
-        frame.push('\n');
+/// A line of a frame: its text without a cursor, and the viewer's own cursor after it. Where
+/// that is longer than `limit` bytes, the message is cut.
+pub(crate) fn line_within(without_cursor: &str, cursor: &Cursor, limit: usize) -> String {
+    let line = format!("{without_cursor}{CURSOR_FIELD}{cursor}\"}}");
+    if line.len() <= limit {
+        return line;
     }
-    frame.push_str(without_cursor);
-    write!(frame, "{CURSOR_FIELD}{cursor}\"}}").expect("a text takes all that is written to it");
+    kept::entry_of(&line).map_or(line, |entry| entry.within(limit).to_json())
 }
 
 #[cfg(test)]
@@ -494,19 +248,8 @@ mod tests {
                 "cursor": "0_1795512600500000000.0",
             })
         );
-        let mut frame = String::new();
-        push_line(&mut frame, &entry.to_line_without_cursor(), &entry.cursor);
-        assert_eq!(frame, entry.to_line());
-    }
-
-    #[test]
-    fn a_cursor_covers_what_lies_before_it_in_both_streams() {
-        let cursor = |text: &str| text.parse::<Cursor>().unwrap();
-        let (early, late) = (cursor("5.0_7.1"), cursor("5.1_7.1"));
-        assert!(late.covers(&early) && late.covers(&late) && !early.covers(&late));
-        let ahead_in_one = cursor("9.0_0");
-        assert!(!ahead_in_one.covers(&early) && !early.covers(&ahead_in_one));
-        assert_eq!(ahead_in_one.joined(early), cursor("9.0_7.1"));
+        let line = line_within(&entry.to_line_without_cursor(), &entry.cursor, ENTRY_LIMIT);
+        assert_eq!(line, entry.to_line());
     }
 
     #[test]
@@ -623,6 +366,29 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_cut_at_a_character_so_that_its_json_fits() {
+        let bar = "\u{1b}[32m█▉\"\\\t\u{1b}[0m".repeat(4_000);
+        for text in [
+            "\u{1}".repeat(60_000),
+            "x".repeat(60_000),
+            "ä€😀".repeat(6_000),
+            bar,
+        ] {
+            let pieces = [(Stream::Stdout, format!("{T1} {text}\n"))];
+            let entry = read_all(Cursor::default(), &pieces).remove(0);
+            let whole = entry.message.clone();
+            for limit in [300, 1_000, 8_001, 31 * 1024] {
+                let line = line_within(&entry.to_line_without_cursor(), &entry.cursor, limit);
+                let spare = limit - line.len();
+                assert!(spare < 6, "{spare} of {limit} bytes are left");
+                let cut = kept::entry_of(&line).unwrap();
+                assert!(cut.truncated && whole.starts_with(&cut.message));
+                assert_eq!(cut.cursor, entry.cursor);
+            }
+        }
+    }
+
+    #[test]
     fn an_entry_fits_into_a_message_whatever_it_holds() {
         let pieces: Vec<_> = (0..4)
             .map(|_| {
@@ -636,48 +402,5 @@ mod tests {
         let line = entries[0].to_line();
         assert!(line.len() <= ENTRY_LIMIT, "{}", line.len());
         assert!(line.contains("\"truncated\":true"));
-    }
-
-    #[test]
-    fn a_cursor_is_read_back_and_nothing_else_is_one() {
-        for cursor in read_all(
-            Cursor::default(),
-            &[
-                (Stream::Stdout, format!("{T1} a\n")),
-                (Stream::Stderr, format!("{T2} b\n")),
-            ],
-        )
-        .iter()
-        .map(|entry| entry.cursor)
-        .chain([Cursor::default()])
-        {
-            assert_eq!(cursor.to_string().parse(), Ok(cursor));
-        }
-        for wrong in [
-            "",
-            "_",
-            "0",
-            "0_",
-            "1_1",
-            "1.1",
-            "-1.0_0",
-            "1.-1_0",
-            "1.0_0_0",
-            "+1.0_0",
-            "99999999999999999999.0_0",
-            "1.99999999999_0",
-            "x.y_z.w",
-        ] {
-            assert_eq!(wrong.parse::<Cursor>(), Err(NotACursor), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn the_engine_is_read_from_a_second_before_all_that_may_be_missing() {
-        let since = |text: &str| text.parse::<Cursor>().unwrap().since_second();
-        assert_eq!(since("0_0"), 0);
-        assert_eq!(since("100900000000.0_100100000000.2"), 100);
-        assert_eq!(since("100900000000.0_0"), 98);
-        assert_eq!(since("3600000000000.0_5000000000.0"), 3598);
     }
 }

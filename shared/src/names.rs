@@ -137,8 +137,34 @@ impl FromStr for Deployment {
 
 /// What the engine calls a container: the name that follows from a lease's id, or the id
 /// under which the engine itself has listed it. Nothing else can become one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct ContainerName(String);
+
+/// The text is not an id of the engine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a container's id is hexadecimal")]
+pub struct NotAnEngineId;
+
+/// A process that ends leases. Each has a name of its own, so that what one of them has
+/// claimed is told from what another has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder(String);
+
+impl Holder {
+    /// A name that no other process has.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7().to_string())
+    }
+}
+
+impl TryFrom<String> for ContainerName {
+    type Error = NotAnEngineId;
+
+    fn try_from(text: String) -> Result<Self, NotAnEngineId> {
+        Self::listed_by_engine(&text).ok_or(NotAnEngineId)
+    }
+}
 
 impl ContainerName {
     /// The one name that the container of lease `id` can have.

@@ -18,10 +18,10 @@ use crate::{
     host::{HostError, Recipe},
     idempotency::{Fingerprint, IdempotencyKey},
     lease::{Lease, Placement, Reason, State},
-    names::{ContainerName, LeaseId, Owner},
+    names::{LeaseId, Owner},
     request::{self, Notify},
     settings::Policy,
-    store::{ChangeError, CreateError, KeyUse, NewKeyUse, StoreError},
+    store::{ChangeError, CreateError, KeyUse, NewKeyUse, Recount, StoreError},
     time::Time,
 };
 
@@ -223,7 +223,9 @@ async fn earlier(
 /// The limits that hold for a new lease. The engine is asked only for what the operator has
 /// not said.
 async fn limits(tools: Tools<'_>, policy: &Policy) -> Result<Limits, HostError> {
-    let said = policy.host_cpu_milli.is_some() && policy.host_memory_mb.is_some();
+    let said = policy.host_cpu_milli.is_some()
+        && policy.host_memory_mb.is_some()
+        && policy.host_containers.is_some();
     let machine = if said {
         None
     } else {
@@ -232,6 +234,10 @@ async fn limits(tools: Tools<'_>, policy: &Policy) -> Result<Limits, HostError> 
     Ok(Limits::new(policy, machine))
 }
 
+/// How many leases, the first due first, are looked at for the time at which there is room
+/// again. What the host holds besides would not be free soon.
+const LOOKED_AT: i32 = 200;
+
 /// Why there is no room for the lease, and when there may be; none where there is by now.
 async fn shortage(
     tools: Tools<'_>,
@@ -239,13 +245,17 @@ async fn shortage(
     whose: Whose,
     lease: &Lease,
 ) -> Result<Option<Shortage>, StoreError> {
-    let counted = match whose {
-        Whose::Owner => tools.store.counted(&lease.owner).await?,
-        Whose::Host => tools.store.counted_on_host().await?,
-    };
-    let leases = match whose {
-        Whose::Owner => tools.store.active_of(&lease.owner).await,
-        Whose::Host => tools.store.active().await,
+    let (counted, leases) = match whose {
+        Whose::Owner => {
+            mend_count(tools, &lease.owner).await;
+            let counted = tools.store.counted(&lease.owner).await?;
+            (counted, tools.store.active_of(&lease.owner).await)
+        }
+        Whose::Host => {
+            let counted = tools.store.counted_on_host().await?;
+            let due = tools.store.due(lease.hard_deadline, LOOKED_AT).await;
+            (counted, due.map(|found| found.items))
+        }
     };
     // The refusal does not hang on the time that goes with it.
     let leases = leases.unwrap_or_else(|error| {
@@ -262,6 +272,18 @@ async fn shortage(
         &leases,
         Time::now(),
     ))
+}
+
+/// Nobody is refused by a count that is wrong: where the owner holds no lease at all, no run of
+/// the reaper would come upon it.
+async fn mend_count(tools: Tools<'_>, owner: &Owner) {
+    match tools.store.recount_owner(owner).await {
+        Ok(Recount::Mended { was, is }) => {
+            tracing::warn!(owner = owner.as_str(), ?was, ?is, "mended an owner's count");
+        }
+        Ok(Recount::Right | Recount::Unsettled) => {}
+        Err(error) => tracing::warn!(%error, "could not count anew what an owner holds"),
+    }
 }
 
 /// Makes the container of a lease that is on record.
@@ -305,25 +327,28 @@ async fn place(
     lease: &Lease,
     asked: &request::Provision,
 ) -> Result<Placement, HostError> {
-    let name = ContainerName::of_lease(&lease.id);
+    let credentials = asked.credentials();
+    let (command, env) = asked.with_password(credentials.as_ref());
     let recipe = Recipe {
         image: &asked.image,
-        command: asked.command.as_deref(),
-        env: &asked.env,
+        command,
+        env: &env,
         ports: &asked.ports,
     };
-    let chosen = tools.host.create(lease, &recipe).await?;
-    tools.host.start(&name).await?;
+    let made = tools.host.create(lease, &recipe).await?;
+    tools.host.start(&made.container).await?;
     let started_at = Time::now();
     if asked.command != asked.image.command {
         tokio::time::sleep(COMMAND_TRIAL).await;
     }
-    let ports = tools.host.started(&name, &asked.ports).await?;
+    let ports = tools.host.started(&made.container, &asked.ports).await?;
     Ok(Placement {
+        container: Some(made.container),
         started_at,
-        image: chosen.image,
-        stand_in: chosen.stand_in,
+        image: made.image,
+        stand_in: made.stand_in,
         ports,
+        credentials,
     })
 }
 
@@ -332,7 +357,7 @@ async fn place(
 /// ended it already.
 async fn give_up(tools: Tools<'_>, lease: &Lease) -> bool {
     match end::claim_and_end(tools, lease, Reason::Failed).await {
-        Ok(EndOutcome::Ended(_) | EndOutcome::TakenOver) => {}
+        Ok(EndOutcome::Ended(_) | EndOutcome::EngineAway(_) | EndOutcome::TakenOver) => {}
         Ok(EndOutcome::Failed { error, .. }) => {
             tracing::warn!(lease = %lease.id, %error, "left a failed lease to the reaper");
         }
@@ -346,7 +371,13 @@ async fn give_up(tools: Tools<'_>, lease: &Lease) -> bool {
 
 /// Whoever ended the lease may have looked for the container before it was there.
 async fn remove_what_came_late(tools: Tools<'_>, lease: &Lease) {
-    if let Err(error) = tools.host.remove(&ContainerName::of_lease(&lease.id)).await {
+    let removed = async {
+        for container in tools.host.find(lease).await? {
+            tools.host.remove(&container).await?;
+        }
+        Ok::<_, HostError>(())
+    };
+    if let Err(error) = removed.await {
         tracing::warn!(lease = %lease.id, %error, "left a container to the reaper");
     }
 }

@@ -16,19 +16,18 @@
 
 mod events;
 mod follow;
+mod frame;
+mod ring;
 pub(crate) mod start;
+mod viewer;
 
-use std::{
-    future::Future,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use thiserror::Error;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 
 pub use events::{Closing, Event};
@@ -41,17 +40,10 @@ use crate::{
     store::StoreError,
     time::Time,
 };
-use follow::{Ahead, Counted, End, Line, Reader, Taken};
-
-/// How many bytes of lines make a frame full.
-const FRAME_BYTES: usize = 24 * 1024;
-
-/// Lines that come so soon after a frame wait, until [`FRAME_PAUSE`] after it. Lines that
-/// are farther apart wait for nobody.
-const FRAME_CLOSE: Duration = Duration::from_millis(10);
-
-/// The least time between two frames while lines come close behind each other.
-const FRAME_PAUSE: Duration = Duration::from_millis(25);
+use follow::{Counted, End, Reader};
+use frame::Frame;
+use ring::{Ahead, Line, Taken};
+use viewer::Viewer;
 
 /// After so long without a frame a heartbeat is posted: it keeps API Gateway from closing an
 /// idle connection after ten minutes, and finds viewers that have left without a word.
@@ -63,19 +55,15 @@ const BEHIND_AFTER: Duration = Duration::from_secs(20);
 /// How often a viewer that is behind is told.
 const BEHIND_AGAIN: Duration = Duration::from_secs(5);
 
-/// How long the viewer's connection may take to be there. API Gateway refuses posts to a
-/// connection until `$connect` has answered, in the same words as to one that is gone, and a
-/// relay is started before that.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-
 /// How long a post that is on its way when the relay's time is over is waited for.
 const POST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often a connection that is not there yet is tried.
-const CONNECT_PAUSE: Duration = Duration::from_millis(20);
-
 /// The other end of viewers' connections: API Gateway's, or the one-machine server's.
 pub trait Connections: Send + Sync + 'static {
+    /// The longest frame of lines that can be sent, in bytes. A line is cut that is longer by
+    /// itself.
+    const FRAME_LIMIT: usize = 128 * 1024;
+
     /// Sends a text frame.
     fn post(
         &self,
@@ -97,6 +85,9 @@ pub trait Connections: Send + Sync + 'static {
 pub enum PostError {
     #[error("the viewer is gone")]
     Gone,
+    /// It was not sent, and may be a moment later.
+    #[error("the connections want to be used less")]
+    Busy,
     #[error("the frame could not be sent: {0}")]
     Failed(String),
 }
@@ -142,6 +133,8 @@ pub enum RelayError {
     Host(Arc<HostError>),
     #[error("{0}")]
     Post(String),
+    #[error("the connections have wanted to be used less for too long")]
+    Busy,
 }
 
 impl From<StoreError> for RelayError {
@@ -161,7 +154,7 @@ impl RelayError {
     pub fn closing(&self) -> Closing {
         match self {
             Self::NoLease => Closing::NoLease,
-            Self::Store(_) | Self::Host(_) => Closing::Unavailable,
+            Self::Store(_) | Self::Host(_) | Self::Busy => Closing::Unavailable,
             Self::Post(_) => Closing::Fault,
         }
     }
@@ -178,15 +171,13 @@ pub async fn relay<C: Connections>(
 ) -> Result<Outcome, RelayError> {
     let counts = follows.counts();
     let _one = Counted::one(&counts.viewers);
-    let viewer = Viewer {
+    let stop_at = stop_at.map_or_else(far_away, |at| Instant::now() + Time::now().until(at));
+    let viewer = Viewer::new(
         connections,
         counts,
-        connection: &task.connection,
-        last_post: None,
-        beat_at: Instant::now() + HEARTBEAT,
-        not_there_until: Some(Instant::now() + CONNECT_PATIENCE),
-    };
-    let stop_at = stop_at.map_or_else(far_away, |at| Instant::now() + Time::now().until(at));
+        &task.connection,
+        stop_at + POST_PATIENCE,
+    );
     let name = ContainerName::of_lease(&task.lease);
     let cursor = match start::resolve(follows.host(), &name, &task.start).await {
         // A lease may have no container yet, and no more when it has ended.
@@ -207,7 +198,7 @@ pub async fn relay<C: Connections>(
         viewer,
         reader: follows.join(&task.owner, task.lease, cursor).reader(),
         cursor,
-        frame: Frame::after(cursor),
+        frame: Frame::after(cursor, C::FRAME_LIMIT),
         wishes,
         granted,
         skip: None,
@@ -383,6 +374,9 @@ impl<C: Connections> Relay<'_, C> {
             };
             match piece {
                 Some(Ok(piece)) => {
+                    if piece.anew {
+                        assembler.begin_anew();
+                    }
                     let stream = logs::stream_of(piece.stderr);
                     let Some(entry) = assembler.take(stream, &piece.bytes) else {
                         continue;
@@ -406,15 +400,16 @@ impl<C: Connections> Relay<'_, C> {
                     return self.cannot_catch_up(error).await;
                 }
                 None => {
+                    // A line without an end, which the follow has taken for the last one.
+                    for entry in assembler.finish() {
+                        if ahead.cursor.has(entry.stream, entry.position) {
+                            self.frame.take(&Line::from(&entry), &mut self.skip);
+                        }
+                    }
                     self.flush().await?;
                     // All that the follow had read before lay in the log, and what of it
-                    // was not there any more will not come.
-                    self.cursor = self.frame.cursor.joined(ahead.cursor);
-                    self.frame = Frame::after(self.cursor);
-                    if let Some(lead) = &mut self.lead {
-                        lead.next = lead.next.max(ahead.lines);
-                    }
-                    return Ok(());
+                    // is not there any more will not come.
+                    return self.pass_over_gap(ahead).await;
                 }
             }
         }
@@ -423,39 +418,59 @@ impl<C: Connections> Relay<'_, C> {
     /// The engine does not give what the viewer lacks. When it never will, since the
     /// container is gone, the viewer goes on with what the follow still has.
     async fn cannot_catch_up(&mut self, error: HostError) -> Result<(), Stop> {
-        if !matches!(error, HostError::NotFound { .. }) {
+        if !matches!(
+            error,
+            HostError::NotFound { .. } | HostError::RemovalInProgress
+        ) {
             return Err(error.into());
         }
         let oldest = self.reader.oldest();
-        let next = self.lead.take().map_or(oldest.lines, |lead| lead.next);
-        self.cursor = self.frame.cursor.joined(oldest.cursor);
-        self.frame = Frame::after(self.cursor);
-        let skipped = Event::Skipped {
-            lines: oldest.lines.saturating_sub(next),
-            cursor: self.cursor,
-        };
-        self.viewer.tell(&skipped).await
+        self.pass_over_gap(oldest).await
+    }
+
+    /// Goes on where the follow was, and tells the viewer if it lacks lines before that.
+    async fn pass_over_gap(&mut self, to: Ahead) -> Result<(), Stop> {
+        let reached = self.frame.cursor;
+        self.cursor = reached.joined(to.cursor);
+        self.frame.go_on_after(self.cursor);
+        // Lines are counted from the place on where the follow was when the viewer lost it.
+        let lead = self.lead.take();
+        let next = lead.filter(|lead| reached.covers(&lead.from));
+        let lines = next.as_ref().map(|lead| to.lines.saturating_sub(lead.next));
+        self.lead = Some(Lead {
+            from: self.cursor,
+            next: next.map_or(to.lines, |lead| lead.next.max(to.lines)),
+        });
+        if reached.covers(&to.cursor) {
+            return Ok(());
+        }
+        let cursor = self.cursor;
+        self.viewer.tell(&Event::Skipped { lines, cursor }).await
     }
 
     async fn finish(&mut self, end: End) -> Result<(), Stop> {
         match end {
-            End::LeaseEnded(receipt) => self.viewer.tell(&Event::Ended(&receipt)).await,
+            End::LeaseEnded { receipt, gap } => {
+                if gap {
+                    let (lines, cursor) = (None, self.cursor);
+                    self.viewer.tell(&Event::Skipped { lines, cursor }).await?;
+                }
+                self.viewer.tell(&Event::Ended(&receipt)).await
+            }
             End::Failed(error) => Err(Stop::Error(error)),
         }
     }
 
     /// Posts what has gathered. Only what was posted moves the cursor.
     async fn flush(&mut self) -> Result<(), Stop> {
-        if self.frame.is_empty() {
-            return Ok(());
+        while let Some(part) = self.frame.next_part() {
+            tokio::select! {
+                posted = self.viewer.post(part.text, part.lines) => posted?,
+                () = left(&self.wishes) => return Err(Stop::Gone),
+                () = sleep_until(self.stop_at + POST_PATIENCE) => return Err(Stop::TimeOver),
+            }
+            self.cursor = part.cursor;
         }
-        let (text, lines) = self.frame.empty();
-        tokio::select! {
-            posted = self.viewer.post(text, lines) => posted?,
-            () = left(&self.wishes) => return Err(Stop::Gone),
-            () = sleep_until(self.stop_at + POST_PATIENCE) => return Err(Stop::TimeOver),
-        }
-        self.cursor = self.frame.cursor;
         Ok(())
     }
 
@@ -523,7 +538,7 @@ impl<C: Connections> Relay<'_, C> {
             return Ok(());
         };
         let skipped = Event::Skipped {
-            lines: skip.lines,
+            lines: Some(skip.lines),
             cursor: skip.to,
         };
         self.viewer.tell(&skipped).await?;
@@ -566,111 +581,6 @@ impl<C: Connections> Relay<'_, C> {
             from: self.cursor,
             next,
         });
-    }
-}
-
-/// The lines that have gathered for the next post.
-struct Frame {
-    text: String,
-    lines: u64,
-    /// When the first of them was taken.
-    since: Instant,
-    /// After the last line that was taken or left out.
-    cursor: Cursor,
-}
-
-impl Frame {
-    fn after(cursor: Cursor) -> Self {
-        Self {
-            text: String::new(),
-            lines: 0,
-            since: Instant::now(),
-            cursor,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
-    /// Takes a line, unless the viewer has it or skips it; says whether there is room for
-    /// more.
-    fn take(&mut self, line: &Line, skip: &mut Option<Skip>) -> bool {
-        if !self.cursor.pass(line.stream, line.position) {
-            return true;
-        }
-        if let Some(skip) = skip
-            .as_mut()
-            .filter(|skip| line.position.nanos <= skip.until)
-        {
-            skip.lines += 1;
-            skip.to = self.cursor;
-            return true;
-        }
-        if self.text.is_empty() {
-            self.since = Instant::now();
-        }
-        logs::push_line(&mut self.text, &line.text, &self.cursor);
-        self.lines += 1;
-        // The first line after a skip is told apart from what was left out.
-        self.text.len() < FRAME_BYTES && skip.is_none()
-    }
-
-    fn empty(&mut self) -> (String, u64) {
-        (
-            std::mem::take(&mut self.text),
-            std::mem::take(&mut self.lines),
-        )
-    }
-
-    /// When what has gathered is to be posted, after a frame that was posted at `last_post`.
-    fn flush_at(&self, last_post: Option<Instant>) -> Instant {
-        match last_post {
-            Some(at) if self.since.duration_since(at) < FRAME_CLOSE => at + FRAME_PAUSE,
-            _ => self.since,
-        }
-    }
-}
-
-struct Viewer<'r, C> {
-    connections: &'r C,
-    counts: &'r Counts,
-    connection: &'r str,
-    last_post: Option<Instant>,
-    /// When a heartbeat is due if nothing else is posted.
-    beat_at: Instant,
-    /// Until a first post has arrived: when to believe that the viewer is gone.
-    not_there_until: Option<Instant>,
-}
-
-impl<C: Connections> Viewer<'_, C> {
-    async fn tell(&mut self, event: &Event<'_>) -> Result<(), Stop> {
-        self.post(event.to_frame(), 0).await
-    }
-
-    async fn post(&mut self, mut frame: String, lines: u64) -> Result<(), Stop> {
-        loop {
-            // A frame is only kept for another try as long as there may be one.
-            let again = self.not_there_until.map(|until| (until, frame.clone()));
-            match self.connections.post(self.connection, frame).await {
-                Ok(()) => {
-                    let now = Instant::now();
-                    self.last_post = Some(now);
-                    self.beat_at = now + HEARTBEAT;
-                    self.not_there_until = None;
-                    self.counts.posts.fetch_add(1, Ordering::Relaxed);
-                    self.counts.lines.fetch_add(lines, Ordering::Relaxed);
-                    return Ok(());
-                }
-                Err(PostError::Gone) => match again {
-                    Some((until, _)) if Instant::now() >= until => return Err(Stop::Gone),
-                    Some((_, kept)) => frame = kept,
-                    None => return Err(Stop::Gone),
-                },
-                Err(PostError::Failed(message)) => return Err(RelayError::Post(message).into()),
-            }
-            sleep(CONNECT_PAUSE).await;
-        }
     }
 }
 

@@ -4,9 +4,13 @@
 //! a request field by field. What it returns is checked; nothing deeper checks again.
 //! [`list`] does the same for the query of a list.
 
+mod duration;
 pub mod exec;
+mod json;
 pub mod list;
 mod notify;
+mod password;
+pub mod ports;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,6 +18,7 @@ use serde::Serialize;
 use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
+pub use duration::{SHORTEST_LEASE_SECONDS, SHORTEST_MINUTES};
 pub use exec::Exec;
 pub use notify::Notify;
 
@@ -24,10 +29,6 @@ use crate::{
 
 /// The greatest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
-
-/// The shortest lease, in minutes. The reaper's look-ahead relies on it: a lease that is
-/// made right after a tick ends no sooner than the next one.
-pub const SHORTEST_MINUTES: u64 = 1;
 
 /// The duration that the dashboard offers first, in minutes.
 pub const DEFAULT_MINUTES: u64 = 15;
@@ -40,10 +41,6 @@ pub const ENV_BYTES: usize = 16 * 1024;
 pub const LABELS: usize = 16;
 pub const LABEL_KEY_LENGTH: usize = 63;
 pub const LABEL_VALUE_LENGTH: usize = 255;
-pub const PORTS: usize = 16;
-pub const SCHEME_LENGTH: usize = 32;
-/// A URL with one of these would be a program to a browser.
-pub const NO_SCHEMES: [&str; 3] = ["data", "javascript", "vbscript"];
 pub const LEAST_CPU_MILLI: u32 = 10;
 /// The engine itself refuses less than this.
 pub const LEAST_MEMORY_MB: u32 = 6;
@@ -63,6 +60,8 @@ pub struct Provision {
     pub labels: BTreeMap<String, String>,
     /// The image's ports, and then the caller's own.
     pub ports: Vec<Port>,
+    /// Whether its service is given a password of its own.
+    makes_password: bool,
     /// Where the owner wants to be told of the lease, if he does.
     pub notify: Option<Notify>,
     /// What was asked for, to tell it from other requests.
@@ -102,7 +101,7 @@ pub enum Refused {
 }
 
 /// What is wrong with one field, as a sentence for the caller.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 pub struct FieldFault {
     /// The field of the body, or the parameter of the query.
     pub field: String,
@@ -114,8 +113,16 @@ impl FieldFault {
     pub fn unknown_parameter(name: &str, known: &[&str]) -> Self {
         let known = known.join(", ");
         Self {
-            field: name.chars().take(40).collect(),
+            field: short(name),
             detail: format!("There is no such parameter; the parameters are {known}."),
+        }
+    }
+
+    /// A body has a key twice: which of the two counts is open to dispute.
+    fn repeated_key(field: &str, key: &str) -> Self {
+        Self {
+            field: short(field),
+            detail: format!("The key {} is there more than once.", quoted(key)),
         }
     }
 
@@ -139,6 +146,7 @@ impl Provision {
         let env = fields.env();
         let labels = fields.labels();
         let ports = fields.ports();
+        let password = fields.password(image, command.as_deref(), &env);
         let notify = fields.notify(duration, policy.private_webhooks);
         // Limits depend on the image: without one there is nothing to hold them against.
         let preset = fields.preset(image);
@@ -161,10 +169,12 @@ impl Provision {
             env: &env,
             labels: &labels,
             ports: &ports,
+            password,
             notify: notify.as_ref(),
         };
         let canonical = serde_json::to_string(&asked).expect("it is made of texts and numbers");
         let canonical = Canonical(canonical);
+        let makes_password = password::is_made(password, &image, command.as_deref(), &env);
         let mut all_env = image.env.clone();
         all_env.extend(env);
         // What is asked for by itself wins over what comes with a size.
@@ -178,7 +188,8 @@ impl Provision {
             command: command.or_else(|| image.command.clone()),
             env: all_env,
             labels,
-            ports: all_ports(&image.ports, ports),
+            ports: ports::all(&image.ports, ports),
+            makes_password,
             notify,
             canonical,
             image,
@@ -200,24 +211,13 @@ struct Asked<'a> {
     env: &'a BTreeMap<String, String>,
     labels: &'a BTreeMap<String, String>,
     ports: &'a [Port],
+    /// Left out where nothing is said of it, as before there were passwords.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<bool>,
     /// Left out where there is none, so that it is the same request that it was before there
     /// were notifications.
     #[serde(skip_serializing_if = "Option::is_none")]
     notify: Option<&'a Notify>,
-}
-
-/// The image's ports and the caller's. A port that the image has itself stays one port, with
-/// the caller's scheme if he names one.
-fn all_ports(of_image: &[Port], asked: Vec<Port>) -> Vec<Port> {
-    let mut ports = of_image.to_vec();
-    for port in asked {
-        let same = |other: &&mut Port| other.container_port == port.container_port;
-        match ports.iter_mut().find(same) {
-            Some(own) => own.scheme = port.scheme.or_else(|| own.scheme.take()),
-            None => ports.push(port),
-        }
-    }
-    ports
 }
 
 impl Renew {
@@ -227,7 +227,7 @@ impl Renew {
         let duration = fields.duration(longest);
         fields.finish()?;
         let Some(duration) = duration else {
-            unreachable!("a field that is missing is a fault")
+            unreachable!("a duration that is missing is a fault")
         };
         Ok(Self { duration })
     }
@@ -242,7 +242,7 @@ struct Fields {
 
 impl Fields {
     fn parse(body: &[u8]) -> Result<Self, Refused> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
+        let (value, faults) = json::read(body).map_err(|error| {
             Refused::NotAnObject(if body.is_empty() {
                 "The body is empty; send a JSON object.".to_owned()
             } else {
@@ -258,23 +258,22 @@ impl Fields {
         Ok(Self {
             rest,
             known: Vec::new(),
-            faults: Vec::new(),
+            faults,
         })
     }
 
     /// What is left was not asked for by anyone: a misspelt field must not be ignored.
     fn finish(mut self) -> Result<(), Refused> {
+        let known = self.known.join(", ");
         for field in std::mem::take(&mut self.rest).keys() {
-            let detail = format!(
-                "There is no such field; the fields are {}.",
-                self.known.join(", ")
-            );
-            self.fault(field, detail);
+            let detail = format!("There is no such field; the fields are {known}.");
+            self.fault(&short(field), detail);
         }
         if self.faults.is_empty() {
             Ok(())
         } else {
-            self.faults.sort_by(|a, b| a.field.cmp(&b.field));
+            self.faults.sort();
+            self.faults.dedup();
             Err(Refused::Fields(self.faults))
         }
     }
@@ -308,21 +307,6 @@ impl Fields {
             Some(other) => Err(format!("It is {}, not text; {choice}.", kind(&other))),
         };
         self.keep(FIELD, image)
-    }
-
-    fn duration(&mut self, longest: Duration) -> Option<Duration> {
-        const FIELD: &str = "durationMinutes";
-        let most = longest.as_secs() / 60;
-        let bounds = format!("a whole number of minutes from {SHORTEST_MINUTES} to {most}");
-        let duration = match self.take(FIELD) {
-            None => Err(format!("It is missing; give {bounds}.")),
-            Some(Value::Number(number)) => whole(&number)
-                .filter(|minutes| (SHORTEST_MINUTES..=most).contains(minutes))
-                .map(|minutes| Duration::from_secs(minutes * 60))
-                .ok_or_else(|| format!("It is {number}; give {bounds}.")),
-            Some(other) => Err(format!("It is {}; give {bounds}.", kind(&other))),
-        };
-        self.keep(FIELD, duration)
     }
 
     fn name(&mut self) -> Option<String> {
@@ -424,32 +408,6 @@ impl Fields {
         self.keep(FIELD, labels).unwrap_or_default()
     }
 
-    fn ports(&mut self) -> Vec<Port> {
-        const FIELD: &str = "ports";
-        let ports = match self.take(FIELD) {
-            None => return Vec::new(),
-            Some(Value::Array(entries)) if entries.len() > PORTS => {
-                Err(format!("It must have at most {PORTS} ports."))
-            }
-            Some(Value::Array(entries)) => entries.iter().map(port).collect(),
-            Some(other) => Err(format!(
-                "It is {}; give a list of port numbers, or of objects such as \
-                 {{\"containerPort\": 8080, \"scheme\": \"http\"}}.",
-                kind(&other)
-            )),
-        };
-        let once = |ports: Vec<Port>| {
-            for (index, port) in ports.iter().enumerate() {
-                let number = port.container_port;
-                if ports[..index].iter().any(|it| it.container_port == number) {
-                    return Err(format!("It has the port {number} more than once."));
-                }
-            }
-            Ok(ports)
-        };
-        self.keep(FIELD, ports.and_then(once)).unwrap_or_default()
-    }
-
     fn preset<'c>(&mut self, image: Option<&'c Image>) -> Option<&'c Preset> {
         const FIELD: &str = "preset";
         let value = self.take(FIELD)?;
@@ -524,66 +482,16 @@ fn label_fault((key, value): (&String, &String)) -> Option<String> {
     })
 }
 
-/// One entry of a list of ports, or what is wrong with it.
-fn port(entry: &Value) -> Result<Port, String> {
-    let (number, scheme) = match entry {
-        Value::Number(_) => (entry, None),
-        Value::Object(fields) => {
-            let known = ["containerPort", "scheme"];
-            if let Some(field) = fields.keys().find(|field| !known.contains(&field.as_str())) {
-                return Err(format!(
-                    "A port has no field {}; its fields are containerPort and scheme.",
-                    quoted(field)
-                ));
-            }
-            let scheme = fields.get("scheme").filter(|scheme| !scheme.is_null());
-            (fields.get("containerPort").unwrap_or(&Value::Null), scheme)
-        }
-        other => {
-            let kind = kind(other);
-            return Err(format!(
-                "A port is a number or an object, and one is {kind}."
-            ));
-        }
-    };
-    let container_port = number
-        .as_number()
-        .and_then(whole)
-        .and_then(|number| u16::try_from(number).ok());
-    let container_port = container_port
-        .filter(|number| *number > 0)
-        .ok_or("A port is a whole number from 1 to 65535.")?;
-    let scheme = match scheme {
-        None => None,
-        Some(Value::String(scheme)) if is_scheme(scheme) => Some(scheme.clone()),
-        Some(_) => {
-            return Err(format!(
-                "A scheme is 1 to {SCHEME_LENGTH} small letters, digits, plus signs, dots and \
-                 hyphens with a letter first, such as http, and not one that a browser runs."
-            ));
-        }
-    };
-    Ok(Port {
-        container_port,
-        protocol: "tcp".to_owned(),
-        scheme,
-    })
-}
-
-fn is_scheme(scheme: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+.-".contains(c);
-    (1..=SCHEME_LENGTH).contains(&scheme.len())
-        && scheme.starts_with(|c: char| c.is_ascii_lowercase())
-        && scheme.chars().all(allowed)
-        && !NO_SCHEMES.contains(&scheme)
-}
-
 /// A caller's text as it may be repeated to him: short, and with control characters escaped.
 fn quoted(text: &str) -> String {
+    format!("\"{}\"", short(text))
+}
+
+fn short(text: &str) -> String {
     const LONGEST: usize = 40;
     let short: String = text.chars().take(LONGEST).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
-    format!("\"{}{more}\"", short.escape_debug())
+    format!("{}{more}", short.escape_debug())
 }
 
 /// The number, if it is a whole one. To JSON, 5 and 5.0 are the same number, and some clients
@@ -687,31 +595,6 @@ mod tests {
         assert_eq!(parsed.ports[1].container_port, 8080);
         for none in ["1.5", "-1.0", "-0.5", "1e300", "9007199254740992.5"] {
             assert_eq!(whole(&none.parse().unwrap()), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_duration_is_told_its_bounds() {
-        for (wrong, said) in [
-            (json!(0), "It is 0; "),
-            (json!(-5), "It is -5; "),
-            (json!(1.5), "It is 1.5; "),
-            (json!("ten"), "It is text; "),
-            (json!(1441), "It is 1441; "),
-            (
-                json!(18_446_744_073_709_551_615_u64),
-                "It is 18446744073709551615; ",
-            ),
-            (json!([1]), "It is a list; "),
-            (json!(null), "It is missing; "),
-        ] {
-            assert_eq!(
-                faults(&json!({"imageType": "redis", "durationMinutes": wrong})),
-                [(
-                    "durationMinutes".to_owned(),
-                    format!("{said}give a whole number of minutes from 1 to 1440.")
-                )]
-            );
         }
     }
 
@@ -849,36 +732,6 @@ mod tests {
     }
 
     #[test]
-    fn ports_have_their_bounds() {
-        let many: Vec<u16> = (1..=16).collect();
-        for good in [json!([]), json!([1, 65_535]), json!(many)] {
-            assert!(provision(&redis(&json!({"ports": good}))).is_ok(), "{good}");
-        }
-        let too_many: Vec<u16> = (1..=17).collect();
-        for wrong in [
-            json!(80),
-            json!("80"),
-            json!(["80"]),
-            json!([0]),
-            json!([65_536]),
-            json!([-1]),
-            json!([80.5]),
-            json!([80, {"containerPort": 80}]),
-            json!([{}]),
-            json!([{"containerPort": 80, "hostPort": 80}]),
-            json!([{"containerPort": 80, "scheme": "HTTP"}]),
-            json!([{"containerPort": 80, "scheme": "http://"}]),
-            json!([{"containerPort": 80, "scheme": ""}]),
-            json!([{"containerPort": 80, "scheme": 7}]),
-            json!([{"containerPort": 80, "scheme": "javascript"}]),
-            json!(too_many),
-        ] {
-            let faults = faults(&redis(&json!({"ports": wrong})));
-            assert_eq!(faults[0].0, "ports", "{wrong}");
-        }
-    }
-
-    #[test]
     fn the_same_request_is_the_same_however_it_is_written() {
         let canonical = |body: &str| {
             let parsed = Provision::parse(body.as_bytes(), &Catalogue::embedded(), &policy());
@@ -911,6 +764,81 @@ mod tests {
         ] {
             let different = canonical(&redis(&different).to_string());
             assert_ne!(canonical(&redis(&json!({})).to_string()), different);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_named_at_every_depth() {
+        for (body, named) in [
+            (
+                r#"{"imageType":"redis","durationMinutes":5,"durationMinutes":500}"#,
+                "durationMinutes",
+            ),
+            (
+                r#"{"imageType":"redis","image\u0054ype":"redis","durationMinutes":5}"#,
+                "imageType",
+            ),
+            (
+                r#"{"name":null,"name":"x","imageType":"redis","durationMinutes":5}"#,
+                "name",
+            ),
+            (
+                r#"{"imageType":"redis","durationMinutes":5,"env":{"A":"1","A":"1"}}"#,
+                "env A",
+            ),
+            (
+                r#"{"imageType":"redis","durationMinutes":5,"labels":{"a":"","b":"","a":""}}"#,
+                "labels a",
+            ),
+            (
+                r#"{"imageType":"redis","durationMinutes":5,"ports":[80,{"scheme":null,"containerPort":1,"scheme":"http"}]}"#,
+                "ports scheme",
+            ),
+        ] {
+            let refused = Provision::parse(body.as_bytes(), &Catalogue::embedded(), &policy());
+            let Err(Refused::Fields(faults)) = refused else {
+                panic!("{body}: {refused:?}")
+            };
+            let (field, key) = named.split_once(' ').unwrap_or((named, named));
+            let detail = format!("The key \"{key}\" is there more than once.");
+            let expected = FieldFault {
+                field: field.to_owned(),
+                detail,
+            };
+            assert_eq!(faults, [expected], "{body}");
+        }
+        let twice =
+            br#"{"durationMinutes": 5, "durationMinutes": 5, "durationMinutes": 5, "x": 1}"#;
+        let Err(Refused::Fields(faults)) = Renew::parse(twice, DAY) else {
+            panic!("it was taken")
+        };
+        assert_eq!(faults.len(), 2, "{faults:?}");
+    }
+
+    #[test]
+    fn json_is_read_as_ever() {
+        for text in [
+            "null",
+            "true",
+            "-1",
+            "18446744073709551615",
+            "1e300",
+            "5.0",
+            r#""\ud83d\ude00""#,
+            "[]",
+            r#"[1,[{"a":{}}],"x"]"#,
+            r#"{"a":[null,false,-0.5],"":{"b":"c"}}"#,
+        ] {
+            let (value, faults) = json::read(text.as_bytes()).unwrap();
+            assert_eq!(
+                value,
+                serde_json::from_str::<Value>(text).unwrap(),
+                "{text}"
+            );
+            assert_eq!(faults, [], "{text}");
+        }
+        for wrong in ["", "{", "{}x", "[1,]", "\"\\ud800\"", &"[".repeat(1_000)] {
+            assert!(json::read(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
 

@@ -10,11 +10,17 @@
 //! | `CONTAINERLEASE_OWNER_MEMORY_MB` | `40960` | how many mebibytes an owner's leases may have at once |
 //! | `CONTAINERLEASE_HOST_CPU_MILLI` | eight times the CPUs of the engine's machine | how many thousandths of a CPU all leases together may have |
 //! | `CONTAINERLEASE_HOST_MEMORY_MB` | nine tenths of its memory | how many mebibytes all leases together may have |
+//! | `CONTAINERLEASE_HOST_CONTAINERS` | as many as the Docker network has addresses, at most 1000 | how many leases there may be on the host; a bridge of Linux takes no more than 1000 with some to spare |
 //! | `CONTAINERLEASE_HISTORY_HOURS` | `24` | how long the record of an ended lease is kept |
-//! | `CONTAINERLEASE_LOOK_AHEAD_SECONDS` | `65` | how far ahead a run of the reaper takes leases on |
+//! | `CONTAINERLEASE_LOOK_AHEAD_SECONDS` | `65` | how far ahead a run of the reaper takes leases on; 0 on one machine: nothing looks ahead, and leases end up to a tick late, which the server says when it starts |
 //! | `CONTAINERLEASE_PUBLISH_ADDRESS` | `127.0.0.1` | the address on the Docker host at which containers' ports are published |
+//! | `CONTAINERLEASE_ADVERTISED_HOST` | the publish address | the host name or IP address by which callers reach these ports, as answers have it; must be given where the publish address is `0.0.0.0` or `::` |
 //! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues, at least 6 since it hands over 5 s before its end; none: as long as its lease |
 //! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | where the log relay posts to viewers: the WebSocket API's `@connections` address |
+//! | `CONTAINERLEASE_RELAY_FUNCTION` | none | the Lambda function that relays logs; on AWS only |
+//! | `CONTAINERLEASE_MAX_RELAYS` | none | how many logs may be watched at once; on AWS only |
+//! | `CONTAINERLEASE_END_QUEUE` | none | the URL of the SQS queue that holds messages back until a lease ends; on AWS only |
+//! | `CONTAINERLEASE_DELIVERY_QUEUE` | none | the URL of the one for what owners are told; both or neither |
 //! | `CONTAINERLEASE_WEBHOOK_PRIVATE` | `false` | `true`: webhooks may go to loopback and private addresses, and over plain HTTP; for development |
 //! | `DOCKER_HOST` | `unix:///var/run/docker.sock` | the Docker engine: `unix://PATH` or `tcp://HOST:PORT`, the latter with mutual TLS only |
 //! | `CONTAINERLEASE_DOCKER_SECRET` | none | for a `tcp://` engine, the name or ARN of a secret in Secrets Manager with the PEM texts `ca`, `cert` and `key` as JSON |
@@ -27,10 +33,11 @@
 //! |---|---|---|
 //! | `CONTAINERLEASE_LISTEN` | `127.0.0.1:8080` | where it listens; loopback only |
 //! | `CONTAINERLEASE_DATA` | `.containerlease/data` | the folder of its table |
-//! | `CONTAINERLEASE_TABLE_PORT` | `0` | the loopback port of its embedded DynamoDB; 0 for any free one |
-//! | `CONTAINERLEASE_TICK_SECONDS` | `60` | how often the reaper runs |
+//! | `CONTAINERLEASE_TABLE_PORT` | none | the loopback port on which other processes reach its embedded DynamoDB, 0 for any free one; none: no process does |
+//! | `CONTAINERLEASE_TABLE_KEY` | a new one at each start | the path that they need for it; the whole URL is in `table-endpoint` in the data folder |
+//! | `CONTAINERLEASE_TICK_SECONDS` | `60` | how often the reaper compares leases with containers; what falls due is looked at every two seconds besides |
 //! | `CONTAINERLEASE_DASHBOARD` | `frontend/dist` | the folder of the built dashboard |
-//! | `RUST_LOG` | `info,dynoxide=error` | what is logged, in the syntax of `tracing-subscriber` |
+//! | `RUST_LOG` | `info` | what is logged, in the syntax of `tracing-subscriber`; [`log`](crate::log) caps it |
 //!
 //! The guard on a Docker host reads `DOCKER_HOST`, as a socket only, `RUST_LOG`, and these:
 //!
@@ -46,6 +53,7 @@
 //! | variable | default | meaning |
 //! |---|---|---|
 //! | `CONTAINERLEASE_URL` | `http://127.0.0.1:8080` | the server that it asks, where `--server` names none |
+//! | `CONTAINERLEASE_TOKEN` | what is in `token` in `CONTAINERLEASE_DATA`, for a server on this machine | what it says who it is with |
 //! | `NO_COLOR` | none | anything: it shows no colours |
 //! | `TERM` | none | `dumb`: it shows none either |
 
@@ -53,7 +61,13 @@ use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use crate::names::Deployment;
+use crate::{capacity::MOST_CONTAINERS, names::Deployment};
+
+mod publish;
+pub use publish::Publish;
+
+/// The data folder of a one-machine server, where none is named.
+const DATA: &str = ".containerlease/data";
 
 /// How much CPU or memory a setting may speak of.
 const AMOUNTS: RangeInclusive<u32> = 1..=1_000_000_000;
@@ -67,10 +81,25 @@ pub struct Settings {
     /// How far ahead a run of the reaper takes leases on.
     pub look_ahead: Duration,
     pub engine: EngineAddress,
-    pub publish_address: String,
+    pub publish: Publish,
     /// How long one log relay runs; none: as long as its lease.
     pub relay_time: Option<Duration>,
     pub connections_endpoint: Option<String>,
+    /// The Lambda function that relays logs; none on one machine.
+    pub relay_function: Option<String>,
+    /// How many logs may be watched at once on AWS; none: as many as the account takes.
+    pub max_relays: Option<u32>,
+    /// Where what falls due is sent ahead; none on one machine.
+    pub queues: Option<QueueUrls>,
+}
+
+/// The URLs of the queues that hold messages back until something falls due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueUrls {
+    /// For the ends of leases.
+    pub ends: String,
+    /// For what owners are to be told.
+    pub deliveries: String,
 }
 
 /// The greatest lifetime of a lease where the operator says nothing, in minutes.
@@ -92,6 +121,8 @@ pub struct Policy {
     pub host_cpu_milli: Option<u32>,
     /// How many mebibytes all leases together may have; none: as that machine has it.
     pub host_memory_mb: Option<u32>,
+    /// How many leases there may be on the host; none: as many as its network takes.
+    pub host_containers: Option<u32>,
     /// How long the record of an ended lease is kept.
     pub history: Duration,
     /// Whether webhooks may go to loopback and private addresses, and over plain HTTP.
@@ -123,7 +154,10 @@ pub enum CertificateSource {
 pub struct LocalSettings {
     pub listen: SocketAddr,
     pub data: PathBuf,
-    pub table_port: u16,
+    /// Where other processes reach the table, if any do.
+    pub table_port: Option<u16>,
+    /// What they need for it.
+    pub table_key: Option<String>,
     pub tick: Duration,
     pub dashboard: PathBuf,
 }
@@ -148,8 +182,22 @@ pub struct GuardSettings {
 pub struct CommandLineSettings {
     /// The address of the server, as it was written.
     pub url: String,
+    /// What it says who it is with, if it was given that.
+    pub token: Option<Token>,
+    /// The data folder of a server on this machine, whose token it reads otherwise.
+    pub data: PathBuf,
     /// Whether a terminal is to be shown colours; see <https://no-color.org>.
     pub colours: bool,
+}
+
+/// What a caller says who it is with. It is shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(pub String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
 }
 
 /// A setting that cannot be used.
@@ -186,6 +234,8 @@ impl Settings {
                 owner_memory_mb: read.number("CONTAINERLEASE_OWNER_MEMORY_MB", 40_960, AMOUNTS)?,
                 host_cpu_milli: read.optional_number("CONTAINERLEASE_HOST_CPU_MILLI", AMOUNTS)?,
                 host_memory_mb: read.optional_number("CONTAINERLEASE_HOST_MEMORY_MB", AMOUNTS)?,
+                host_containers: read
+                    .optional_number("CONTAINERLEASE_HOST_CONTAINERS", 1..=MOST_CONTAINERS)?,
                 history: minutes(
                     60 * read.number::<u64>("CONTAINERLEASE_HISTORY_HOURS", 24, 1..=87_600)?,
                 ),
@@ -193,14 +243,27 @@ impl Settings {
             },
             look_ahead: read.seconds("CONTAINERLEASE_LOOK_AHEAD_SECONDS", 65, 0..=600)?,
             engine: read.engine()?,
-            publish_address: read
-                .parsed::<std::net::IpAddr>("CONTAINERLEASE_PUBLISH_ADDRESS", "127.0.0.1")?
-                .to_string(),
+            publish: Publish::read(&read)?,
             relay_time: match read.optional("CONTAINERLEASE_RELAY_SECONDS") {
                 None => None,
                 Some(_) => Some(read.seconds("CONTAINERLEASE_RELAY_SECONDS", 0, 6..=86_400)?),
             },
             connections_endpoint: read.optional("CONTAINERLEASE_CONNECTIONS_ENDPOINT"),
+            relay_function: read.optional("CONTAINERLEASE_RELAY_FUNCTION"),
+            max_relays: read.optional_number("CONTAINERLEASE_MAX_RELAYS", 1..=1_000)?,
+            queues: read.queues()?,
+        })
+    }
+}
+
+impl Settings {
+    /// The WebSocket API's `@connections` address, which functions that post to viewers need.
+    pub fn connections_endpoint(&self) -> Result<&str, SettingsError> {
+        let endpoint = self.connections_endpoint.as_deref();
+        endpoint.ok_or_else(|| SettingsError {
+            variable: "CONTAINERLEASE_CONNECTIONS_ENDPOINT",
+            value: String::new(),
+            problem: "it must be the WebSocket API's address".to_owned(),
         })
     }
 }
@@ -213,6 +276,7 @@ impl LocalSettings {
 
     /// Reads the settings from `lookup`, which gives a variable's value.
     pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        const TABLE_PORT: &str = "CONTAINERLEASE_TABLE_PORT";
         let read = Reader(lookup);
         let listen: SocketAddr = read.parsed("CONTAINERLEASE_LISTEN", "127.0.0.1:8080")?;
         if !listen.ip().is_loopback() {
@@ -226,8 +290,12 @@ impl LocalSettings {
         }
         Ok(Self {
             listen,
-            data: PathBuf::from(read.text("CONTAINERLEASE_DATA", ".containerlease/data")),
-            table_port: read.number("CONTAINERLEASE_TABLE_PORT", 0, 0..=65_535)?,
+            data: PathBuf::from(read.text("CONTAINERLEASE_DATA", DATA)),
+            table_port: match read.optional(TABLE_PORT) {
+                None => None,
+                Some(_) => Some(read.number(TABLE_PORT, 0, 0..=65_535)?),
+            },
+            table_key: read.optional("CONTAINERLEASE_TABLE_KEY"),
             tick: read.seconds("CONTAINERLEASE_TICK_SECONDS", 60, 1..=3_600)?,
             dashboard: PathBuf::from(read.text("CONTAINERLEASE_DASHBOARD", "frontend/dist")),
         })
@@ -291,15 +359,16 @@ impl CommandLineSettings {
         let unknown = read.optional("TERM").is_some_and(|term| term == "dumb");
         Self {
             url: read.text("CONTAINERLEASE_URL", "http://127.0.0.1:8080"),
+            token: read.optional("CONTAINERLEASE_TOKEN").map(Token),
+            data: PathBuf::from(read.text("CONTAINERLEASE_DATA", DATA)),
             colours: !unwanted && !unknown,
         }
     }
 }
 
-/// What is logged: `RUST_LOG`, or `info`, without what the embedded table says of requests
-/// that it refuses: to us they are outcomes with names.
+/// What is logged: `RUST_LOG`, or `info`.
 pub fn log_filter() -> String {
-    environment("RUST_LOG").unwrap_or_else(|| "info,dynoxide=error".to_owned())
+    environment("RUST_LOG").unwrap_or_else(|| "info".to_owned())
 }
 
 /// The one place that reads the environment.
@@ -385,6 +454,22 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             .map(Duration::from_secs)
     }
 
+    fn queues(&self) -> Result<Option<QueueUrls>, SettingsError> {
+        const ENDS: &str = "CONTAINERLEASE_END_QUEUE";
+        const DELIVERIES: &str = "CONTAINERLEASE_DELIVERY_QUEUE";
+        let missing = |variable| SettingsError {
+            variable,
+            value: String::new(),
+            problem: "one of the two queues is set, and the other must be too".to_owned(),
+        };
+        match (self.optional(ENDS), self.optional(DELIVERIES)) {
+            (Some(ends), Some(deliveries)) => Ok(Some(QueueUrls { ends, deliveries })),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(missing(DELIVERIES)),
+            (None, Some(_)) => Err(missing(ENDS)),
+        }
+    }
+
     fn engine(&self) -> Result<EngineAddress, SettingsError> {
         const HOST: &str = "DOCKER_HOST";
         const CERTIFICATES: &str = "DOCKER_CERT_PATH";
@@ -466,7 +551,7 @@ mod tests {
         assert_eq!(defaults.policy.history, Duration::from_secs(86_400));
         assert!(!defaults.policy.private_webhooks);
         assert_eq!(defaults.look_ahead, Duration::from_secs(65));
-        assert_eq!(defaults.publish_address, "127.0.0.1");
+        assert_eq!(defaults.publish.advertised_host, "127.0.0.1");
         assert_eq!(defaults.relay_time, None);
         assert_eq!(
             defaults.engine,
@@ -544,6 +629,11 @@ mod tests {
                 "CONTAINERLEASE_HOST_MEMORY_MB",
                 "0",
                 "whole number from 1 to 1000000000",
+            ),
+            (
+                "CONTAINERLEASE_HOST_CONTAINERS",
+                "1001",
+                "whole number from 1 to 1000",
             ),
             (
                 "CONTAINERLEASE_HISTORY_HOURS",

@@ -7,7 +7,9 @@
 //! | what an idempotency key was used for | `owner#OWNER` | `key#DIGEST` |
 //! | what all leases take up on the host | `host` | `counted` |
 //! | a container seen without a lease | `reaper` | `sighting#CONTAINER` |
+//! | until when what falls due was sent ahead | see [`sent`] | |
 //! | who watches a log, and the relay | see [`viewers`] | |
+//! | how many relays there are | see [`places`] | |
 //! | the end of a log | see [`kept`] | |
 //! | what owners are to be told | see [`outbox`] | |
 //!
@@ -25,122 +27,79 @@
 //! Everything else is a [`StoreError`], which says what was attempted; it is for the log,
 //! and no caller sees more of it than that the table cannot be used now.
 
+mod change;
+mod claim;
 mod count;
+mod error;
+mod found;
 mod history;
 mod kept;
 mod key;
+mod observer;
 mod outbox;
+mod places;
 mod record;
+mod recount;
+mod retry;
+mod room;
+mod sent;
+mod sightings;
+mod table;
+mod transact;
 mod viewers;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
     config::timeout::TimeoutConfig,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-    operation::{
-        query::builders::QueryFluentBuilder, transact_write_items::TransactWriteItemsError,
-        update_item::UpdateItemError,
-    },
-    types::{
-        AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
-        KeyType, LocalSecondaryIndex, Projection, ProjectionType, Put,
-        ReturnValuesOnConditionCheckFailure, ScalarAttributeType, TableStatus,
-        TimeToLiveSpecification, TransactWriteItem, Update,
-    },
+    operation::query::builders::QueryFluentBuilder,
+    types::{AttributeValue, Put, TransactWriteItem},
 };
-use thiserror::Error;
 
 use crate::{
     capacity::{Limits, Whose},
-    lease::{Event, Gone, Lease, Placement, Reason},
-    names::{ContainerName, LeaseId, Owner},
+    lease::{Event, Gone, Lease, Placement, Reason, State},
+    names::{Holder, LeaseId, Owner},
     time::Time,
 };
+use change::{Change, Guard};
+use error::failed;
+use found::Named;
+use observer::EndObserver;
 use record::Item;
+use transact::Transacted;
 
+pub use error::{ChangeError, Changed, CreateError, StoreError, StoreErrorKind};
+pub use found::Found;
 pub use history::Page;
 pub use key::{KeyUse, NewKeyUse};
+pub use recount::Recount;
+pub use room::{Room, Shortage};
+pub use sightings::Sighting;
 pub use viewers::{RelayHold, Viewer, Wish};
 
 const ACTIVE_INDEX: &str = "active";
 const DUE_INDEX: &str = "due";
 const TTL_ATTRIBUTE: &str = "purgeAt";
 
-/// How long a sighting is kept when nobody removes it.
-const SIGHTING_KEPT: Duration = Duration::from_secs(60 * 60);
+/// How long one call may take at the most, all its tries included.
+pub const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How often a transaction that met another one is tried again. All of an owner's leases are
-/// counted in one item and all of a deployment's in another, so many at once wait here.
-const CONFLICT_RETRIES: u32 = 20;
-
-/// How long at most such a transaction waits before it is tried again.
-const LONGEST_CONFLICT_PAUSE: Duration = Duration::from_millis(200);
+/// How long the reading of all leases that have not ended goes on. Whoever falls due first is
+/// read first, so what is not read by then has time.
+const READ_LIMIT: Duration = Duration::from_secs(15);
 
 /// The leases' table.
 #[derive(Clone, Debug)]
 pub struct Store {
     client: Client,
     table: String,
-}
-
-/// The table could not be used.
-#[derive(Debug, Error)]
-#[error("{attempted}: {message}")]
-pub struct StoreError {
-    pub attempted: &'static str,
-    pub kind: StoreErrorKind,
-    message: String,
-}
-
-/// Why the table could not be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreErrorKind {
-    /// It did not answer, or not in time.
-    Unreachable,
-    /// It answered that too much is asked of it.
-    Throttled,
-    /// There is no such table.
-    NoTable,
-    /// It refused for another reason.
-    Refused,
-    /// What it holds is not what this program has written.
-    Corrupt,
-}
-
-/// Why a lease was not written.
-#[derive(Debug, Error)]
-pub enum CreateError {
-    /// The owner or the host has no room for it.
-    #[error("there is no room for the lease: {0:?}")]
-    Full(Whose),
-    /// Another lease was made under the same idempotency key.
-    #[error("the idempotency key is used already")]
-    KeyUsed,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why a change was not written.
-#[derive(Debug, Error)]
-pub enum ChangeError {
-    #[error(transparent)]
-    Changed(#[from] Changed),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Somebody else has written the lease since it was read, or its time does not allow it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the lease has changed since it was read")]
-pub struct Changed;
-
-/// A container without a lease, as an earlier run of the reaper has seen it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sighting {
-    pub container: ContainerName,
-    pub first_seen: Time,
+    named: Arc<Named>,
+    end_observer: EndObserver,
+    room: Room,
+    /// What this process writes into the claims that it makes.
+    holder: Holder,
 }
 
 impl Store {
@@ -149,20 +108,30 @@ impl Store {
         let time_limits = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(2))
             .operation_attempt_timeout(Duration::from_secs(3))
-            .operation_timeout(Duration::from_secs(10))
+            .operation_timeout(CALL_LIMIT)
             .build();
         let config = aws_sdk_dynamodb::config::Builder::from(config)
             .timeout_config(time_limits)
+            .retry_config(retry::config())
+            .retry_partition(retry::partition())
+            .retry_classifier(retry::MeetsOthers)
             .build();
         Self {
             client: Client::from_conf(config),
             table: table.to_owned(),
+            named: Arc::default(),
+            end_observer: EndObserver::default(),
+            room: Room::default(),
+            holder: Holder::generate(),
         }
     }
 
-    /// Whether the table can be read, for readiness.
+    /// Whether the table can be read, for readiness; and on one machine, written.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.sightings().await.map(drop)
+        let query = self.sightings_query().table_name(&self.table).limit(1);
+        let read = query.send().await;
+        read.map_err(|error| failed("reading the table", &error))?;
+        self.check_room().await
     }
 
     /// Writes a new lease and counts it with its owner and on the host, within `limits`; and
@@ -173,6 +142,7 @@ impl Store {
         limits: &Limits,
         key: Option<&NewKeyUse<'_>>,
     ) -> Result<(), CreateError> {
+        self.needs_room("creating a lease")?;
         let put = |put| TransactWriteItem::builder().put(put).build();
         let update = |update| TransactWriteItem::builder().update(update).build();
         let lease_item = Put::builder()
@@ -202,7 +172,7 @@ impl Store {
             parts.push((update(count), CreateError::Full(whose)));
         }
         let (items, mut refusals): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        match self.transact("creating a lease", &items).await? {
+        match self.transact("creating a lease", items).await? {
             Transacted::Done => Ok(()),
             Transacted::ConditionFailed { index } => Err(refusals.swap_remove(index)),
         }
@@ -223,8 +193,14 @@ impl Store {
         answer.item.map(|item| parse(ATTEMPTED, item)).transpose()
     }
 
-    /// The owner's leases that have not ended, oldest first; read consistently.
+    /// The owner's leases that have not ended, oldest first; read consistently. Records that
+    /// cannot be read are passed over.
     pub async fn active_of(&self, owner: &Owner) -> Result<Vec<Lease>, StoreError> {
+        self.active_found(owner).await.map(|found| found.items)
+    }
+
+    async fn active_found(&self, owner: &Owner) -> Result<Found<Lease>, StoreError> {
+        const ATTEMPTED: &str = "listing an owner's leases";
         let query = self
             .client
             .query()
@@ -232,20 +208,59 @@ impl Store {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(record::owner_key(owner)))
             .consistent_read(true);
-        self.leases("listing an owner's leases", query).await
+        let records = self.items(ATTEMPTED, query).await?;
+        Ok(self.found(ATTEMPTED, records, lease_of))
     }
 
     /// All leases that have not ended, in the order in which they fall due. On AWS this may
-    /// lag by moments: what is missing here is no proof that it is not there.
-    pub async fn active(&self) -> Result<Vec<Lease>, StoreError> {
+    /// lag by moments: what is missing here is no proof that it is not there. Of very many,
+    /// those are left out that fall due last ([`Found::whole`]).
+    pub async fn active(&self) -> Result<Found<Lease>, StoreError> {
+        const ATTEMPTED: &str = "reading the leases that have not ended";
+        let begun = tokio::time::Instant::now();
+        let query = self.due_query().key_condition_expression("duePk = :pk");
+        let mut pages = query.into_paginator().send();
+        let mut records = Vec::new();
+        let mut whole = true;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed(ATTEMPTED, &error))?;
+            whole = page.last_evaluated_key.is_none() || begun.elapsed() < READ_LIMIT;
+            records.extend(page.items.unwrap_or_default());
+            if !whole {
+                break;
+            }
+        }
+        Ok(Found {
+            whole,
+            ..self.found(ATTEMPTED, records, lease_of)
+        })
+    }
+
+    /// The leases that fall due by `until`, the first due first and at most `limit` of them.
+    /// On AWS this may lag by moments.
+    pub async fn due(&self, until: Time, limit: i32) -> Result<Found<Lease>, StoreError> {
+        const ATTEMPTED: &str = "reading the leases that fall due";
         let query = self
-            .client
+            .due_query()
+            .key_condition_expression("duePk = :pk AND dueAt <= :until")
+            .expression_attribute_values(":until", number(until.as_millis()))
+            .limit(limit);
+        let page = query.send().await;
+        let page = page.map_err(|error| failed(ATTEMPTED, &error))?;
+        let whole = page.last_evaluated_key.is_none();
+        let records = page.items.unwrap_or_default();
+        Ok(Found {
+            whole,
+            ..self.found(ATTEMPTED, records, lease_of)
+        })
+    }
+
+    fn due_query(&self) -> QueryFluentBuilder {
+        self.client
             .query()
+            .table_name(&self.table)
             .index_name(DUE_INDEX)
-            .key_condition_expression("duePk = :pk")
-            .expression_attribute_values(":pk", text(record::DUE_PARTITION));
-        self.leases("reading the leases that have not ended", query)
-            .await
+            .expression_attribute_values(":pk", text(record::DUE_PARTITION))
     }
 
     /// Writes that the lease's container runs, and the warning before its end.
@@ -293,6 +308,7 @@ impl Store {
         now: Time,
     ) -> Result<Lease, ChangeError> {
         let claimed = lease.claimed(reason, now).ok_or(Changed)?;
+        let claimed = claimed.held_by(&self.holder);
         let guard = match reason {
             Reason::Expired => Guard::OverAt(now),
             _ => Guard::None,
@@ -335,145 +351,11 @@ impl Store {
             with.push(update(self.count_out(Whose::Host, lease)));
         }
         with.extend(self.end_of(lease, gone.removed_at, purge_at));
-        let written = self.change_with(change, with, "ending a lease");
-        written.await.map(|()| after)
-    }
-
-    /// The containers without a lease that earlier runs have seen.
-    pub async fn sightings(&self) -> Result<Vec<Sighting>, StoreError> {
-        let query = self
-            .client
-            .query()
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", text(record::REAPER_PARTITION))
-            .expression_attribute_values(":prefix", text(record::SIGHTING_PREFIX))
-            .consistent_read(true);
-        let items = self.items("reading the sightings", query).await?;
-        Ok(items.iter().filter_map(record::sighting).collect())
-    }
-
-    /// Notes that a container was seen without a lease.
-    pub async fn sighted(&self, container: &ContainerName, now: Time) -> Result<(), StoreError> {
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(record::sighting_item(
-                container,
-                now,
-                now.plus(SIGHTING_KEPT),
-            )))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| failed("noting a sighting", &error))
-    }
-
-    /// Forgets a sighting: the container is gone, or has a lease after all.
-    pub async fn forget(&self, container: &ContainerName) -> Result<(), StoreError> {
-        self.client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(record::sighting_key(container)))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| failed("forgetting a sighting", &error))
-    }
-
-    /// Makes the table as `template.yaml` has it, unless it is there. For the one-machine
-    /// server and for tests; on AWS the template makes it.
-    pub async fn create_table(&self) -> Result<(), StoreError> {
-        const ATTEMPTED: &str = "creating the table";
-        let present = self.client.describe_table().table_name(&self.table).send();
-        match present.await {
-            Ok(answer) => {
-                let status = answer.table.and_then(|table| table.table_status);
-                if status == Some(TableStatus::Active) {
-                    return Ok(());
-                }
-            }
-            Err(error) if error.code() == Some("ResourceNotFoundException") => {}
-            Err(error) => return Err(failed(ATTEMPTED, &error)),
+        self.change_with(change, with, "ending a lease").await?;
+        if let State::Ended(receipt) = &after.state {
+            self.end_observer.see(receipt);
         }
-        let attribute = |name: &str, kind| {
-            AttributeDefinition::builder()
-                .attribute_name(name)
-                .attribute_type(kind)
-                .build()
-                .expect("name and type are given")
-        };
-        let keys = |hash: &str, range: &str| {
-            [(hash, KeyType::Hash), (range, KeyType::Range)]
-                .map(|(name, kind)| {
-                    KeySchemaElement::builder()
-                        .attribute_name(name)
-                        .key_type(kind)
-                        .build()
-                        .expect("name and type are given")
-                })
-                .to_vec()
-        };
-        let everything = || {
-            Projection::builder()
-                .projection_type(ProjectionType::All)
-                .build()
-        };
-        self.client
-            .create_table()
-            .table_name(&self.table)
-            .billing_mode(BillingMode::PayPerRequest)
-            .attribute_definitions(attribute("pk", ScalarAttributeType::S))
-            .attribute_definitions(attribute("sk", ScalarAttributeType::S))
-            .attribute_definitions(attribute("activeSk", ScalarAttributeType::S))
-            .attribute_definitions(attribute("duePk", ScalarAttributeType::S))
-            .attribute_definitions(attribute("dueAt", ScalarAttributeType::N))
-            .set_key_schema(Some(keys("pk", "sk")))
-            .local_secondary_indexes(
-                LocalSecondaryIndex::builder()
-                    .index_name(ACTIVE_INDEX)
-                    .set_key_schema(Some(keys("pk", "activeSk")))
-                    .projection(everything())
-                    .build()
-                    .expect("name and keys are given"),
-            )
-            .global_secondary_indexes(
-                GlobalSecondaryIndex::builder()
-                    .index_name(DUE_INDEX)
-                    .set_key_schema(Some(keys("duePk", "dueAt")))
-                    .projection(everything())
-                    .build()
-                    .expect("name and keys are given"),
-            )
-            .send()
-            .await
-            .map_err(|error| failed(ATTEMPTED, &error))?;
-        self.client
-            .update_time_to_live()
-            .table_name(&self.table)
-            .time_to_live_specification(
-                TimeToLiveSpecification::builder()
-                    .attribute_name(TTL_ATTRIBUTE)
-                    .enabled(true)
-                    .build()
-                    .expect("name and switch are given"),
-            )
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| failed(ATTEMPTED, &error))
-    }
-
-    /// The leases of all pages of a query.
-    async fn leases(
-        &self,
-        attempted: &'static str,
-        query: QueryFluentBuilder,
-    ) -> Result<Vec<Lease>, StoreError> {
-        let items = self.items(attempted, query).await?;
-        items
-            .into_iter()
-            .map(|item| parse(attempted, item))
-            .collect()
+        Ok(after)
     }
 
     /// The items of all pages of a query; all or none.
@@ -491,206 +373,6 @@ impl Store {
             .await
             .map_err(|error| failed(attempted, &error))
     }
-
-    async fn update(
-        &self,
-        before: &Lease,
-        event: Event,
-        after: Lease,
-        guard: Guard,
-    ) -> Result<Lease, ChangeError> {
-        let change = Change::new(before, event, &after, None, guard);
-        let sent = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(change.key.clone()))
-            .update_expression(&change.update)
-            .condition_expression(&change.condition)
-            .set_expression_attribute_names(Some(change.names.clone()))
-            .set_expression_attribute_values(Some(change.values.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let Err(error) = sent else {
-            return Ok(after);
-        };
-        let Some(UpdateItemError::ConditionalCheckFailedException(failure)) =
-            error.as_service_error()
-        else {
-            return Err(failed("changing a lease", &error).into());
-        };
-        // The client tries again when an answer is lost. If the first try was carried out,
-        // the second fails on the version that the first has written: it is our own.
-        let ours = failure
-            .item
-            .as_ref()
-            .is_some_and(|item| change.was_written_as(item));
-        if ours { Ok(after) } else { Err(Changed.into()) }
-    }
-
-    /// Writes a change of a lease and what goes with it. All or nothing.
-    async fn change_with(
-        &self,
-        change: Change,
-        with: Vec<TransactWriteItem>,
-        attempted: &'static str,
-    ) -> Result<(), ChangeError> {
-        let change = change.for_transaction(&self.table);
-        let mut items = vec![TransactWriteItem::builder().update(change).build()];
-        items.extend(with);
-        match self.transact(attempted, &items).await? {
-            Transacted::Done => Ok(()),
-            Transacted::ConditionFailed { .. } => Err(Changed.into()),
-        }
-    }
-
-    /// Carries out a transaction, again when it met another one on the same items.
-    async fn transact(
-        &self,
-        attempted: &'static str,
-        items: &[TransactWriteItem],
-    ) -> Result<Transacted, StoreError> {
-        let mut tries = 0;
-        loop {
-            let sent = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(items.to_vec()))
-                .send()
-                .await;
-            let Err(error) = sent else {
-                return Ok(Transacted::Done);
-            };
-            let reasons: Vec<_> = match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
-                    .cancellation_reasons()
-                    .iter()
-                    .map(|reason| reason.code().unwrap_or_default())
-                    .collect(),
-                _ => Vec::new(),
-            };
-            let failed_condition = reasons
-                .iter()
-                .position(|code| *code == "ConditionalCheckFailed");
-            if let Some(index) = failed_condition {
-                return Ok(Transacted::ConditionFailed { index });
-            }
-            tries += 1;
-            if !reasons.contains(&"TransactionConflict") || tries > CONFLICT_RETRIES {
-                return Err(failed(attempted, &error));
-            }
-            let longest = (Duration::from_millis(20) * tries).min(LONGEST_CONFLICT_PAUSE);
-            tokio::time::sleep(longest.mul_f64(crate::jitter())).await;
-        }
-    }
-}
-
-enum Transacted {
-    Done,
-    ConditionFailed { index: usize },
-}
-
-/// What the table makes sure of beyond state and version.
-#[derive(Clone, Copy)]
-enum Guard {
-    None,
-    AliveAt(Time),
-    OverAt(Time),
-}
-
-/// One conditional write of a lease, as an update of all its attributes.
-///
-/// It is an update and not a put, so that attributes that a newer program has written are
-/// kept by an older one.
-struct Change {
-    key: HashMap<String, AttributeValue>,
-    update: String,
-    condition: String,
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
-    token: AttributeValue,
-}
-
-impl Change {
-    fn new(
-        before: &Lease,
-        event: Event,
-        after: &Lease,
-        purge_at: Option<Time>,
-        guard: Guard,
-    ) -> Self {
-        let mut names = HashMap::new();
-        let mut values = HashMap::new();
-        let mut set = Vec::new();
-        let mut remove = Vec::new();
-        let attributes = Item::of(after, purge_at).into_attributes();
-        let token = attributes[record::TOKEN].clone();
-        for name in record::ATTRIBUTES {
-            names.insert(format!("#{name}"), (*name).to_owned());
-            match attributes.get(*name) {
-                Some(value) => {
-                    values.insert(format!(":{name}"), value.clone());
-                    set.push(format!("#{name} = :{name}"));
-                }
-                None => remove.push(format!("#{name}")),
-            }
-        }
-        let mut update = format!("SET {}", set.join(", "));
-        if !remove.is_empty() {
-            update.push_str(" REMOVE ");
-            update.push_str(&remove.join(", "));
-        }
-
-        values.insert(
-            ":read".to_owned(),
-            number(i64::try_from(before.version).unwrap_or(0)),
-        );
-        let states: Vec<_> = event
-            .possible_in()
-            .map(|state| {
-                let name = format!(":in_{}", state.as_str());
-                values.insert(name.clone(), text(state.as_str()));
-                name
-            })
-            .collect();
-        let mut condition = format!("#version = :read AND #state IN ({})", states.join(", "));
-        match guard {
-            Guard::None => {}
-            Guard::AliveAt(now) => {
-                condition.push_str(" AND #expiresAt > :now");
-                values.insert(":now".to_owned(), number(now.as_millis()));
-            }
-            Guard::OverAt(now) => {
-                condition.push_str(" AND #expiresAt <= :now");
-                values.insert(":now".to_owned(), number(now.as_millis()));
-            }
-        }
-        Self {
-            key: record::lease_key(&before.owner, &before.id),
-            update,
-            condition,
-            names,
-            values,
-            token,
-        }
-    }
-
-    fn was_written_as(&self, item: &HashMap<String, AttributeValue>) -> bool {
-        item.get(record::TOKEN) == Some(&self.token)
-    }
-
-    fn for_transaction(self, table: &str) -> Update {
-        Update::builder()
-            .table_name(table)
-            .set_key(Some(self.key))
-            .update_expression(self.update)
-            .condition_expression(self.condition)
-            .set_expression_attribute_names(Some(self.names))
-            .set_expression_attribute_values(Some(self.values))
-            .build()
-            .expect("all that an update needs is given")
-    }
 }
 
 fn text(value: impl Into<String>) -> AttributeValue {
@@ -705,39 +387,13 @@ fn parse(
     attempted: &'static str,
     attributes: HashMap<String, AttributeValue>,
 ) -> Result<Lease, StoreError> {
-    Item::from_attributes(attributes)
-        .and_then(Item::into_lease)
-        .map_err(|message| StoreError {
-            attempted,
-            kind: StoreErrorKind::Corrupt,
-            message,
-        })
+    lease_of(attributes).map_err(|message| StoreError {
+        attempted,
+        kind: StoreErrorKind::Corrupt,
+        message,
+    })
 }
 
-/// Translates the SDK's error, the only place where that is done.
-fn failed<E, R>(attempted: &'static str, error: &SdkError<E, R>) -> StoreError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
-{
-    let code = error.code().unwrap_or_default();
-    let kind = match error {
-        SdkError::TimeoutError(_)
-        | SdkError::DispatchFailure(_)
-        | SdkError::ResponseError(_)
-        | SdkError::ConstructionFailure(_) => StoreErrorKind::Unreachable,
-        _ if code == "ResourceNotFoundException" => StoreErrorKind::NoTable,
-        _ if code.contains("Throttl") || code == "ProvisionedThroughputExceededException" => {
-            StoreErrorKind::Throttled
-        }
-        _ if code == "InternalServerError" || code == "ServiceUnavailable" => {
-            StoreErrorKind::Unreachable
-        }
-        _ => StoreErrorKind::Refused,
-    };
-    StoreError {
-        attempted,
-        kind,
-        message: DisplayErrorContext(error).to_string(),
-    }
+fn lease_of(attributes: HashMap<String, AttributeValue>) -> Result<Lease, String> {
+    Item::from_attributes(attributes).and_then(Item::into_lease)
 }

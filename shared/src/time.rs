@@ -1,12 +1,14 @@
 //! Points in time, in UTC, to the millisecond.
 //!
-//! Rules never read the clock: they take `now: Time`. [`Time::now`] is the one place where
-//! the wall clock is read, and only code that waits or talks to the outside calls it.
+//! Rules never read the clock: they take `now: Time`. Only code that waits or talks to the
+//! outside calls [`Time::now`].
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::ToSchema;
+
+use crate::clock;
 
 /// A point in time in UTC, as milliseconds since 1970-01-01T00:00:00Z.
 ///
@@ -17,16 +19,9 @@ use utoipa::ToSchema;
 pub struct Time(i64);
 
 impl Time {
-    /// The wall clock's time.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the wall clock"
-    )]
+    /// The time as this process has it: the wall clock's, or what [`clock::hold`] keeps.
     pub fn now() -> Self {
-        let since_epoch = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        Self(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+        Self(i64::try_from(clock::since_epoch().as_millis()).unwrap_or(i64::MAX))
     }
 
     /// The time that is `millis` milliseconds after the epoch.

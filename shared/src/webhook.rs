@@ -6,6 +6,7 @@
 //! [id](Notification::id) follows from what it tells, so that a receiver knows it again.
 
 pub mod address;
+mod port;
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -74,6 +75,8 @@ pub enum UrlRefused {
     Extra,
     #[error("Its host must be one of the public internet.")]
     Host,
+    #[error("Its port must be 443, or one above 1023 that no other protocol is known by.")]
+    Port,
 }
 
 /// The text is not a secret.
@@ -97,6 +100,8 @@ pub enum Event {
 pub struct Notification {
     pub lease: LeaseId,
     pub owner: Owner,
+    /// The host and port of its receiver; none in what an earlier program has written.
+    pub receiver: Option<String>,
     pub event: Event,
     /// When it happens: the warning's time, or when the container was gone.
     pub at: Time,
@@ -147,7 +152,7 @@ impl NotifyUrl {
     /// or a private network.
     pub fn parse(text: &str, private: bool) -> Result<Self, UrlRefused> {
         // What a URL's parser would mend or leave out is refused.
-        let odd = |c: char| c.is_whitespace() || c.is_control();
+        let odd = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
         if text.len() > LONGEST_URL || text.chars().any(odd) {
             return Err(UrlRefused::NotOne);
         }
@@ -156,6 +161,9 @@ impl NotifyUrl {
             "https" => {}
             "http" if private => {}
             _ => return Err(UrlRefused::Scheme),
+        }
+        if !has_host(text) {
+            return Err(UrlRefused::NotOne);
         }
         if has_user(text) || url.fragment().is_some() {
             return Err(UrlRefused::Extra);
@@ -168,6 +176,12 @@ impl NotifyUrl {
         if !allowed {
             return Err(UrlRefused::Host);
         }
+        if !url
+            .port_or_known_default()
+            .is_some_and(|it| port::is_allowed(it, private))
+        {
+            return Err(UrlRefused::Port);
+        }
         let fits = url.as_str().parse::<http::Uri>().is_ok();
         if fits && url.as_str().len() <= LONGEST_URL {
             Ok(Self(url.into()))
@@ -176,18 +190,30 @@ impl NotifyUrl {
         }
     }
 
+    /// Its host, and its port where it names one: of deliveries to one receiver only so many
+    /// are under way at once.
+    pub fn authority(&self) -> Option<String> {
+        Some(self.uri()?.authority()?.as_str().to_owned())
+    }
+
     /// The URL as a request has it.
     pub fn uri(&self) -> Option<http::Uri> {
         self.0.parse().ok()
     }
 }
 
+/// Whether two slashes and a host follow the scheme. A URL's parser takes any number of them.
+fn has_host(text: &str) -> bool {
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    !rest.is_empty() && !rest.starts_with('/')
+}
+
 /// Whether what stands before the path, the query and the fragment has an `@`. A parsed URL
 /// does not tell of a user without a name.
 fn has_user(text: &str) -> bool {
     let rest = text.split_once(':').map_or("", |(_, rest)| rest);
-    let rest = rest.trim_start_matches(['/', '\\']);
-    let authority = rest.split(['/', '\\', '?', '#']).next();
+    let rest = rest.trim_start_matches('/');
+    let authority = rest.split(['/', '?', '#']).next();
     authority.is_some_and(|authority| authority.contains('@'))
 }
 
@@ -286,6 +312,7 @@ impl Notification {
         Self {
             lease: lease.id,
             owner: lease.owner.clone(),
+            receiver: lease.webhook.as_ref().and_then(|to| to.url.authority()),
             event,
             at,
             state: DeliveryState::Pending,
@@ -458,18 +485,17 @@ mod tests {
                 false,
                 Ok("https://xn--bcher-kva.example/"),
             ),
-            ("https://8.8.8.8:22/", false, Ok("https://8.8.8.8:22/")),
             (
                 "https://[2606:4700::1111]/",
                 false,
                 Ok("https://[2606:4700::1111]/"),
             ),
             (
-                "http://127.0.0.1:9/hook",
+                "http://127.0.0.1:9009/hook",
                 true,
-                Ok("http://127.0.0.1:9/hook"),
+                Ok("http://127.0.0.1:9009/hook"),
             ),
-            ("http://localhost:9/", true, Ok("http://localhost:9/")),
+            ("http://localhost:9009/", true, Ok("http://localhost:9009/")),
             ("https://[fd12::1]/", true, Ok("https://[fd12::1]/")),
             ("http://example.org/", false, Err(UrlRefused::Scheme)),
             ("ftp://example.org/", true, Err(UrlRefused::Scheme)),
@@ -488,7 +514,7 @@ mod tests {
             ("https://user@example.org/", false, Err(UrlRefused::Extra)),
             ("https://:pass@example.org/", false, Err(UrlRefused::Extra)),
             ("https://@example.org/", false, Err(UrlRefused::Extra)),
-            ("https:\\\\@example.org/", false, Err(UrlRefused::Extra)),
+            ("https:\\\\@example.org/", false, Err(UrlRefused::NotOne)),
             (
                 "https://example.org#@8.8.8.8/",
                 false,
@@ -538,6 +564,41 @@ mod tests {
         // It is short enough, and what stands for its characters is not.
         let grows = format!("https://example.org/{}", "ä".repeat(LONGEST_URL / 3));
         assert_eq!(NotifyUrl::parse(&grows, false), Err(UrlRefused::NotOne));
+    }
+
+    #[test]
+    fn what_a_parser_would_mend_and_what_leads_to_another_service_is_refused() {
+        for (url, private, expected) in [
+            ("https://8.8.8.8:443/", false, Ok("https://8.8.8.8/")),
+            ("https://8.8.8.8:22/", false, Err(UrlRefused::Port)),
+            ("https://8.8.8.8:022/", false, Err(UrlRefused::Port)),
+            ("https://example.org:0/", false, Err(UrlRefused::Port)),
+            ("https://example.org:80/", false, Err(UrlRefused::Port)),
+            ("https://example.org:25/", false, Err(UrlRefused::Port)),
+            ("https://example.org:2375/", false, Err(UrlRefused::Port)),
+            ("https://example.org:6379/", false, Err(UrlRefused::Port)),
+            ("http://127.0.0.1:6379/", true, Err(UrlRefused::Port)),
+            ("http://127.0.0.1:22/", true, Err(UrlRefused::Port)),
+            ("http://127.0.0.1/", true, Ok("http://127.0.0.1/")),
+            ("https:///x", false, Err(UrlRefused::NotOne)),
+            ("https:////example.org/x", false, Err(UrlRefused::NotOne)),
+            ("https:example.org", false, Err(UrlRefused::NotOne)),
+            ("https:/example.org", false, Err(UrlRefused::NotOne)),
+            ("https:\\\\example.org", false, Err(UrlRefused::NotOne)),
+            ("https://\\example.org", false, Err(UrlRefused::NotOne)),
+            ("https://example.org\\x", false, Err(UrlRefused::NotOne)),
+            (
+                "https://example.org\\@8.8.8.8",
+                false,
+                Err(UrlRefused::NotOne),
+            ),
+            ("https://example.org/x?a\\b", false, Err(UrlRefused::NotOne)),
+            ("https://?x", false, Err(UrlRefused::NotOne)),
+        ] {
+            let parsed = NotifyUrl::parse(url, private).map(|NotifyUrl(text)| text);
+            let expected = expected.map(str::to_owned);
+            assert_eq!(parsed, expected, "{url}");
+        }
     }
 
     proptest! {
@@ -649,10 +710,12 @@ mod tests {
         let mut lease = lease();
         assert_eq!(Notification::ended(&lease, NOW), None);
         lease.placement = Some(crate::lease::Placement {
+            container: None,
             started_at: NOW,
             image: "redis:7".to_owned(),
             stand_in: false,
             ports: vec![],
+            credentials: None,
         });
         let ended = Notification::ended(&lease, NOW).unwrap();
         assert_eq!(ended.id(), format!("msg_{}_ended", lease.id));

@@ -93,6 +93,7 @@ function EndFacts({ lease }: { lease: Container }) {
   const { receipt } = lease;
   if (receipt === null) return null;
   const facts = [
+    receipt.detail ? `${receipt.detail.replace(/^./, (first) => first.toUpperCase())}.` : null,
     receipt.attempts > 1 ? `It took ${receipt.attempts} attempts.` : null,
     receipt.exitCode !== null && lease.reason !== "expired" && lease.reason !== "deleted"
       ? `Its program ended with exit code ${receipt.exitCode}.`

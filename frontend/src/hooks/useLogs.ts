@@ -126,7 +126,7 @@ export function useLogs(id: string, enabled: boolean): Logs {
         return;
       case "skipped":
         buffer.skip(event.lines, event.cursor);
-        if (event.lines > 0) announce(`${skippedWords(event.lines)}.`);
+        if (event.lines !== 0) announce(`${skippedWords(event.lines)}.`);
         return;
       case "closing":
         closing.current = event.closing;

@@ -28,18 +28,17 @@ export const REASON_WORDS: Record<
 > = {
   expired: { label: "Expired", tone: "quiet", meaning: "Its time was over." },
   deleted: { label: "Deleted", tone: "quiet", meaning: "It was deleted on request." },
+  completed: {
+    label: "Completed",
+    tone: "quiet",
+    meaning: "Its program ended by itself and reported success.",
+  },
   failed: {
     label: "Failed",
     tone: "bad",
-    meaning: "Its program ended by itself, or did not start.",
+    meaning: "Its program ended by itself with an error, or did not start.",
   },
   lost: { label: "Lost", tone: "bad", meaning: "Its container disappeared before its end." },
-  orphaned: {
-    label: "Orphaned",
-    tone: "warn",
-    meaning: "Its container had no lease and was removed.",
-  },
-  evicted: { label: "Evicted", tone: "warn", meaning: "It was ended to make room." },
 };
 
 /** An end without a known reason still is an end. */

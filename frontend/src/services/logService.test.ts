@@ -94,7 +94,7 @@ describe("parseFrame", () => {
       '{"event":"behind","lines":"many"}\n{"event":"skipped","cursor":5}\n{"event":"closing"}';
     expect(parseFrame(frame)).toEqual([
       { kind: "behind", lines: 0 },
-      { kind: "skipped", lines: 0, cursor: null },
+      { kind: "skipped", lines: null, cursor: null },
       { kind: "closing", closing: { code: null, message: "" } },
     ]);
   });
@@ -179,6 +179,13 @@ describe("LogBuffer", () => {
     ]);
     expect(new Set(rows.map(({ seq }) => seq)).size).toBe(3);
     expect(buffer.received).toBe(2);
+  });
+
+  it("marks where lines are missing and nobody knows how many", () => {
+    const buffer = new LogBuffer();
+    buffer.skip(null, "c5");
+    expect(buffer.snapshot().rows[0]?.message).toBe("Lines may be missing here");
+    expect(buffer.lastCursor).toBe("c5");
   });
 
   it("moves its place without a mark where nothing was skipped", () => {

@@ -22,7 +22,8 @@ export type LogEvent =
   | { kind: "line"; entry: LogEntry }
   /** How many lines the container has written that have not come yet. */
   | { kind: "behind"; lines: number }
-  | { kind: "skipped"; lines: number; cursor: string | null }
+  /** How many lines are missing here, as far as anybody knows. */
+  | { kind: "skipped"; lines: number | null; cursor: string | null }
   | { kind: "closing"; closing: Closing }
   | { kind: "ended"; ended: LogEnded };
 
@@ -56,7 +57,8 @@ export function logSocketUrl(id: string, cursor: string | null, pageUrl: string)
 }
 
 /** `1,234 lines were skipped`. */
-export function skippedWords(lines: number): string {
+export function skippedWords(lines: number | null): string {
+  if (lines === null) return "Lines may be missing here";
   return `${counted(lines, "line")} ${lines === 1 ? "was" : "were"} skipped`;
 }
 
@@ -91,7 +93,7 @@ function parseOwnEvent(fields: Record<string, unknown>): LogEvent | null {
     case "skipped":
       return {
         kind: "skipped",
-        lines: countOrZero(fields.lines),
+        lines: fields.lines === undefined ? null : countOrZero(fields.lines),
         cursor: cursorOrNull(fields.cursor),
       };
     case "closing":
@@ -205,9 +207,9 @@ export class LogBuffer {
   }
 
   /** Marks where lines were left out. A reconnect goes on after `cursor`, behind them. */
-  skip(lines: number, cursor: string | null): void {
+  skip(lines: number | null, cursor: string | null): void {
     if (cursor !== null) this.#lastCursor = cursor;
-    if (lines > 0) this.#add({ kind: "gap", message: skippedWords(lines), seq: this.#nextSeq });
+    if (lines !== 0) this.#add({ kind: "gap", message: skippedWords(lines), seq: this.#nextSeq });
   }
 
   /** Empties the view. The place in the log is kept: cleared lines do not come back. */

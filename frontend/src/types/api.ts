@@ -39,7 +39,7 @@ export interface LogEntry {
   message: string;
   stream: LogStream;
   cursor: string | null;
-  /** The line was longer than is kept. */
+  /** The line was longer than is kept, or than can be sent. */
   truncated: boolean;
   /** Bytes that were no UTF-8 stand as U+FFFD. */
   replaced: boolean;

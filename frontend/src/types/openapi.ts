@@ -231,7 +231,7 @@ export interface components {
     schemas: {
         /**
          * @description A lease. `env`, `command` and the URL of notifications are not part of it: they may hold
-         *     secrets.
+         *     secrets. A password is in the URL of a port, and only in what is answered to the owner.
          */
         Container: {
             /**
@@ -321,7 +321,7 @@ export interface components {
          */
         Event: "lease.expiring" | "lease.ended";
         Exec: {
-            /** @description The program and its arguments: at most 8192 bytes of UTF-8 together. */
+            /** @description The program, which is not empty, and its arguments: at most 8192 bytes of UTF-8 together. */
             command: string[];
             /** @description What it reads: at most 32768 bytes of UTF-8. */
             stdin?: string | null;
@@ -411,9 +411,12 @@ export interface components {
              * @example 1795512600123456789.0_0
              */
             cursor: string;
-            /** @description What the line itself says of its level; info where it says nothing. */
+            /** @description What the line says of its level, or the line that it belongs to; else info. */
             level: components["schemas"]["LogLevel"];
-            /** @description The line without its end; bytes that are not UTF-8 are replaced. */
+            /**
+             * @description The line without its end, or its last state where it was drawn over; bytes that are not
+             *     UTF-8 are replaced.
+             */
             message: string;
             /** @description Whether it holds U+FFFD, which stands for bytes that are no UTF-8. */
             replaced?: boolean;
@@ -423,7 +426,7 @@ export interface components {
              * @description When the engine received it: RFC 3339 in UTC with nine decimals.
              */
             timestamp: string;
-            /** @description Whether the line was longer than is kept. */
+            /** @description Whether the line was longer than is kept, or than can be sent. */
             truncated?: boolean;
         };
         /**
@@ -439,7 +442,7 @@ export interface components {
              */
             cursor: string;
             entries: components["schemas"]["LogEntry"][];
-            /** @description Whether lines before the first one may be missing. */
+            /** @description Whether lines before or among these may be missing. */
             gap: boolean;
             /** @description Whether there is more after the cursor already. */
             more: boolean;
@@ -511,7 +514,7 @@ export interface components {
         /** @description A port of the container, by its number or with the scheme of a URL. */
         PortAsked: number | {
             containerPort: number;
-            /** @description Not one that a browser would run. */
+            /** @description That of the URL at which the port is shown. */
             scheme?: string | null;
         };
         /** @description A size with a name. */
@@ -532,7 +535,7 @@ export interface components {
         Problem: {
             /** @description A sentence that says what to do. */
             detail: string;
-            /** @description What is wrong with which field. */
+            /** @description What is wrong with which field: the first of it. */
             errors?: components["schemas"]["FieldFault"][];
             /** @description The soonest end after which there is room as things stand. */
             freesUpAt?: components["schemas"]["Time"] | null;
@@ -548,7 +551,7 @@ export interface components {
          * @description docs/problems.md has each.
          * @enum {string}
          */
-        ProblemType: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id" | "urn:containerlease:problem:invalid-idempotency-key" | "urn:containerlease:problem:invalid-query" | "urn:containerlease:problem:invalid-cursor" | "urn:containerlease:problem:invalid-log-view" | "urn:containerlease:problem:foreign-origin" | "urn:containerlease:problem:unknown-caller" | "urn:containerlease:problem:lease-not-found" | "urn:containerlease:problem:route-not-found" | "urn:containerlease:problem:method-not-allowed" | "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended" | "urn:containerlease:problem:idempotency-conflict" | "urn:containerlease:problem:container-paused" | "urn:containerlease:problem:body-too-large" | "urn:containerlease:problem:cannot-run" | "urn:containerlease:problem:websocket-expected" | "urn:containerlease:problem:quota-reached" | "urn:containerlease:problem:internal" | "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable" | "urn:containerlease:problem:host-full" | "urn:containerlease:problem:image-missing";
+        ProblemType: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id" | "urn:containerlease:problem:invalid-idempotency-key" | "urn:containerlease:problem:invalid-query" | "urn:containerlease:problem:invalid-cursor" | "urn:containerlease:problem:invalid-log-view" | "urn:containerlease:problem:sign-in-needed" | "urn:containerlease:problem:foreign-origin" | "urn:containerlease:problem:unknown-caller" | "urn:containerlease:problem:lease-not-found" | "urn:containerlease:problem:route-not-found" | "urn:containerlease:problem:method-not-allowed" | "urn:containerlease:problem:too-slow" | "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended" | "urn:containerlease:problem:idempotency-conflict" | "urn:containerlease:problem:container-paused" | "urn:containerlease:problem:body-too-large" | "urn:containerlease:problem:target-too-long" | "urn:containerlease:problem:cannot-run" | "urn:containerlease:problem:websocket-expected" | "urn:containerlease:problem:quota-reached" | "urn:containerlease:problem:internal" | "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable" | "urn:containerlease:problem:host-full" | "urn:containerlease:problem:too-many-logs" | "urn:containerlease:problem:image-missing" | "urn:containerlease:problem:storage-full";
         /** @description Processes and threads. */
         Processes: {
             /** Format: int64 */
@@ -557,12 +560,14 @@ export interface components {
             limit: number | null;
         };
         Provision: {
-            /** @description The program and its arguments: at most 8192 bytes of UTF-8 together. */
+            /** @description The program, which is not empty, and its arguments: at most 8192 bytes of UTF-8 together. */
             command?: string[] | null;
-            /** @description Thousandths of a CPU. An image type may have a lower maximum. */
+            /** @description Thousandths of a CPU. An image type may have a lower maximum, which GET /api/images tells. */
             cpuMilli?: number | null;
-            /** @description Minutes. The operator may have set another maximum, which GET /api/images tells. */
-            durationMinutes: number;
+            /** @description For how many minutes; this or durationSeconds, exactly one of them. The operator may have set another maximum, which GET /api/images tells. */
+            durationMinutes?: number | null;
+            /** @description For how many seconds, in place of durationMinutes. */
+            durationSeconds?: number | null;
             /** @description Variables, laid over the image type's own: at most 16384 bytes of UTF-8 together. They are in no answer. */
             env?: {
                 [key: string]: string;
@@ -576,9 +581,9 @@ export interface components {
             labels?: {
                 [key: string]: string;
             } | null;
-            /** @description Mebibytes. An image type may have a lower maximum. */
+            /** @description Mebibytes. An image type may have a lower maximum, which GET /api/images tells. */
             memoryMB?: number | null;
-            /** @description What you call it: letters, digits, spaces, dots, underscores and hyphens, without a space at either end. */
+            /** @description What you call it: letters and digits of any script, spaces, dots, underscores and hyphens, without a space at either end. */
             name?: string | null;
             /** @description What is told is signed with it: whsec_ and the base64 of 24 to 64 bytes. Without it one is made, which the answer has. Only with a notifyUrl. */
             notifySecret?: string | null;
@@ -587,13 +592,12 @@ export interface components {
              * @description Where you are told of the lease's end: a URL of the public internet without a user name and a fragment. No answer has it.
              */
             notifyUrl?: string | null;
+            /** @description Whether redis or postgres has a password of its own, which is in the URL of its port. Without it true where that can be: not with a command of your own for redis, nor with a password in env. */
+            password?: boolean | null;
             /** @description Ports to publish beside the image type's own, each once. */
             ports?: components["schemas"]["PortAsked"][] | null;
-            /**
-             * @description A size, the image type's own. cpuMilli and memoryMB win over it.
-             * @enum {string|null}
-             */
-            preset?: "small" | "medium" | "large" | null;
+            /** @description A size, the image type's own. cpuMilli and memoryMB win over it. */
+            preset?: ("small" | "medium" | "large") | null;
             /** @description So many seconds before the end you are told of that, too. Less than the lease lasts, and only with a notifyUrl. */
             warnSeconds?: number | null;
         };
@@ -623,18 +627,21 @@ export interface components {
          * @description Why a lease ends.
          * @enum {string}
          */
-        Reason: "expired" | "deleted" | "failed" | "lost" | "orphaned" | "evicted";
+        Reason: "expired" | "deleted" | "completed" | "failed" | "lost";
         /** @description Why a lease ended, and how. */
         Receipt: {
             /** Format: int32 */
             attempts: number;
+            /** @description More on why it failed, as `out of memory, limit 64 MB`; there where more is known. */
+            detail?: string | null;
             /** Format: int64 */
             exitCode: number | null;
             /** @description The end of its log, where its program ended by itself. */
             lastLines?: string[];
             /**
              * Format: int64
-             * @description Milliseconds from `expiresAt` to `removedAt`; only where the lease expired.
+             * @description Milliseconds from `expiresAt` to `removedAt`; only where the lease expired, and where it
+             *     is known when the container was gone.
              */
             overshootMs: number | null;
             reason: components["schemas"]["Reason"];
@@ -644,8 +651,10 @@ export interface components {
             stoppedAt: components["schemas"]["Time"] | null;
         };
         Renew: {
-            /** @description Minutes. The operator may have set another maximum, which GET /api/images tells. */
-            durationMinutes: number;
+            /** @description For how many minutes; this or durationSeconds, exactly one of them. The operator may have set another maximum, which GET /api/images tells. */
+            durationMinutes?: number | null;
+            /** @description For how many seconds, in place of durationMinutes. */
+            durationSeconds?: number | null;
         };
         /** @description A lease that was renewed. */
         Renewed: components["schemas"]["Container"] & {
@@ -695,6 +704,16 @@ export interface components {
         Usable: "ok" | "error";
     };
     responses: {
+        /** @description - `sign-in-needed`: It is not known who calls, or the token or session is not known. */
+        Problem401: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /**
          * @description - `foreign-origin`: The request names another host, or comes from another site's page.
          *     - `unknown-caller`: An authorizer is there, and does not say who calls.
@@ -705,12 +724,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/problem+json": components["schemas"]["Problem"] & {
-                    /** @constant */
-                    status?: 403;
-                    /** @enum {unknown} */
-                    type?: "urn:containerlease:problem:foreign-origin" | "urn:containerlease:problem:unknown-caller";
-                };
+                "application/problem+json": components["schemas"]["Problem"];
             };
         };
         /** @description - `internal`: A fault of ours; the log knows more under the request id. */
@@ -720,12 +734,7 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                "application/problem+json": components["schemas"]["Problem"] & {
-                    /** @constant */
-                    status?: 500;
-                    /** @enum {unknown} */
-                    type?: "urn:containerlease:problem:internal";
-                };
+                "application/problem+json": components["schemas"]["Problem"];
             };
         };
     };
@@ -750,7 +759,7 @@ export interface operations {
                 imageType?: "ubuntu" | "alpine" | "redis" | "nginx" | "python" | "postgres";
                 /** @description Only leases with this label, `KEY` or `KEY:VALUE`; more than one for more than one. */
                 label?: string[];
-                /** @description How many leases a page of the history holds at most. */
+                /** @description How many leases a page of the history holds at most; 50 where it is left out. It and `cursor` are for the history alone. */
                 limit?: number;
                 /** @description The `cursor` of the page before. */
                 cursor?: string;
@@ -816,14 +825,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 400;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:invalid-query";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             500: components["responses"]["Problem500"];
             /** @description - `store-unavailable`: The table cannot be used. */
@@ -834,12 +839,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 503;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:store-unavailable";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -925,14 +925,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 400;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:invalid-lease-id";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             /** @description - `lease-not-found`: There is no such lease, or it is somebody else's. */
             404: {
@@ -941,12 +937,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 404;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-not-found";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             500: components["responses"]["Problem500"];
@@ -958,12 +949,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 503;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:store-unavailable";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1021,14 +1007,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 400;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:invalid-lease-id";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             /** @description - `lease-not-found`: There is no such lease, or it is somebody else's. */
             404: {
@@ -1037,12 +1019,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 404;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-not-found";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `lease-contended`: Others changed the lease at the same moment. */
@@ -1053,12 +1030,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 409;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-contended";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             500: components["responses"]["Problem500"];
@@ -1070,12 +1042,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 503;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:store-unavailable";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `storage-full`: On one machine, the disk of the table is full or takes no write; `/readyz` says which. */
+            507: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1131,14 +1109,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 400;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             /** @description - `lease-not-found`: There is no such lease, or it is somebody else's. */
             404: {
@@ -1147,12 +1121,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 404;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-not-found";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /**
@@ -1167,12 +1136,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 409;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:container-paused";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `body-too-large`: The body is larger than is read. */
@@ -1182,12 +1146,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 413;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:body-too-large";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `cannot-run`: The container could not be started as asked, or the command is not in it. */
@@ -1197,12 +1156,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 422;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:cannot-run";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             500: components["responses"]["Problem500"];
@@ -1217,12 +1171,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 503;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1232,14 +1181,14 @@ export interface operations {
             query?: {
                 /** @description The `cursor` of a line or of the page before, unchanged. */
                 cursor?: string;
-                /** @description With so many of the last lines, or `all`. */
+                /** @description With so many of the last lines, or `all`, which it is where it is left out. Not with a cursor. */
                 tail?: string;
-                /** @description With lines from this time on, or from so long ago: 90s, 15m, 2h, 1d. */
+                /** @description With lines from this time on, or from so long ago: 90s, 15m, 2h, 1d. Not with a cursor. */
                 since?: string;
                 /** @description How many lines the page holds at most. */
                 limit?: number | string;
                 /** @description Only lines of this level and above. */
-                level?: ("trace" | "debug" | "info" | "warn" | "error") | string;
+                level?: components["schemas"]["LogLevel"] | string;
                 /** @description Only lines that hold this text, in whatever case. */
                 search?: string;
             };
@@ -1292,14 +1241,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 400;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:invalid-lease-id" | "urn:containerlease:problem:invalid-query" | "urn:containerlease:problem:invalid-cursor" | "urn:containerlease:problem:invalid-log-view";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             /** @description - `lease-not-found`: There is no such lease, or it is somebody else's. */
             404: {
@@ -1308,12 +1253,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 404;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-not-found";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             500: components["responses"]["Problem500"];
@@ -1328,12 +1268,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 503;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1413,14 +1348,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 400;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             /** @description - `lease-not-found`: There is no such lease, or it is somebody else's. */
             404: {
@@ -1429,12 +1360,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 404;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-not-found";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /**
@@ -1449,12 +1375,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 409;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `body-too-large`: The body is larger than is read. */
@@ -1464,12 +1385,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 413;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:body-too-large";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             500: components["responses"]["Problem500"];
@@ -1481,12 +1397,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 503;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:store-unavailable";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `storage-full`: On one machine, the disk of the table is full or takes no write; `/readyz` says which. */
+            507: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1545,14 +1467,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 400;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:invalid-lease-id";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             /** @description - `lease-not-found`: There is no such lease, or it is somebody else's. */
             404: {
@@ -1561,12 +1479,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 404;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-not-found";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /**
@@ -1581,12 +1494,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 409;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:container-paused";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             500: components["responses"]["Problem500"];
@@ -1601,12 +1509,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 503;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1678,6 +1581,7 @@ export interface operations {
                     "application/json": components["schemas"]["Images"] & components["schemas"]["Timed"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             500: components["responses"]["Problem500"];
         };
@@ -1713,6 +1617,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             500: components["responses"]["Problem500"];
         };
@@ -1792,14 +1697,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 400;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-idempotency-key";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             /** @description - `lease-not-found`: There is no such lease, or it is somebody else's. */
             404: {
@@ -1808,12 +1709,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 404;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-not-found";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /**
@@ -1829,12 +1725,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 409;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended" | "urn:containerlease:problem:idempotency-conflict";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `body-too-large`: The body is larger than is read. */
@@ -1844,12 +1735,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 413;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:body-too-large";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `cannot-run`: The container could not be started as asked, or the command is not in it. */
@@ -1859,12 +1745,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 422;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:cannot-run";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description - `quota-reached`: You hold as much as allowed; `full` says of what, `freesUpAt` until when. */
@@ -1875,12 +1756,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 429;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:quota-reached";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             500: components["responses"]["Problem500"];
@@ -1897,12 +1773,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status?: 503;
-                        /** @enum {unknown} */
-                        type?: "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable" | "urn:containerlease:problem:host-full" | "urn:containerlease:problem:image-missing";
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `storage-full`: On one machine, the disk of the table is full or takes no write; `/readyz` says which. */
+            507: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1932,6 +1814,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"] & components["schemas"]["Timed"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             500: components["responses"]["Problem500"];
         };
@@ -1966,6 +1849,7 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
+            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             500: components["responses"]["Problem500"];
             /** @description They cannot. */

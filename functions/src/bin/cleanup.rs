@@ -1,24 +1,40 @@
 //! The `cleanup` function: one run of the reaper per event of the schedule.
 
+use std::time::Duration;
+
 use containerlease_functions::{
     app::{App, init_log},
-    cleanup, metrics,
+    cleanup, enqueue, metrics,
 };
-use containerlease_shared::{cleanup::CleanupError, time::Time};
+use containerlease_shared::{
+    cleanup::{CleanupError, Reaper},
+    time::Time,
+};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+/// How long DynamoDB's global index may be behind its table: a second most of the time.
+const INDEX_LAG: Duration = Duration::from_secs(3);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     init_log();
     let (app, settings, _) = App::from_env().await?;
-    let reaper = &cleanup::reaper(&app, settings.look_ahead, CancellationToken::new());
-    let deployment = &settings.deployment;
+    let reaper = &Reaper {
+        index_lag: INDEX_LAG,
+        ..cleanup::reaper(&app, settings.look_ahead, CancellationToken::new())
+    };
+    let (app, deployment) = (&app, &settings.deployment);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let cut_off = i64::try_from(event.context.deadline)
             .map_or_else(|_| Time::now().plus(settings.look_ahead), Time::from_millis);
-        let report = cleanup::handle(reaper, cut_off).await.map_err(named)?;
+        // Neither waits for the other: an engine that does not answer keeps no message back.
+        let (report, ()) = tokio::join!(
+            Box::pin(cleanup::handle(reaper, cut_off)),
+            enqueue::ahead(app)
+        );
+        let report = report.map_err(named)?;
         let expiry = reaper.host.certificate_expiry().await;
         metrics::write(&metrics::of_cleanup(
             &report,

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use containerlease_shared::{
     capacity::Resource,
     catalogue::{Catalogue, Port},
-    lease::{Reason, Receipt, StateName},
+    lease::{Reason, StateName},
     names::LeaseId,
     request::FieldFault,
     settings::LONGEST_MINUTES,
     time::Time,
+    view::ReceiptView,
     webhook::{DeliveryState, Event},
 };
 use serde_json::{Map, Value, json};
@@ -20,7 +21,7 @@ use crate::{
     exec::Executed,
     list::{Health, Readiness},
     log_page::LogPage,
-    problem::Kind,
+    problem::{Kind, faults::LISTED},
     stats::Stats,
     view::{
         Container, ContainerPort, Containers, Granted, Images, NotificationView, One, Provisioned,
@@ -29,7 +30,12 @@ use crate::{
 };
 
 /// What may be answered to any request.
-pub(super) const ANYWHERE: &[Kind] = &[Kind::ForeignOrigin, Kind::UnknownCaller, Kind::Internal];
+pub(super) const ANYWHERE: &[Kind] = &[
+    Kind::SignInNeeded,
+    Kind::ForeignOrigin,
+    Kind::UnknownCaller,
+    Kind::Internal,
+];
 
 /// An answer that is no problem.
 pub(super) struct Answer {
@@ -159,13 +165,9 @@ fn by_status(some: &[Kind]) -> Map<String, Value> {
         let response = json!({
             "description": summaries.join("\n"),
             "headers": headers(may_pass),
-            "content": {"application/problem+json": {"schema": {"allOf": [
-                reference("Problem"),
-                {
-                    "type": "object",
-                    "properties": {"type": {"enum": urns}, "status": {"const": status}},
-                },
-            ]}}},
+            "content": {"application/problem+json": {"schema": reference("Problem")}},
+            // One schema for all of them: a client then has one type for what goes wrong.
+            "x-problem-types": urns,
         });
         (status.to_string(), response)
     });
@@ -243,7 +245,17 @@ fn timed() -> Value {
 
 fn problem_type() -> Value {
     let urns: Vec<_> = Kind::ALL.iter().map(|kind| kind.urn()).collect();
-    json!({"type": "string", "enum": urns, "description": "docs/problems.md has each."})
+    // By these a generator names them; it would make names of the whole URNs.
+    let names = Kind::ALL.iter().map(|kind| kind.name());
+    let names: Vec<_> = names
+        .map(|it| it.replace('-', "_").to_uppercase())
+        .collect();
+    json!({
+        "type": "string",
+        "enum": urns,
+        "x-enum-varnames": names,
+        "description": "docs/problems.md has each.",
+    })
 }
 
 fn problem() -> Value {
@@ -263,7 +275,8 @@ fn problem() -> Value {
             "errors": {
                 "type": "array",
                 "items": reference(&FieldFault::name()),
-                "description": "What is wrong with which field.",
+                "maxItems": LISTED,
+                "description": "What is wrong with which field: the first of it.",
             },
             "full": {
                 "type": "array",
@@ -307,7 +320,7 @@ pub(super) fn ended_one() -> Value {
         state: StateName::Ended,
         reason: Some(Reason::Expired),
         attempts: 1,
-        receipt: Some(Receipt {
+        receipt: Some(ReceiptView {
             reason: Reason::Expired,
             requested_at: at(1800),
             stopped_at: Some(at(1800).plus(Duration::from_millis(180))),
@@ -315,6 +328,7 @@ pub(super) fn ended_one() -> Value {
             attempts: 1,
             overshoot_ms: Some(190),
             exit_code: Some(0),
+            detail: None,
             last_lines: Vec::new(),
         }),
         ..running()

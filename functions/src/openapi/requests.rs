@@ -1,6 +1,9 @@
 //! What may be asked, as JSON Schema. The bounds are the parsers' own constants; what a
 //! parser says in code, such as which characters a name may have, is said again here as a
 //! pattern, and `make fuzz-api` compares the two.
+//!
+//! Programs make clients of it, so it has only what they understand; `clients.rs` has the list.
+//! What that cannot say is in a description, and `infra/openapi/checks.py` knows it.
 
 use containerlease_shared::{
     catalogue::{Catalogue, Image},
@@ -10,15 +13,17 @@ use containerlease_shared::{
     names::LeaseId,
     request::{
         COMMAND_BYTES, COMMAND_PARTS, ENV_BYTES, ENV_ENTRIES, LABEL_KEY_LENGTH, LABEL_VALUE_LENGTH,
-        LABELS, LEAST_CPU_MILLI, LEAST_MEMORY_MB, NAME_LENGTH, NO_SCHEMES, PORTS, SCHEME_LENGTH,
+        LABELS, LEAST_CPU_MILLI, LEAST_MEMORY_MB, NAME_LENGTH, SHORTEST_LEASE_SECONDS,
         SHORTEST_MINUTES,
         exec::{DEFAULT_SECONDS, LONGEST_SECONDS, SHORTEST_SECONDS, STDIN_BYTES},
         list::{Cursor, LONGEST_PAGE, PAGE},
+        ports::{PORTS, SCHEMES},
     },
     settings::LONGEST_MINUTES,
     webhook::LONGEST_URL,
 };
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema as _;
 
 use super::answers::{reference, schema_of};
 
@@ -60,29 +65,15 @@ fn provision(catalogue: &Catalogue) -> Value {
             presets.push(&preset.name);
         }
     }
-    // The greatest of all is said where everybody sees it; what one image type has less of,
-    // it says in a condition.
+    // The greatest of all: what one image type has less of, GET /api/images tells.
     let most = |of: fn(&Image) -> u32| images.iter().map(of).max();
     let (cpu, memory) = (
         most(|it| it.cpu_milli.maximum),
         most(|it| it.memory_mb.maximum),
     );
-    let conditions: Vec<_> = images
-        .iter()
-        .filter(|it| Some(it.cpu_milli.maximum) != cpu || Some(it.memory_mb.maximum) != memory)
-        .map(|image| {
-            json!({
-                "if": {"properties": {"imageType": {"const": image.image_type}}},
-                "then": {"properties": {
-                    "cpuMilli": {"maximum": image.cpu_milli.maximum},
-                    "memoryMB": {"maximum": image.memory_mb.maximum},
-                }},
-            })
-        })
-        .collect();
     let mut schema = json!({
         "type": "object",
-        "required": ["imageType", "durationMinutes"],
+        "required": ["imageType"],
         "additionalProperties": false,
         "properties": {
             "imageType": {
@@ -90,23 +81,25 @@ fn provision(catalogue: &Catalogue) -> Value {
                 "enum": names,
                 "description": "What to lease; GET /api/images has them all.",
             },
-            "durationMinutes": duration(),
+            "durationMinutes": minutes(),
+            "durationSeconds": seconds(),
             "preset": {
-                "type": ["string", "null"],
-                "enum": presets.into_iter().map(Value::from).chain([Value::Null]).collect::<Vec<_>>(),
+                "oneOf": [{"type": "string", "enum": presets}, {"type": "null"}],
                 "description": "A size, the image type's own. cpuMilli and memoryMB win over it.",
             },
             "cpuMilli": {
                 "type": ["integer", "null"],
                 "minimum": LEAST_CPU_MILLI,
                 "maximum": cpu,
-                "description": "Thousandths of a CPU. An image type may have a lower maximum.",
+                "description": "Thousandths of a CPU. An image type may have a lower maximum, \
+                    which GET /api/images tells.",
             },
             "memoryMB": {
                 "type": ["integer", "null"],
                 "minimum": LEAST_MEMORY_MB,
                 "maximum": memory,
-                "description": "Mebibytes. An image type may have a lower maximum.",
+                "description": "Mebibytes. An image type may have a lower maximum, which \
+                    GET /api/images tells.",
             },
             "command": command(true),
             "env": {
@@ -125,13 +118,19 @@ fn provision(catalogue: &Catalogue) -> Value {
                 "items": reference("PortAsked"),
                 "description": "Ports to publish beside the image type's own, each once.",
             },
+            "password": {
+                "type": ["boolean", "null"],
+                "description": "Whether redis or postgres has a password of its own, which is in \
+                    the URL of its port. Without it true where that can be: not with a command of \
+                    your own for redis, nor with a password in env.",
+            },
             "name": {
                 "type": ["string", "null"],
                 "minLength": 1,
                 "maxLength": NAME_LENGTH,
-                "pattern": r"^(?! )[\p{L}\p{N} ._-]*(?<! )$",
-                "description": "What you call it: letters, digits, spaces, dots, underscores \
-                    and hyphens, without a space at either end.",
+                "pattern": name(),
+                "description": "What you call it: letters and digits of any script, spaces, \
+                    dots, underscores and hyphens, without a space at either end.",
             },
             "labels": {
                 "type": ["object", "null"],
@@ -148,9 +147,6 @@ fn provision(catalogue: &Catalogue) -> Value {
     });
     let properties = schema["properties"].as_object_mut();
     properties.expect("it was made above").extend(of_notify());
-    if !conditions.is_empty() {
-        schema["allOf"] = Value::from(conditions);
-    }
     schema
 }
 
@@ -186,6 +182,13 @@ fn of_notify() -> Map<String, Value> {
     }
 }
 
+/// No sign of ASCII but those that a name may have. Which of the other characters are letters
+/// or digits cannot be said in words that all dialects of patterns have.
+fn name() -> String {
+    let other = r"\u0000-\u001f!-,/:-@\[-^`{-\u009f";
+    format!("^[^ {other}]([^{other}]*[^ {other}])?$")
+}
+
 /// Base64 of 24 to 64 bytes; in what is filled up with `=`, the bits that are left over are 0.
 fn secret() -> String {
     let one = "[A-Za-z0-9+/]";
@@ -199,9 +202,8 @@ fn secret() -> String {
 fn renew() -> Value {
     json!({
         "type": "object",
-        "required": ["durationMinutes"],
         "additionalProperties": false,
-        "properties": {"durationMinutes": duration()},
+        "properties": {"durationMinutes": minutes(), "durationSeconds": seconds()},
     })
 }
 
@@ -228,13 +230,22 @@ fn exec() -> Value {
     })
 }
 
-fn duration() -> Value {
+fn minutes() -> Value {
     json!({
-        "type": "integer",
+        "type": ["integer", "null"],
         "minimum": SHORTEST_MINUTES,
         "maximum": LONGEST_MINUTES,
-        "description": "Minutes. The operator may have set another maximum, which \
-            GET /api/images tells.",
+        "description": "For how many minutes; this or durationSeconds, exactly one of them. The \
+            operator may have set another maximum, which GET /api/images tells.",
+    })
+}
+
+fn seconds() -> Value {
+    json!({
+        "type": ["integer", "null"],
+        "minimum": SHORTEST_LEASE_SECONDS,
+        "maximum": 60 * LONGEST_MINUTES,
+        "description": "For how many seconds, in place of durationMinutes.",
     })
 }
 
@@ -248,18 +259,16 @@ fn command(may_be_left_out: bool) -> Value {
         "type": kind,
         "minItems": 1,
         "maxItems": COMMAND_PARTS,
-        "prefixItems": [{"type": "string", "minLength": 1, "pattern": NO_NUL}],
         "items": {"type": "string", "pattern": NO_NUL},
         "description": format!(
-            "The program and its arguments: at most {COMMAND_BYTES} bytes of UTF-8 together."
+            "The program, which is not empty, and its arguments: at most {COMMAND_BYTES} bytes \
+             of UTF-8 together."
         ),
     })
 }
 
 fn port() -> Value {
     let number = json!({"type": "integer", "minimum": 1, "maximum": u16::MAX});
-    let refused = NO_SCHEMES.join("|");
-    let more = SCHEME_LENGTH - 1;
     json!({
         "description": "A port of the container, by its number or with the scheme of a URL.",
         "oneOf": [
@@ -272,8 +281,8 @@ fn port() -> Value {
                     "containerPort": number,
                     "scheme": {
                         "type": ["string", "null"],
-                        "pattern": format!("^(?!({refused})$)[a-z][a-z0-9+.-]{{0,{more}}}$"),
-                        "description": "Not one that a browser would run.",
+                        "pattern": format!("^({})$", SCHEMES.join("|")),
+                        "description": "That of the URL at which the port is shown.",
                     },
                 },
             },
@@ -346,8 +355,11 @@ pub(super) fn of_list() -> Vec<Value> {
         ),
         query(
             "limit",
-            "How many leases a page of the history holds at most.",
-            &json!({"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE, "default": PAGE}),
+            &format!(
+                "How many leases a page of the history holds at most; {PAGE} where it is left \
+                 out. It and `cursor` are for the history alone."
+            ),
+            &json!({"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE}),
         ),
         query(
             "cursor",
@@ -363,8 +375,8 @@ pub(super) fn of_log() -> Vec<Value> {
     // Nanoseconds fit into 64 bits and counts into 32, of which the greatest is in use.
     let nanos = "([0-9]{1,18}|[1-8][0-9]{18})";
     let count = format!("([0-9]{{1,9}}|[1-3][0-9]{{9}}|{})", u32::MAX);
-    let position = format!(r"(0|{nanos}\.{count})");
-    let levels = schema_of::<Level>()["enum"].clone();
+    // Behind them come the letters of what the next line may belong to.
+    let position = format!(r"(0|{nanos}\.{count}([tdiwe][tm]?)?)");
     vec![
         lease_id(),
         query(
@@ -374,12 +386,14 @@ pub(super) fn of_log() -> Vec<Value> {
         ),
         query(
             "tail",
-            "With so many of the last lines, or `all`.",
-            &json!({"type": "string", "pattern": tail(), "default": "all"}),
+            "With so many of the last lines, or `all`, which it is where it is left out. Not with \
+             a cursor.",
+            &json!({"type": "string", "pattern": tail()}),
         ),
         query(
             "since",
-            "With lines from this time on, or from so long ago: 90s, 15m, 2h, 1d.",
+            "With lines from this time on, or from so long ago: 90s, 15m, 2h, 1d. Not with a \
+             cursor.",
             &json!({"anyOf": [
                 {"type": "string", "format": "date-time"},
                 {"type": "string", "pattern": "^([0-9]{1,9}[smhd])?$"},
@@ -400,7 +414,7 @@ pub(super) fn of_log() -> Vec<Value> {
             "level",
             "Only lines of this level and above.",
             &json!({"anyOf": [
-                {"type": "string", "enum": levels},
+                reference(&Level::name()),
                 {"type": "string", "maxLength": 0},
             ]}),
         ),

@@ -1,7 +1,9 @@
 //! What an owner may hold and what the host has: counted exactly, and refused honestly.
 
+use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use containerlease_shared::{
     capacity::{Amounts, Limits},
+    host::DEPLOYMENT_LABEL,
     lease::{Lease, State},
     names::{LeaseId, Owner},
     time::Time,
@@ -290,4 +292,82 @@ async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
     Event::about("delete", &newer).delete(&bench.app).await;
     assert_eq!(store.counted(owner).await.unwrap(), Amounts::default());
     assert_eq!(store.counted_on_host().await.unwrap(), Amounts::default());
+}
+
+#[tokio::test]
+async fn a_host_has_places_for_so_many_containers_only() {
+    let bench = Plan::default()
+        .with("CONTAINERLEASE_HOST_CONTAINERS", 2)
+        .build()
+        .await;
+    let first = tiny().provision(&bench.app).await;
+    let second = tiny().from_owner("ada").provision(&bench.app).await;
+    assert_eq!((first.status, second.status), (201, 201));
+    let refused = tiny().provision(&bench.app).await;
+    assert_refused(&refused, "host-full");
+    assert_eq!(*full(&refused), json!(["leases"]));
+    assert_eq!(refused.body["freesUpAt"], first.body["expiryTime"]);
+    let deleted = Event::about("delete", &first.id()).delete(&bench.app).await;
+    assert_eq!(deleted.body["state"], "ended");
+    assert_eq!(tiny().provision(&bench.app).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_host_whose_network_has_no_address_left_is_full() {
+    let bench = Bench::new().await;
+    // Eight addresses: the network's own, the broadcast's, the gateway's, and five.
+    let name = bench.place.deployment().as_str().to_owned();
+    let network = NetworkCreateRequest {
+        name: name.clone(),
+        driver: Some("bridge".to_owned()),
+        ipam: Some(Ipam {
+            config: Some(vec![IpamConfig {
+                subnet: Some("10.213.77.0/29".to_owned()),
+                ..IpamConfig::default()
+            }]),
+            ..Ipam::default()
+        }),
+        labels: Some([(DEPLOYMENT_LABEL.to_owned(), name)].into()),
+        ..NetworkCreateRequest::default()
+    };
+    let made = bench.place.docker().create_network(network).await;
+    made.expect("the engine takes the subnet");
+    let answers = join_all((0..7).map(|_| tiny().provision(&bench.app))).await;
+    let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    assert_eq!((made.len(), refused.len()), (5, 2), "{refused:?}");
+    for answer in refused {
+        assert_refused(answer, "host-full");
+        assert_eq!(*full(answer), json!(["leases"]), "{answer:?}");
+    }
+    bench
+        .assert_counted(&Owner::local(), "no address left")
+        .await;
+}
+
+#[tokio::test]
+async fn an_owner_is_not_refused_by_a_count_that_is_wrong() {
+    let bench = Plan::default().most_leases(2).build().await;
+    let spoiled = lease(&bench).await;
+    // As a table has it whose lease was lost, and its count was not.
+    bench
+        .table
+        .purge(&bench.lease(&Owner::local(), &spoiled).await)
+        .await;
+    bench.place.remove_behind_its_back(&spoiled).await;
+    let (one, other) = (lease(&bench).await, lease(&bench).await);
+    assert_refused(&alpine().provision(&bench.app).await, "quota-reached");
+    for id in [one, other] {
+        let deleted = Event::about("delete", &id).delete(&bench.app).await;
+        assert_eq!(deleted.body["state"], "ended");
+    }
+    assert_eq!(
+        bench
+            .table
+            .store()
+            .counted(&Owner::local())
+            .await
+            .unwrap()
+            .leases,
+        0
+    );
 }

@@ -1,7 +1,7 @@
 //! `DELETE /api/containers/{id}`: accepted in every state.
 
 use containerlease_shared::{
-    lease::{ATTEMPTS_BEFORE_QUARANTINE, Lease, Reason, StateName},
+    lease::{ATTEMPTS_BEFORE_QUARANTINE, CLAIM_LIMIT, Lease, Reason, StateName},
     names::Owner,
     time::Time,
 };
@@ -96,18 +96,21 @@ async fn an_end_in_other_hands_is_accepted_and_one_that_waits_is_tried_at_once()
     let id = lease(&bench).await;
     let before = bench.lease(&Owner::local(), &id).await;
     let store = bench.table.store();
-    store
-        .claim(&before, Reason::Deleted, Time::now())
-        .await
-        .unwrap();
-    let answer = Event::about("delete", &id).delete(&bench.app).await;
+    let claimed = store.claim(&before, Reason::Deleted, Time::now()).await;
+    let claimed = claimed.unwrap();
+    let holder_lives = async {
+        tokio::time::sleep(SECOND).await;
+        store.hold(&claimed, None, Time::now()).await.unwrap();
+    };
+    let delete = Event::about("delete", &id).delete(&bench.app);
+    let (answer, ()) = tokio::join!(delete, holder_lives);
     assert_eq!(
         (answer.status, &answer.body["state"]),
         (202, &json!("ending"))
     );
     assert_eq!(answer.body["success"], true);
 
-    bench.table.age(121 * SECOND).await;
+    bench.table.age(CLAIM_LIMIT).await;
     let answer = Event::about("delete", &id).delete(&bench.app).await;
     assert_eq!(
         (answer.status, &answer.body["state"]),

@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// A command for the lease's container.
-fn command(id: &str, body: &Value) -> Event {
+pub(crate) fn command(id: &str, body: &Value) -> Event {
     Event::about("exec", id).body(body)
 }
 
 /// What a shell in the lease's container answers.
-async fn shell(bench: &Bench, id: &str, script: &str, more: Value) -> Answer {
+pub(crate) async fn shell(bench: &Bench, id: &str, script: &str, more: Value) -> Answer {
     let mut body = json!({"command": ["sh", "-c", script]});
     if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
         body.extend(more);

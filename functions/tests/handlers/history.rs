@@ -75,12 +75,7 @@ async fn write(store: &Store, image_type: &str, label: Option<&str>, ended: bool
     if ended {
         let claimed = store.claim(&lease, Reason::Deleted, now).await;
         let claimed = claimed.expect("it can be claimed");
-        let gone = Gone {
-            stopped_at: None,
-            exit_code: None,
-            last_lines: vec![],
-            removed_at: now,
-        };
+        let gone = Gone::at(now);
         let ended = store.end(&claimed, &gone, MINUTE).await;
         ended.expect("it can be ended");
     }
@@ -224,7 +219,7 @@ async fn a_query_that_is_wrong_names_each_parameter() {
         ("imageType=windows&label=A", vec!["imageType", "label"]),
         ("label=", vec!["label"]),
         ("all=true", vec!["all"]),
-        ("%00=%ff", vec!["\0"]),
+        ("%00=%ff", vec!["\\0"]),
     ] {
         let answer = Event::saved("list").query(query).list(&bench.app).await;
         assert_refused(&answer, "invalid-query");

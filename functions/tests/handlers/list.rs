@@ -82,10 +82,39 @@ async fn what_no_route_takes_is_refused_and_told_what_does() {
         (answer.status, answer.problem()),
         (405, "method-not-allowed")
     );
-    assert_eq!(answer.headers["allow"], "GET");
+    assert_eq!(answer.headers["allow"], "GET, HEAD");
     let nowhere = Event::saved("unrouted").path("/no/such/path");
     let answer = nowhere.list(&bench.app).await;
     assert_eq!((answer.status, answer.problem()), (404, "route-not-found"));
+}
+
+/// On AWS no route takes HEAD, so it comes without what the path says.
+#[tokio::test]
+async fn a_head_is_answered_as_the_get_without_its_body() {
+    let bench = Bench::new().await;
+    let id = lease(&bench).await;
+    for (path, status) in [
+        ("/api/containers".to_owned(), 200),
+        (format!("/api/containers/{id}"), 200),
+        (format!("/api/containers/{id}/logs"), 200),
+        (format!("/api/containers/{id}/stats"), 200),
+        ("/api/containers/x".to_owned(), 400),
+        ("/api/images".to_owned(), 200),
+        ("/api/openapi.json".to_owned(), 200),
+        ("/healthz".to_owned(), 200),
+        ("/no/such/path".to_owned(), 404),
+        ("/api/provision".to_owned(), 405),
+    ] {
+        let request = Event::saved("unrouted")
+            .method("HEAD")
+            .path(&path)
+            .request();
+        let answer = list::handle(&bench.app, request).await;
+        assert_eq!(answer.status(), status, "{path}");
+        assert!(answer.body().is_empty(), "{path}");
+        let length = answer.headers()["content-length"].to_str().unwrap();
+        assert!(length.parse::<usize>().unwrap() > 0, "{path}");
+    }
 }
 
 #[tokio::test]

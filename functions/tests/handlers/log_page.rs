@@ -371,14 +371,14 @@ async fn an_engine_or_a_table_out_of_reach_is_a_problem() {
             Event::about("log-page", &id).list(app),
         )
     };
-    let (exec, stats, logs) = answers().await;
+    let (exec, stats, logs) = Box::pin(answers()).await;
     for answer in [exec, stats, logs] {
         assert_refused(&answer, "engine-unavailable");
         assert!(!answer.body["detail"].as_str().unwrap().contains("leased"));
     }
     bench.engine_proxy().heal();
     bench.table_proxy().on_each(|_| Fault::Cut);
-    let (exec, stats, logs) = answers().await;
+    let (exec, stats, logs) = Box::pin(answers()).await;
     for answer in [exec, stats, logs] {
         assert_refused(&answer, "store-unavailable");
     }

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use containerlease_functions::{
     app::App,
-    logs::{self, Event as LogsEvent},
+    logs,
     relay::{RelayStart, Relays, StartFailed, Terms, run},
 };
 use containerlease_shared::{
@@ -24,7 +25,7 @@ use containerlease_testkit::{
     Bench, Fault,
     events::{Answer, Event, saved, saved_for},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use crate::{SECOND, alpine_with, inspect, lease, wait_for};
@@ -36,7 +37,7 @@ pub(crate) struct Viewer {
     gone: Arc<AtomicBool>,
     closed: Arc<AtomicBool>,
     /// While it is locked, posts wait.
-    reads: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) reads: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Connections for Viewer {
@@ -65,14 +66,20 @@ impl Viewer {
             .collect()
     }
 
+    /// Whether a text is in what came last.
+    pub(crate) fn last_frame_holds(&self, text: &str) -> bool {
+        let frames = self.frames.lock().expect("no post panics");
+        frames.last().is_some_and(|frame| frame.contains(text))
+    }
+
     /// Our own lines of one kind.
-    fn events(&self, event: &str) -> Vec<Value> {
+    pub(crate) fn events(&self, event: &str) -> Vec<Value> {
         let lines = self.lines().into_iter();
         lines.filter(|line| line["event"] == event).collect()
     }
 
     /// The container's own lines of one stream.
-    fn messages(&self, stream: &str) -> Vec<String> {
+    pub(crate) fn messages(&self, stream: &str) -> Vec<String> {
         self.lines()
             .iter()
             .filter(|line| line["stream"] == stream)
@@ -369,9 +376,7 @@ async fn a_relay_whose_time_is_over_starts_its_successor_where_it_stopped() {
     assert_eq!(viewers[0].served_by, None);
     // The successor is started with just what an invocation's payload can hold.
     let payload = serde_json::to_value(&starts[0]).unwrap();
-    let LogsEvent::Relay(read) = serde_json::from_value(payload).unwrap() else {
-        panic!("it is not read as the start of a relay")
-    };
+    let read: RelayStart = serde_json::from_value(payload).unwrap();
     assert_eq!(read, starts[0]);
 }
 
@@ -383,14 +388,18 @@ async fn the_saved_events_are_read_as_what_they_are() {
         "logs-message",
         "logs-disconnect",
     ] {
-        let read = serde_json::from_value(saved(name));
+        let read: ApiGatewayWebsocketProxyRequest = serde_json::from_value(saved(name)).unwrap();
+        let context = &read.request_context;
         assert!(
-            matches!(read, Ok(LogsEvent::WebSocket(_))),
-            "{name}: {read:?}"
+            context.route_key.is_some() && context.connection_id.is_some(),
+            "{name}"
+        );
+        assert!(
+            serde_json::from_value::<RelayStart>(saved(name)).is_err(),
+            "{name}"
         );
     }
-    let read = serde_json::from_value(saved("logs-relay"));
-    assert!(matches!(read, Ok(LogsEvent::Relay(_))), "{read:?}");
+    assert!(serde_json::from_value::<RelayStart>(saved("relay")).is_ok());
 }
 
 #[tokio::test]
@@ -402,6 +411,15 @@ async fn a_connection_starts_a_relay_for_its_owner_after_its_cursor() {
     let (viewer, noted) = (Viewer::default(), Noted::default());
     let mut event = saved_for("logs-connect-signed-in", &answer.id());
     event["queryStringParameters"]["cursor"] = Value::from("1795512600123456789.0_0");
+    let all = &mut event["multiValueQueryStringParameters"];
+    all["cursor"] = json!(["1795512600123456789.0_0"]);
+    for (name, values) in [("cursor", json!(["1", "1"])), ("curser", json!(["1"]))] {
+        let mut wrong = event.clone();
+        wrong["multiValueQueryStringParameters"][name] = values;
+        let wrong = serde_json::from_value(wrong).unwrap();
+        let refused = logs::handle(&bench.app, &viewer, &noted, &wrong).await;
+        assert_eq!(Answer::of(&refused).problem(), "invalid-query");
+    }
     let event = serde_json::from_value(event).unwrap();
     let opened = logs::handle(&bench.app, &viewer, &noted, &event).await;
     assert_eq!(Answer::of(&opened).status, 200);
@@ -668,7 +686,7 @@ async fn a_disconnect_ends_the_relay_of_a_silent_log() {
     assert_eq!(bench.app.follows.counts().viewers.load(Ordering::SeqCst), 0);
 }
 
-async fn leased(bench: &Bench, script: &str) -> String {
+pub(crate) async fn leased(bench: &Bench, script: &str) -> String {
     let command = serde_json::json!({"command": ["sh", "-c", script]});
     let answer = alpine_with(command).provision(&bench.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");

@@ -3,21 +3,36 @@
 //! Each test has a table and a deployment of its own, so they run in any order and side by
 //! side. They make one program, since linking it takes longer than most of them.
 
+mod busy;
 mod capacity;
+mod claims;
 mod cleanup;
+mod container;
 mod crash;
 mod delete;
+mod due;
+mod engine_away;
 mod exec;
+mod exec_late;
+mod fair;
+mod gateway;
 mod history;
 mod list;
+mod log_gaps;
 mod log_page;
 mod logs;
+mod no_room;
 mod notify;
 mod once;
 mod pages;
+mod passwords;
+mod places;
 mod problems;
 mod provision;
+mod reach;
 mod renew;
+mod system_calls;
+mod unreadable;
 
 use std::time::Duration;
 

@@ -100,6 +100,7 @@ async fn a_receiver_that_fails_twice_hears_of_the_warning_and_of_the_end() {
         delivered: 1,
         attempts_failed: 2,
         given_up: 0,
+        unreadable: 0,
     };
     assert_eq!(report.deliveries, deliveries);
     let warning = notification(&bench, &id, "lease.expiring").await;
@@ -112,7 +113,7 @@ async fn a_receiver_that_fails_twice_hears_of_the_warning_and_of_the_end() {
     let messages = receiver.messages();
     assert_eq!(messages.len(), 3);
     let late = messages[0].at.as_millis() - due;
-    assert!((0..1_000).contains(&late), "it was {late} ms late");
+    assert!((0..5_000).contains(&late), "it was {late} ms late");
     for message in &messages {
         assert_signed(message, secret);
         assert_eq!(

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use containerlease_functions::{
     answer::problem_response,
     problem::{Kind, Problem},
+    relay::StartFailed,
 };
+use containerlease_shared::store::Shortage;
 use containerlease_testkit::{
     Bench, Fault, Plan,
     events::{Answer, Event, saved_for},
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     alpine, alpine_with, lease,
     once::provisioning,
-    problems::{assert_is, catalogue_without_alpine, connect, renew_at_each_read},
+    problems::{assert_is, catalogue_without_alpine, connect, connect_where, renew_at_each_read},
 };
 
 const PAGES: &str = include_str!("../../../docs/problems.md");
@@ -24,8 +26,20 @@ const PAGES: &str = include_str!("../../../docs/problems.md");
 const SHOWN_ID: &str = "0193b6e0-aa1f-7d10-8c55-52d0b1f7a3e9";
 const SHOWN_TIME: &str = "2026-11-24T10:00:00.000Z";
 
-#[tokio::test]
-async fn every_problem_is_produced_as_its_page_shows_it() {
+/// All ways to all problems are one future, which is too large for a test's own stack.
+#[test]
+fn every_problem_is_produced_as_its_page_shows_it() {
+    let producing = std::thread::Builder::new().stack_size(32 * 1024 * 1024);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be made");
+    let produced = producing.spawn(move || runtime.block_on(produce_all()));
+    let produced = produced.expect("a thread can be made").join();
+    produced.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+async fn produce_all() {
     let mut wrong = Vec::new();
     for kind in Kind::ALL {
         let answer = Box::pin(produced(*kind)).await;
@@ -79,8 +93,7 @@ fn every_page_says_what_it_means_and_what_to_do() {
 }
 
 /// A problem of that kind from a handler. The gateway of the one-machine server answers with
-/// the two that are made here; its own tests produce them there.
-#[expect(clippy::too_many_lines, reason = "it is a table")]
+/// those that are made here; its own tests produce them there.
 async fn produced(kind: Kind) -> Answer {
     let without_engine = || Plan::default().without_engine().build();
     match kind {
@@ -113,6 +126,7 @@ async fn produced(kind: Kind) -> Answer {
             let event = Event::saved("log-page").query("tail=some");
             event.list(&without_engine().await.app).await
         }
+        Kind::SignInNeeded => of_gateway(&Problem::sign_in_needed()),
         Kind::ForeignOrigin => of_gateway(&Problem::foreign_origin()),
         Kind::UnknownCaller => {
             let event = alpine().context("authorizer", json!({"lambda": {}}));
@@ -127,6 +141,16 @@ async fn produced(kind: Kind) -> Answer {
             let event = Event::saved("get").method("PATCH");
             event.list(&without_engine().await.app).await
         }
+        Kind::TooSlow => of_gateway(&Problem::too_slow()),
+        Kind::TargetTooLong => of_gateway(&Problem::target_too_long()),
+        _ => Box::pin(produced_with_more(kind)).await,
+    }
+}
+
+/// The rest of them.
+async fn produced_with_more(kind: Kind) -> Answer {
+    let without_engine = || Plan::default().without_engine().build();
+    match kind {
         Kind::LeaseOver => {
             let bench = Bench::new().await;
             let id = lease(&bench).await;
@@ -186,6 +210,7 @@ async fn produced(kind: Kind) -> Answer {
             bench.table_proxy().on_each(|_| Fault::Cut);
             Event::saved("list").list(&bench.app).await
         }
+        Kind::StorageFull => Box::pin(on_a_full_disk()).await,
         Kind::HostFull => {
             let plan = Plan::default()
                 .with("CONTAINERLEASE_HOST_CPU_MILLI", 1_000)
@@ -194,12 +219,25 @@ async fn produced(kind: Kind) -> Answer {
             lease(&bench).await;
             alpine().provision(&bench.app).await
         }
+        Kind::TooManyLogs => {
+            let bench = Bench::new().await;
+            let id = lease(&bench).await;
+            let full = Err(StartFailed::Full);
+            connect_where(&bench, saved_for("logs-connect", &id), full).await
+        }
         Kind::ImageMissing => {
             let mut bench = Bench::new().await;
             bench.app.catalogue = Arc::new(catalogue_without_alpine());
             alpine().provision(&bench.app).await
         }
+        other => panic!("nothing here produces {other:?}"),
     }
+}
+
+async fn on_a_full_disk() -> Answer {
+    let bench = Bench::new().await;
+    bench.app.store.room().note(Some(Shortage::DiskFull));
+    alpine().provision(&bench.app).await
 }
 
 fn of_gateway(problem: &Problem) -> Answer {

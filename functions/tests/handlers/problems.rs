@@ -361,6 +361,7 @@ async fn without_an_engine_nothing_is_leased() {
         .without_engine()
         .with("CONTAINERLEASE_HOST_CPU_MILLI", 1_000)
         .with("CONTAINERLEASE_HOST_MEMORY_MB", 1_000)
+        .with("CONTAINERLEASE_HOST_CONTAINERS", 100)
         .build()
         .await;
     let answer = alpine().provision(&bench.app).await;
@@ -549,14 +550,21 @@ pub(crate) fn catalogue_without_alpine() -> Catalogue {
 
 /// Opens a viewer's connection, where relays can be started or not.
 pub(crate) async fn connect(bench: &Bench, event: Value, relays_start: bool) -> Answer {
-    struct Starts(bool);
+    let denied = StartFailed::Failed("AccessDenied by AWS".to_owned());
+    let started = if relays_start { Ok(()) } else { Err(denied) };
+    connect_where(bench, event, started).await
+}
+
+/// Opens a viewer's connection, where the start of a relay comes to this.
+pub(crate) async fn connect_where(
+    bench: &Bench,
+    event: Value,
+    started: Result<(), StartFailed>,
+) -> Answer {
+    struct Starts(Result<(), StartFailed>);
     impl Relays for Starts {
         async fn start(&self, _: RelayStart) -> Result<(), StartFailed> {
-            if self.0 {
-                Ok(())
-            } else {
-                Err(StartFailed("AccessDenied by AWS".to_owned()))
-            }
+            self.0.clone()
         }
     }
     struct Nobody;
@@ -570,5 +578,5 @@ pub(crate) async fn connect(bench: &Bench, event: Value, relays_start: bool) -> 
     }
     let event: ApiGatewayWebsocketProxyRequest =
         serde_json::from_value(event).expect("it is an event of the WebSocket API");
-    Answer::of(&logs::handle(&bench.app, &Nobody, &Starts(relays_start), &event).await)
+    Answer::of(&logs::handle(&bench.app, &Nobody, &Starts(started), &event).await)
 }

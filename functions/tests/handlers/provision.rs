@@ -41,7 +41,14 @@ async fn the_founding_request_is_answered_with_a_running_container() {
     assert_eq!(config["CapDrop"], json!(["ALL"]));
     let capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"];
     assert_eq!(sorted(&config["CapAdd"]), capabilities);
-    assert_eq!(config["SecurityOpt"], json!(["no-new-privileges"]));
+    assert_eq!(config["SecurityOpt"][0], "no-new-privileges");
+    assert_eq!(
+        config["Ulimits"],
+        json!([
+            {"Name": "nofile", "Hard": 16_384, "Soft": 16_384},
+            {"Name": "core", "Hard": 0, "Soft": 0},
+        ])
+    );
     assert_eq!(config["Init"], true);
     assert_eq!(config["Privileged"], false);
     assert!(config["Binds"].is_null(), "{}", config["Binds"]);
@@ -118,7 +125,9 @@ async fn what_is_asked_for_is_given_and_a_port_answers() {
     assert_eq!(port["containerPort"], 6379);
     assert_eq!(port["host"], "127.0.0.1");
     let host_port = port["hostPort"].as_u64().unwrap();
-    assert_eq!(port["url"], format!("redis://127.0.0.1:{host_port}"));
+    let url = port["url"].as_str().unwrap();
+    assert!(url.starts_with("redis://default:"), "{url}");
+    assert!(url.ends_with(&format!("@127.0.0.1:{host_port}")), "{url}");
 
     let container = inspect(&bench, &answer.id()).await;
     assert_eq!(container["HostConfig"]["Memory"], 128 * 1024 * 1024);
@@ -127,22 +136,7 @@ async fn what_is_asked_for_is_given_and_a_port_answers() {
         container["NetworkSettings"]["Ports"]["6379/tcp"],
         json!([{"HostIp": "127.0.0.1", "HostPort": host_port.to_string()}])
     );
-    let address = format!("127.0.0.1:{host_port}");
-    wait_for("redis answers", async || {
-        let address = address.clone();
-        let asked = move || -> std::io::Result<String> {
-            use std::io::{Read as _, Write as _};
-            let mut stream = std::net::TcpStream::connect(address)?;
-            stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-            stream.write_all(b"PING\r\n")?;
-            let mut reply = [0; 7];
-            stream.read_exact(&mut reply)?;
-            Ok(String::from_utf8_lossy(&reply).into_owned())
-        };
-        let reply = tokio::task::spawn_blocking(asked).await.unwrap();
-        reply.is_ok_and(|reply| reply == "+PONG\r\n")
-    })
-    .await;
+    crate::passwords::wait_for_redis(host_port, "PING", "-NOAUTH ").await;
 }
 
 #[tokio::test]
@@ -236,6 +230,39 @@ async fn ports_of_one_s_choice_are_published_and_answer() {
     let numbers: Vec<_> = ports.iter().map(|port| &port["containerPort"]).collect();
     assert_eq!(numbers, [&json!(6379), &json!(9)], "{answer:?}");
     assert!(ports[0]["url"].as_str().unwrap().starts_with("redis://"));
+}
+
+/// A host behind a translation of addresses, as a public machine on EC2 is, has its public
+/// address on no network card: nothing can be bound to it.
+#[tokio::test]
+async fn ports_are_bound_to_one_address_and_callers_are_told_another() {
+    let plan = Plan::default().advertising("127.0.0.2", "leases.example.org");
+    let bench = plan.build().await;
+    let answer = alpine_with(json!({
+        "ports": [{"containerPort": 8001, "scheme": "http"}],
+        "command": ["httpd", "-f", "-p", "8001"],
+    }));
+    let answer = answer.provision(&bench.app).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let lease = get(&bench, &answer.id()).await;
+    let bound = &inspect(&bench, &answer.id()).await["NetworkSettings"]["Ports"]["8001/tcp"];
+    let host_port = lease["ports"][0]["hostPort"].as_u64().unwrap();
+    assert_eq!(
+        *bound,
+        json!([{"HostIp": "127.0.0.2", "HostPort": host_port.to_string()}])
+    );
+    let told = json!([{
+        "containerPort": 8001, "protocol": "tcp", "scheme": "http",
+        "host": "leases.example.org", "hostPort": host_port,
+        "url": format!("http://leases.example.org:{host_port}"),
+    }]);
+    assert_eq!(lease["ports"], told);
+    assert_eq!(answer.body["ports"], told);
+    let there = format!("127.0.0.2:{host_port}");
+    wait_for("the port answers", async || {
+        tokio::net::TcpStream::connect(&there).await.is_ok()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The reaper is never late, never early, never leaks and never sticks: what shows it.
 //!
+//! - [`counts`]: a count that was spoiled is found and mended while leases come and go.
 //! - [`model`]: every state and every event, walked through the code: nothing is a dead end.
 //! - [`strays`]: a container that seems to have no lease is not touched on a guess.
 //! - [`races`]: renewals, deletes, ends and ticks at the same moment, by the thousand.
@@ -7,11 +8,12 @@
 //! These make a program of their own: they keep the machine busy, and the handlers' tests
 //! beside them would be late.
 
+mod counts;
 mod model;
 mod races;
 mod strays;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use containerlease_shared::{
     catalogue::Catalogue,
@@ -22,7 +24,7 @@ use containerlease_shared::{
     host::Host,
     lease::{Lease, State},
     names::{Deployment, LeaseId, Owner},
-    settings::EngineAddress,
+    settings::{EngineAddress, Publish},
     store::Store,
     time::Time,
 };
@@ -45,7 +47,8 @@ struct Process {
 impl Process {
     fn new(table: &Table, engine: &EngineAddress, deployment: &Deployment) -> Self {
         let aws = table.aws();
-        let host = Host::new(engine, aws, deployment.clone(), "127.0.0.1".to_owned());
+        let publish = Publish::at(Ipv4Addr::LOCALHOST.into());
+        let host = Host::new(engine, aws, deployment.clone(), publish);
         Self {
             store: Arc::new(Store::new(aws, table::NAME)),
             host: Arc::new(host.expect("the engine's client can be made")),
@@ -64,11 +67,24 @@ impl Process {
 
     /// A run of the reaper that takes on what falls due in the next `look_ahead`.
     async fn reap(self, look_ahead: Duration) -> Report {
+        self.reap_for(look_ahead, 5 * MINUTE).await
+    }
+
+    /// Such a run, which has so much time.
+    async fn reap_for(self, look_ahead: Duration, time: Duration) -> Report {
+        let now = Time::now();
+        let report = run(&self.reaper(look_ahead), now, now.plus(time)).await;
+        report.expect("the reaper runs")
+    }
+
+    fn reaper(self, look_ahead: Duration) -> Reaper {
         let stopping = CancellationToken::new();
-        let reaper = Reaper {
+        Reaper {
             deliverer: Deliverer {
                 store: Arc::clone(&self.store),
                 courier: Arc::new(Courier::new(false)),
+                turns: Arc::default(),
+                in_hand: Arc::default(),
                 show: |_| Value::Null,
                 history: MINUTE,
                 stopping: stopping.clone(),
@@ -79,11 +95,10 @@ impl Process {
             history: MINUTE,
             longest_lease: 60 * MINUTE,
             look_ahead,
+            index_lag: Duration::ZERO,
+            ends_in_hand: Arc::default(),
             stopping,
-        };
-        let now = Time::now();
-        let report = run(&reaper, now, now.plus(5 * MINUTE)).await;
-        report.expect("the reaper runs")
+        }
     }
 }
 

@@ -281,7 +281,7 @@ async fn check(what: &str, before: &Lease, after: &Lease, store: &Store) {
     assert!(to.contains(name), "{what}: the table has no way to {name}");
     assert!(after.expires_at <= after.hard_deadline, "{what}: {after:?}");
     let active = store.active().await.expect("the table can be read");
-    assert_eq!(active.len(), usize::from(!ended), "{what}: the index");
+    assert_eq!(active.items.len(), usize::from(!ended), "{what}: the index");
     let expected = if ended {
         Amounts::default()
     } else {
@@ -389,20 +389,17 @@ fn earlier(mut lease: Lease, by: Duration) -> Lease {
 
 fn placement() -> Placement {
     Placement {
+        container: None,
         started_at: Time::now(),
         image: "alpine:3".to_owned(),
         stand_in: false,
         ports: vec![],
+        credentials: None,
     }
 }
 
 fn gone() -> Gone {
-    Gone {
-        stopped_at: None,
-        exit_code: None,
-        last_lines: vec![],
-        removed_at: Time::now(),
-    }
+    Gone::at(Time::now())
 }
 
 #[tokio::test]
@@ -413,8 +410,12 @@ async fn the_table_takes_what_the_transitions_have_and_from_who_has_read_it_last
         for event in [
             lease::Event::Started,
             lease::Event::Renewed,
+            lease::Event::Moved,
             lease::Event::Claimed,
+            lease::Event::Held,
+            lease::Event::Released,
             lease::Event::AttemptFailed,
+            lease::Event::Postponed,
             lease::Event::GivenUp,
             lease::Event::Removed,
         ] {
@@ -446,7 +447,11 @@ async fn the_table_takes_what_the_transitions_have_and_from_who_has_read_it_last
                     lease::Event::Renewed => {
                         store.renew(&read, read.expires_at.plus(MINUTE), now).await
                     }
+                    lease::Event::Moved => store.move_ports(&read, vec![]).await,
                     lease::Event::Claimed => store.claim(&read, Reason::Deleted, now).await,
+                    lease::Event::Held => store.hold(&read, None, now).await,
+                    lease::Event::Released => store.release(&read, now).await,
+                    lease::Event::Postponed => store.postpone(&read, now).await,
                     lease::Event::AttemptFailed | lease::Event::GivenUp => {
                         store.attempt_failed(&read, now, 0.5).await
                     }

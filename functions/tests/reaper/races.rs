@@ -26,7 +26,7 @@ use containerlease_shared::{
     cleanup::Report,
     delete::delete,
     host::Recipe,
-    lease::{CLAIM_LIMIT, Ending, Lease, PROVISION_LIMIT, Reason, State},
+    lease::{CLAIM_LIMIT, Ending, Facts, Lease, PROVISION_LIMIT, Reason, State},
     names::{ContainerName, Deployment, Owner},
     renew::{RenewError, renew},
     store::Store,
@@ -329,7 +329,7 @@ async fn race(
         let active = active.expect("the table can be read");
         let soon = Time::now().plus(2 * SECOND);
         let falls_due = |lease: &Lease| lease.due_at().is_some_and(|due| due <= soon);
-        if !active.iter().any(falls_due) {
+        if !active.items.iter().any(falls_due) {
             break;
         }
         let ticks = processes[..2].iter().cloned();
@@ -405,8 +405,8 @@ impl Race {
                     requested_at,
                     attempts: 1,
                     next_attempt_at: end,
-                    stopped_at: None,
-                    exit_code: None,
+                    holder: None,
+                    facts: Facts::default(),
                 };
                 let created_at = end.minus(10 * MINUTE);
                 (created_at, requested_at, State::Ending(ending))
@@ -579,6 +579,7 @@ impl Tally {
         let reported = [
             (Reason::Expired, sum(|report| report.expired)),
             (Reason::Deleted, sum(|report| report.deleted)),
+            (Reason::Completed, sum(|report| report.completed)),
             (Reason::Failed, sum(|report| report.failed)),
             (Reason::Lost, sum(|report| report.lost)),
         ];
@@ -630,7 +631,7 @@ impl Tally {
             self.wrong.push(what);
         }
         let sightings = store.sightings().await;
-        if !sightings.expect("the table can be read").is_empty() {
+        if !sightings.expect("the table can be read").items.is_empty() {
             let what = "a container was taken for one without a lease";
             self.wrong.push(what.to_owned());
         }

@@ -156,8 +156,8 @@ impl Trial {
             // A relay hands over 5 s before its end, and has to live longer than the engine
             // needs to find in its files where to go on.
             killing: Duration::from_secs(7),
-            relay_time: Duration::from_secs(8),
-            patience: Duration::from_secs(3),
+            relay_time: Duration::from_secs(12),
+            patience: Duration::from_secs(4),
             seed: seed(),
         }
     }

@@ -16,6 +16,7 @@ use containerlease_shared::{
     store::Store,
     time::Time,
 };
+use containerlease_table::Key;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{Fallible, figures::number, say, server::Api};
@@ -97,8 +98,8 @@ pub async fn sleep_until(time: Time) {
 }
 
 /// The ids of all leases that were ever made, with whatever became of them.
-pub async fn all_ids(table: SocketAddr) -> Fallible<Vec<LeaseId>> {
-    let aws = containerlease_testkit::table::aws_at(table).await;
+pub async fn all_ids(table: SocketAddr, key: &Key) -> Fallible<Vec<LeaseId>> {
+    let aws = containerlease_testkit::table::aws_at(table, key).await;
     let scan = Client::new(&aws)
         .scan()
         .table_name(containerlease_testkit::table::NAME)

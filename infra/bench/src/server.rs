@@ -8,6 +8,7 @@ use std::{
 };
 
 use containerlease_shared::{names::LeaseId, store::Store};
+use containerlease_table::Key;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
@@ -41,6 +42,7 @@ pub struct Plan {
     relay_time: Option<Duration>,
     address: SocketAddr,
     table: SocketAddr,
+    table_key: Key,
 }
 
 /// A server's process, which is killed when this is dropped.
@@ -56,6 +58,7 @@ pub struct Api {
     client: reqwest::Client,
     address: SocketAddr,
     table: SocketAddr,
+    table_key: Key,
 }
 
 impl Plan {
@@ -78,6 +81,7 @@ impl Plan {
             relay_time: None,
             address: free_address()?,
             table: free_address()?,
+            table_key: Key::generate(),
         })
     }
 
@@ -108,6 +112,11 @@ impl Plan {
         self.table
     }
 
+    /// What its table asks for there.
+    pub fn table_key(&self) -> &Key {
+        &self.table_key
+    }
+
     /// Its folder, with its data and its log; whoever has planned it removes it.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -119,6 +128,7 @@ impl Plan {
             client: reqwest::Client::new(),
             address: self.address,
             table: self.table,
+            table_key: self.table_key.clone(),
         }
     }
 
@@ -135,6 +145,7 @@ impl Plan {
             .env("CONTAINERLEASE_LISTEN", self.address.to_string())
             .env("CONTAINERLEASE_DATA", self.folder.join("data"))
             .env("CONTAINERLEASE_TABLE_PORT", self.table.port().to_string())
+            .env("CONTAINERLEASE_TABLE_KEY", self.table_key.as_str())
             .env("CONTAINERLEASE_DASHBOARD", self.folder.join("no dashboard"))
             .env("CONTAINERLEASE_DEPLOYMENT", &self.deployment)
             .envs(UNBOUNDED)
@@ -202,7 +213,7 @@ impl Server {
 impl Api {
     /// A store straight on the server's table.
     pub async fn store(&self) -> Store {
-        let aws = containerlease_testkit::table::aws_at(self.table).await;
+        let aws = containerlease_testkit::table::aws_at(self.table, &self.table_key).await;
         Store::new(&aws, containerlease_testkit::table::NAME)
     }
 
@@ -278,7 +289,14 @@ async fn answer(request: reqwest::RequestBuilder) -> Fallible<(StatusCode, Value
     Ok((status, response.json().await.unwrap_or_default()))
 }
 
-/// A loopback address that nobody listens on now.
+/// A loopback address that nobody listens on now. The kernel gives ports from 32768 on to whoever
+/// asks for any, so one below stays free while the server that has it is killed and not up again.
 fn free_address() -> Fallible<SocketAddr> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+    for _ in 0..1_000 {
+        let port = fastrand::u16(20_000..32_000);
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return Ok(listener.local_addr()?);
+        }
+    }
+    Err("no loopback port from 20000 to 32000 is free".into())
 }

@@ -7,7 +7,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     path::PathBuf,
     process::Stdio,
     sync::{
@@ -17,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws_config::SdkConfig;
 use containerlease_functions::{
     app::{App, init_log},
     cleanup,
@@ -133,11 +133,12 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
         .look_ahead(LOOK_AHEAD)
         .through(engine_proxy.unix());
     let table_proxy = Proxy::before_tcp(plan.table()).await;
+    let table_aws = table::aws_at(table_proxy.tcp(), plan.table_key()).await;
     let server = plan.start().await?;
     let watch = engine.watch().await?;
     let soak = Soak {
         api: plan.api(),
-        app: app(engine, &engine_proxy, table_proxy.tcp()).await?,
+        app: app(engine, &engine_proxy, &table_aws)?,
         tally: tally.clone(),
         made: Arc::default(),
         there: Arc::default(),
@@ -160,7 +161,7 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
         let reaper = ReaperProcess {
             engine: engine.clone(),
             engine_socket: engine_proxy.unix().to_owned(),
-            table: table_proxy.tcp(),
+            table: containerlease_table::endpoint(table_proxy.tcp(), plan.table_key()),
             log: plan.folder().join(format!("reaper-{index}.log")),
         };
         processes.spawn(reaper_that_dies(reaper, tally.clone(), stop.clone()));
@@ -203,7 +204,7 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     Ok(outcome.holds())
 }
 
-async fn app(engine: &Engine, engine_proxy: &Proxy, table: SocketAddr) -> Fallible<App> {
+fn app(engine: &Engine, engine_proxy: &Proxy, aws: &SdkConfig) -> Fallible<App> {
     let pairs = [
         ("CONTAINERLEASE_DEPLOYMENT", engine.deployment().to_owned()),
         ("CONTAINERLEASE_TABLE", table::NAME.to_owned()),
@@ -218,7 +219,7 @@ async fn app(engine: &Engine, engine_proxy: &Proxy, table: SocketAddr) -> Fallib
         let unbounded = unbounded.map(|(_, value)| (*value).to_owned());
         pair.map(|(_, value)| value.clone()).or(unbounded)
     })?;
-    Ok(App::new(&settings, &table::aws_at(table).await)?)
+    Ok(App::new(&settings, aws)?)
 }
 
 // --- faults ---------------------------------------------------------------------------------
@@ -304,7 +305,8 @@ async fn server_that_dies(
 struct ReaperProcess {
     engine: Engine,
     engine_socket: PathBuf,
-    table: SocketAddr,
+    /// The URL of the table.
+    table: String,
     log: PathBuf,
 }
 
@@ -332,7 +334,7 @@ async fn reaper_that_dies(
                 "DOCKER_HOST",
                 format!("unix://{}", reaper.engine_socket.display()),
             )
-            .env("AWS_ENDPOINT_URL", format!("http://{}", reaper.table))
+            .env("AWS_ENDPOINT_URL", &reaper.table)
             .env("AWS_REGION", "local")
             .env("AWS_ACCESS_KEY_ID", "local")
             .env("AWS_SECRET_ACCESS_KEY", "local")
@@ -514,7 +516,7 @@ async fn drain(engine: &Engine, plan: &Plan) -> Fallible<()> {
     loop {
         let there = engine.containers().await?.len();
         // While the server is being started again the table cannot be read.
-        let active = store.active().await.ok().map(|leases| leases.len());
+        let active = store.active().await.ok().map(|leases| leases.items.len());
         if there == 0 && active == Some(0) {
             return Ok(());
         }
@@ -555,7 +557,7 @@ struct Left {
 impl Left {
     async fn of(engine: &Engine, plan: &Plan, watch: &Watch) -> Fallible<Self> {
         let store = plan.api().store().await;
-        let ids = leases::all_ids(plan.table()).await?;
+        let ids = leases::all_ids(plan.table(), plan.table_key()).await?;
         let ended = leases::ended(&store, &ids, Duration::from_secs(60)).await?;
         let mounted = watch.volumes();
         let gone = watch.gone()?;
@@ -576,7 +578,7 @@ impl Left {
             late.extend(gone.get(&lease.id.to_string()).map(|at| at - end));
         }
         Ok(Self {
-            active: store.active().await?.len(),
+            active: store.active().await?.items.len(),
             counted: store.counted(&Owner::local()).await?,
             containers: engine.containers().await?.len(),
             networks: engine.networks().await?.len(),

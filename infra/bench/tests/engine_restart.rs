@@ -130,7 +130,8 @@ async fn lease(app: &App, table: &Table) -> (Vec<LeaseId>, Vec<LeaseId>) {
         made.push(lease.expect("a container can be leased").id);
     }
     let active = table.store().active().await;
-    assert_eq!(active.expect("the table can be read").len(), made.len());
+    let active = active.expect("the table can be read");
+    assert_eq!(active.items.len(), made.len());
     let living = made.split_off(ENDING as usize);
     (made, living)
 }

@@ -223,6 +223,9 @@ impl Api {
         if body.is_some() {
             builder = builder.header(header::CONTENT_TYPE, "application/json");
         }
+        if let Some(caller) = self.server.authorization() {
+            builder = builder.header(header::AUTHORIZATION, caller);
+        }
         if let Some(key) = &request.key {
             builder = builder.header("idempotency-key", key);
         }

@@ -82,6 +82,7 @@ impl Call {
                     Some(server) => server.clone(),
                     None => Server::of(settings)?,
                 };
+                let server = server.called_with(settings);
                 return ask.carry_out(&Api::of(&server)?, console).await;
             }
             #[cfg(feature = "serve")]
@@ -223,18 +224,18 @@ mod tests {
     fn a_wrong_value_is_refused_with_what_would_be_right() {
         for (call, said) in [
             (&["logs", ID, "--server", "8080"][..], "http:// or https://"),
-            (&["run", "redis", "--for", "90s"], "ask for 1m or 2m"),
+            (&["run", "redis", "--for", "29s"], "30 seconds or longer"),
             (&["run", "redis", "--for", "30"], "30m is minutes"),
             (
                 &["run", "redis", "--for", "1m", "-p", "http"],
                 "from 1 to 65535",
             ),
-            (&["run", "redis", "--for", "1m", "-e", "A"], "KEY=VALUE"),
+            (&["run", "redis", "--for", "1m", "-e", "A B"], "KEY=VALUE"),
             (
                 &["run", "redis", "--for", "1m", "--memory", "64"],
-                "256m or 1g",
+                "64m is mebibytes, 64g is gibibytes",
             ),
-            (&["renew", ID, "+1s"], "ask for 1m"),
+            (&["renew", ID, "+1s"], "30 seconds or longer"),
             (&["exec", "--timeout", "1ms", ID, "ls"], "whole seconds"),
         ] {
             let refusal = refusal(call);

@@ -1,15 +1,23 @@
 //! Standard output and standard error, or what stands for them.
 
+pub mod escapes;
+mod reader;
+
 use std::{
     fmt,
     io::{self, IsTerminal as _, Write, stderr, stdout},
 };
 
 use crate::failure::Failure;
+use escapes::Guarded;
 
 /// Where a command writes, and who reads it.
 ///
 /// What was asked for goes to `out`, and what there is to say about it to `err`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about two streams"
+)]
 pub struct Console {
     pub out: Box<dyn Write + Send>,
     pub err: Box<dyn Write + Send>,
@@ -17,6 +25,10 @@ pub struct Console {
     pub watched: bool,
     /// Whether `out` is to have colours.
     pub colours: bool,
+    /// Whether `out` is a terminal.
+    pub terminal: bool,
+    /// Whether `out` is this process's standard output, whose reader may go.
+    of_process: bool,
     has_progress: bool,
 }
 
@@ -28,7 +40,30 @@ impl Console {
             err: Box::new(stderr()),
             watched: stderr().is_terminal(),
             colours: colours && stdout().is_terminal(),
+            terminal: stdout().is_terminal(),
+            of_process: true,
             has_progress: false,
+        }
+    }
+
+    /// Where to show what a container has written, to its standard output and to its standard
+    /// error. A terminal gets nothing that it would obey but colours.
+    pub fn for_containers(&mut self) -> (Guarded<&mut dyn Write>, Guarded<&mut dyn Write>) {
+        (
+            Guarded::new(&mut self.out, self.terminal),
+            Guarded::new(&mut self.err, self.watched),
+        )
+    }
+
+    /// Waits until whoever reads the output is gone.
+    pub fn reader_gone(&self) -> impl Future<Output = ()> + Send + use<> {
+        let of_process = self.of_process;
+        async move {
+            if of_process {
+                reader::gone().await;
+            } else {
+                std::future::pending::<()>().await;
+            }
         }
     }
 

@@ -1,21 +1,22 @@
 //! Durations, as people write and read them; pure.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
+use containerlease_shared::request::SHORTEST_LEASE_SECONDS;
 use jiff::{Span, SpanRelativeTo};
 use thiserror::Error;
 
-/// How long a lease is to be: whole minutes, as the API takes them.
+/// How long a lease is to be: whole seconds, from 30 on, as the API takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Minutes(u64);
+pub struct Term(u64);
 
 /// Until when a lease is to be renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {
     /// So long from now on: `15m`.
-    FromNow(Minutes),
+    FromNow(Term),
     /// So much longer than it has: `+15m`.
-    Longer(Minutes),
+    Longer(Term),
 }
 
 /// How long a command may take: whole seconds, as the API takes them.
@@ -25,34 +26,42 @@ pub struct Seconds(u64);
 /// Why a text is not a duration that can be asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotADuration {
-    #[error("a duration looks like 30m, 2h or 1h30m")]
+    #[error("a duration looks like 90s, 30m, 2h or 1h30m")]
     Unreadable,
-    #[error("a duration has a unit: {0}m is minutes, {0}h is hours")]
+    #[error("a duration has a unit: {0}s is seconds, {0}m is minutes, {0}h is hours")]
     NoUnit(String),
-    #[error("a lease lasts a minute or longer: ask for 1m")]
-    NoMinute,
-    #[error("a lease lasts whole minutes: ask for {0}m or {next}m", next = .0 + 1)]
-    PartOfAMinute(u64),
+    #[error("a lease lasts {} seconds or longer", SHORTEST_LEASE_SECONDS)]
+    TooShort,
+    #[error("a lease lasts whole seconds")]
+    Uneven,
     #[error("a command's time is in whole seconds, from 1s on")]
     PartOfASecond,
 }
 
-impl Minutes {
-    /// As a number.
-    pub fn count(self) -> u64 {
-        self.0
+impl Term {
+    /// The field of a request that asks for it, and its value: minutes where they are whole, as
+    /// every server takes them.
+    pub fn asked(self) -> (&'static str, u64) {
+        if self.0.is_multiple_of(60) {
+            ("durationMinutes", self.0 / 60)
+        } else {
+            ("durationSeconds", self.0)
+        }
     }
 }
 
 impl Renewal {
-    /// The minutes to ask for, counted from now, for a lease that has `left` still. Where they
-    /// are not whole, one more.
-    pub fn minutes_from_now(self, left: Duration) -> u64 {
+    /// What to ask for, counted from now, for a lease that has `left` still. Where that is no
+    /// whole number of seconds, one more.
+    pub fn from_now(self, left: Duration) -> Term {
         match self {
-            Self::FromNow(minutes) => minutes.0,
-            Self::Longer(minutes) => {
-                let left = left.as_millis().div_ceil(60_000);
-                minutes.0 + u64::try_from(left).unwrap_or(u64::MAX - minutes.0)
+            Self::FromNow(term) => term,
+            Self::Longer(term) => {
+                let left = left.as_millis().div_ceil(1_000);
+                Term(
+                    term.0
+                        .saturating_add(u64::try_from(left).unwrap_or(u64::MAX)),
+                )
             }
         }
     }
@@ -65,18 +74,18 @@ impl Seconds {
     }
 }
 
-impl FromStr for Minutes {
+impl FromStr for Term {
     type Err = NotADuration;
 
     fn from_str(text: &str) -> Result<Self, NotADuration> {
         let duration = parse(text)?;
-        let seconds = duration.as_secs();
-        let whole = seconds.is_multiple_of(60) && duration.subsec_nanos() == 0;
-        match seconds / 60 {
-            0 => Err(NotADuration::NoMinute),
-            minutes if whole => Ok(Self(minutes)),
-            minutes => Err(NotADuration::PartOfAMinute(minutes)),
+        if duration.as_secs() < SHORTEST_LEASE_SECONDS {
+            return Err(NotADuration::TooShort);
         }
+        if duration.subsec_nanos() != 0 {
+            return Err(NotADuration::Uneven);
+        }
+        Ok(Self(duration.as_secs()))
     }
 }
 
@@ -100,12 +109,6 @@ impl FromStr for Seconds {
             return Err(NotADuration::PartOfASecond);
         }
         Ok(Self(duration.as_secs()))
-    }
-}
-
-impl fmt::Display for Minutes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&spell(Duration::from_secs(self.0.saturating_mul(60))))
     }
 }
 
@@ -157,40 +160,45 @@ mod tests {
 
     #[test]
     fn a_lease_is_asked_for_as_people_say_it() {
-        for (text, minutes) in [
-            ("1m", 1),
-            ("30m", 30),
-            ("2h", 120),
-            ("1h30m", 90),
-            ("1h 30m", 90),
-            ("1.5h", 90),
-            ("120s", 2),
-            ("1d", 1440),
-            ("30 minutes", 30),
-            ("PT30M", 30),
+        for (text, seconds) in [
+            ("30s", 30),
+            ("90s", 90),
+            ("1m", 60),
+            ("1m30s", 90),
+            ("0.5m", 30),
+            ("30m", 1_800),
+            ("2h", 7_200),
+            ("1h30m", 5_400),
+            ("1h 30m", 5_400),
+            ("1.5h", 5_400),
+            ("1d", 86_400),
+            ("30 minutes", 1_800),
+            ("PT30M", 1_800),
         ] {
-            assert_eq!(text.parse(), Ok(Minutes(minutes)), "{text}");
+            assert_eq!(text.parse(), Ok(Term(seconds)), "{text}");
         }
+        assert_eq!(Term(5_400).asked(), ("durationMinutes", 90));
+        assert_eq!(Term(90).asked(), ("durationSeconds", 90));
     }
 
     #[test]
     fn what_is_no_time_of_a_lease_is_refused_with_what_is() {
         for (text, said) in [
-            ("", "looks like 30m"),
-            ("soon", "looks like 30m"),
-            ("m", "looks like 30m"),
-            ("-5m", "looks like 30m"),
-            ("5 parsecs", "looks like 30m"),
-            ("1mo", "looks like 30m"),
-            ("1y", "looks like 30m"),
-            ("30", "30m is minutes"),
-            ("0m", "ask for 1m"),
-            ("59s", "ask for 1m"),
-            ("90s", "ask for 1m or 2m"),
-            ("61m1ms", "ask for 61m or 62m"),
-            ("99999999999999999999m", "looks like 30m"),
+            ("", "looks like 90s"),
+            ("soon", "looks like 90s"),
+            ("m", "looks like 90s"),
+            ("-5m", "looks like 90s"),
+            ("5 parsecs", "looks like 90s"),
+            ("1mo", "looks like 90s"),
+            ("1y", "looks like 90s"),
+            ("30", "30s is seconds, 30m is minutes"),
+            ("0m", "lasts 30 seconds or longer"),
+            ("29s", "lasts 30 seconds or longer"),
+            ("29.999s", "lasts 30 seconds or longer"),
+            ("61m1ms", "lasts whole seconds"),
+            ("99999999999999999999m", "looks like 90s"),
         ] {
-            let refused = text.parse::<Minutes>().expect_err(text);
+            let refused = text.parse::<Term>().expect_err(text);
             assert!(refused.to_string().contains(said), "{text}: {refused}");
         }
     }
@@ -198,12 +206,12 @@ mod tests {
     #[test]
     fn a_renewal_counts_from_now_or_from_the_end() {
         let from_now: Renewal = "15m".parse().unwrap();
-        let longer: Renewal = "+15m".parse().unwrap();
+        let longer: Renewal = "+90s".parse().unwrap();
         assert!("++15m".parse::<Renewal>().is_err());
-        for (left, minutes) in [(0, 15), (60_000, 16), (60_001, 17), (599_000, 25)] {
+        for (left, seconds) in [(0, 90), (60_000, 150), (60_001, 151), (599_000, 689)] {
             let left = Duration::from_millis(left);
-            assert_eq!(from_now.minutes_from_now(left), 15);
-            assert_eq!(longer.minutes_from_now(left), minutes, "{left:?}");
+            assert_eq!(from_now.from_now(left), Term(900));
+            assert_eq!(longer.from_now(left), Term(seconds), "{left:?}");
         }
     }
 

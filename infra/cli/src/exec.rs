@@ -90,10 +90,11 @@ fn read_stdin() -> Result<String, Failure> {
 }
 
 fn show(executed: &Executed, console: &mut Console) -> Result<u8, Failure> {
-    let shown = console.out.write_all(executed.stdout.as_bytes());
-    shown.and_then(|()| console.out.flush())?;
-    let shown = console.err.write_all(executed.stderr.as_bytes());
-    shown.and_then(|()| console.err.flush())?;
+    let (mut out, mut err) = console.for_containers();
+    let shown = out.write_all(executed.stdout.as_bytes());
+    shown.and_then(|()| out.flush())?;
+    let shown = err.write_all(executed.stderr.as_bytes());
+    shown.and_then(|()| err.flush())?;
     let truncated = executed.truncated;
     for (stream, truncated) in [
         ("standard output", truncated.stdout),

@@ -100,24 +100,39 @@ impl Arguments {
 pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Result<(), Failure> {
     let view = View::new(arguments.start()?);
     let lease = find(api, &arguments.lease).await?;
-    let output = Output::new(&mut console.out, &mut console.err, arguments.form());
     if arguments.follow {
-        show_live(api.server(), lease, view, output).await
-    } else {
-        page::show(api, &lease, view, output).await
+        let server = api.server();
+        return until_gone(server, lease, view, arguments.form(), console).await;
     }
+    let (out, err) = console.for_containers();
+    page::show(api, &lease, view, Output::new(out, err, arguments.form())).await
 }
 
 /// Shows all of a lease's log as the container writes it, until the lease ends.
 pub(crate) async fn follow(
     server: &Server,
     lease: LeaseId,
-    stdout: impl Write,
-    stderr: impl Write,
+    console: &mut Console,
 ) -> Result<(), Failure> {
     let view = View::new(Start::with_all());
-    let output = Output::new(stdout, stderr, Form::Plain);
-    show_live(server, lease, view, output).await
+    until_gone(server, lease, view, Form::Plain, console).await
+}
+
+/// Shows a log live, for as long as somebody can read it: a silent log must not keep `head`
+/// waiting.
+async fn until_gone(
+    server: &Server,
+    lease: LeaseId,
+    view: View,
+    form: Form,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    let gone = console.reader_gone();
+    let (out, err) = console.for_containers();
+    tokio::select! {
+        shown = show_live(server, lease, view, Output::new(out, err, form)) => shown,
+        () = gone => Err(Failure::Output(std::io::ErrorKind::BrokenPipe.into())),
+    }
 }
 
 async fn show_live<O: Write, E: Write>(
@@ -285,6 +300,10 @@ impl<O: Write, E: Write> Shown<O, E> {
                     }
                 }
                 Ok(Object::Heartbeat { cursor }) => self.view.note_heartbeat(cursor),
+                Ok(Object::Skipped { lines, cursor }) => {
+                    self.view.go_on_after(cursor);
+                    self.output.skipped(lines);
+                }
                 Ok(Object::Behind { lines }) => self.output.behind(lines, Instant::now()),
                 Ok(Object::Other) => {}
                 Ok(Object::Ended { message }) => said.ended = Some(uncapitalised(&message)),

@@ -132,9 +132,12 @@ fn state(lease: &Lease) -> Cell {
         .as_ref()
         .map(|receipt| receipt.reason.as_str());
     let reason = reason.or(lease.reason.as_deref());
-    let text = match reason {
-        Some(reason) => format!("{} ({reason})", lease.state),
-        None => lease.state.clone(),
+    let receipt = lease.receipt.as_ref();
+    let detail = receipt.and_then(|receipt| receipt.detail.as_deref());
+    let text = match (reason, detail) {
+        (Some(reason), Some(detail)) => format!("{} ({reason}: {detail})", lease.state),
+        (Some(reason), None) => format!("{} ({reason})", lease.state),
+        (None, _) => lease.state.clone(),
     };
     let colour = match lease.state.as_str() {
         "running" => Some(Colour::Green),

@@ -20,13 +20,13 @@ use crate::{
 /// Let a lease end later
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-A lease never ends sooner by it. Whole minutes are asked for from now on: a lease that is to
-have +15m gets 15 minutes more, and less than one on top.")]
+A lease never ends sooner by it. Whole seconds are asked for from now on: a lease that is to
+have +15m gets 15 minutes more, and less than a second on top.")]
 pub struct Arguments {
     /// The lease: its id, the beginning of its id, or its name
     #[arg(value_name = "LEASE")]
     lease: Called,
-    /// How much longer, such as +15m; or how long from now on, such as 15m
+    /// How much longer, such as +15m or +90s; or how long from now on, such as 15m
     #[arg(value_name = "[+]DURATION")]
     duration: Renewal,
     /// Show the lease as JSON, with what was granted
@@ -44,8 +44,8 @@ pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Res
             it.server_time.until(it.body.expiry_time)
         }
     };
-    let minutes = arguments.duration.minutes_from_now(left);
-    let body = json!({"durationMinutes": minutes});
+    let (field, value) = arguments.duration.from_now(left).asked();
+    let body = json!({field: value});
     let request = Request::post(format!("/containers/{lease}/renew"), body);
     let answer = api.settle(&request).await?;
     if arguments.json {

@@ -3,11 +3,13 @@
 //! # Layout
 //!
 //! - [`ask`]: what is asked for, as the command line has it and as the API does; pure.
+//! - [`variable`]: variables for its program, from the call and from files.
 //! - [`wait`]: until a lease's ports answer.
 //! - [`attach`]: a lease that lives no longer than this command.
 
 mod ask;
 mod attach;
+mod variable;
 mod wait;
 
 use clap::Args;

@@ -1,12 +1,12 @@
 //! Where the server is, and whom it must be certified by.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
 use containerlease_shared::{
     names::LeaseId,
-    settings::{CommandLineSettings, SettingsError},
+    settings::{CommandLineSettings, SettingsError, Token},
 };
-use http::{Uri, uri::Scheme};
+use http::{HeaderValue, Uri, uri::Scheme};
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio_tungstenite::Connector;
@@ -20,6 +20,8 @@ pub struct Server {
     authority: http::uri::Authority,
     /// Without a slash at its end.
     path: String,
+    /// What it is told of who calls.
+    token: Option<Token>,
 }
 
 /// The text is not the address of a server.
@@ -38,6 +40,37 @@ impl Server {
             value: url.clone(),
             problem: error.to_string(),
         })
+    }
+
+    /// The server, told who calls as the settings have it: with the token that they name, or
+    /// else with that of a server on this machine whose data folder is ours to read. A token
+    /// goes nowhere where others could read it on its way.
+    pub fn called_with(self, settings: &CommandLineSettings) -> Self {
+        let is_here = self.is_on_this_machine();
+        let from_file = || {
+            let text = std::fs::read_to_string(settings.data.join("token")).ok()?;
+            Some(Token(text.trim().to_owned())).filter(|token| !token.0.is_empty())
+        };
+        let token = match &settings.token {
+            Some(token) if self.secure || is_here => Some(token.clone()),
+            None if is_here => from_file(),
+            _ => None,
+        };
+        Self { token, ..self }
+    }
+
+    /// The header that says who calls.
+    pub fn authorization(&self) -> Option<HeaderValue> {
+        let token = self.token.as_ref()?;
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.0)).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    fn is_on_this_machine(&self) -> bool {
+        let host = self.authority.host();
+        let ip = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
     /// The address of a lease's log, with a query.
@@ -100,6 +133,7 @@ impl FromStr for Server {
             secure,
             authority: authority.clone(),
             path: uri.path().trim_end_matches('/').to_owned(),
+            token: None,
         })
     }
 }
@@ -150,6 +184,38 @@ mod tests {
             "http://a b",
         ] {
             assert_eq!(wrong.parse::<Server>(), Err(NotAServer), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_goes_nowhere_where_others_could_read_it() {
+        let settings = |token: Option<&str>| CommandLineSettings {
+            url: String::new(),
+            token: token.map(|token| Token(token.to_owned())),
+            data: "/no/such/folder".into(),
+            colours: false,
+        };
+        let sent = |server: &str, token| {
+            let server: Server = server.parse().unwrap();
+            let sent = server.called_with(&settings(token)).authorization();
+            sent.map(|value| value.to_str().unwrap().to_owned())
+        };
+        let bearer = Some("Bearer t".to_owned());
+        for server in [
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "http://localhost",
+            "https://example.org",
+        ] {
+            assert_eq!(sent(server, Some("t")), bearer, "{server}");
+            assert_eq!(sent(server, None), None, "{server}");
+        }
+        for server in [
+            "http://example.org",
+            "http://localhost.example.org",
+            "http://127.0.0.1.example.org",
+        ] {
+            assert_eq!(sent(server, Some("t")), None, "{server}");
         }
     }
 

@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
@@ -118,6 +119,37 @@ def purgeable(stack):
     item = {**key, "purgeAt": {"N": str(int(time.time()) - 60)}}
     boto3.client("dynamodb").put_item(TableName=stack["TableName"], Item=item)
     return key
+
+
+# Of test_ends.py. These import from here, and so are imported late.
+
+
+@pytest.fixture(scope="session")
+def by_the_queue(stack):
+    from scenarios import scenario
+
+    yield from scenario(stack, "queue", tick=False, queue=True)
+
+
+@pytest.fixture(scope="session")
+def by_the_tick(stack):
+    from scenarios import scenario
+
+    yield from scenario(stack, "tick", tick=True, queue=False)
+
+
+@pytest.fixture(scope="session")
+def by_both(stack):
+    from scenarios import scenario
+
+    yield from scenario(stack, "both", tick=True, queue=True)
+
+
+@pytest.fixture(scope="session")
+def with_late_ticks(stack):
+    from scenarios import lose_messages_and_tick, scenario
+
+    yield from scenario(stack, "late", tick=False, queue=True, begin=lose_messages_and_tick)
 
 
 # --- the HTTP API -----------------------------------------------------------------------------
@@ -244,6 +276,78 @@ def assert_writes_its_log(stack, function, line):
         f"a line with {line!r} in the log of {function}",
         lambda: [said for said in log_of(stack, function) if line in said],
     )
+
+
+def assert_sends(stack, function, lease, queue, send):
+    """``send`` has the function send a message about the lease to a queue, which it may."""
+    before = held_back(stack, queue)
+    send()
+    wait_until(5, f"a message in {queue}", lambda: held_back(stack, queue) > before)
+    refused = [line for line in log_of(stack, function) if "could not be sent" in line]
+    assert not [line for line in refused if lease["id"] in line], refused
+
+
+def held_back(stack, queue):
+    """How many messages a queue holds, visible or not yet."""
+    names = [
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesDelayed",
+        "ApproximateNumberOfMessagesNotVisible",
+    ]
+    found = boto3.client("sqs").get_queue_attributes(
+        QueueUrl=stack[f"{queue}Url"], AttributeNames=names
+    )
+    return sum(int(count) for count in found["Attributes"].values())
+
+
+def send(stack, queue, lease, due_at):
+    """Sends the message that something of the lease is due, to be given out at once."""
+    body = {"owner": "local", "leaseId": lease["id"], "dueAt": due_at}
+    boto3.client("sqs").send_message(QueueUrl=stack[f"{queue}Url"], MessageBody=json.dumps(body))
+
+
+def set_tick(stack, on):
+    """Has the schedule run the reaper each minute, or not."""
+    scheduler = boto3.client("scheduler")
+    name = stack.resource("CleanupFunctionEachMinute").rsplit("/", 1)[-1]
+    schedule = scheduler.get_schedule(Name=name)
+    names = ["ScheduleExpression", "FlexibleTimeWindow", "Target", "Description"]
+    settings = {one: schedule[one] for one in names}
+    scheduler.update_schedule(Name=name, State="ENABLED" if on else "DISABLED", **settings)
+
+
+def set_queue(stack, on):
+    """Has the queue of ends call its function, or not."""
+    mapping = stack.resource("EndFunctionDue")
+    boto3.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=on)
+
+
+@pytest.fixture
+def no_tick(stack):
+    """No run of the reaper does what a queue is to do."""
+    set_tick(stack, False)
+    yield
+    set_tick(stack, True)
+
+
+@contextmanager
+def told(stack, function, **variables):
+    """As if a function had been deployed with other settings."""
+    functions = boto3.client("lambda")
+    name = stack.resource(f"{function}Function")
+    was = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+
+    def tell(variables):
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}
+        )
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+    tell({**was, **variables})
+    try:
+        yield
+    finally:
+        tell(was)
 
 
 def failures_of(stack, function):

@@ -8,6 +8,7 @@ import pytest
 from conftest import (
     NOTIFY,
     assert_failure_arrives,
+    assert_sends,
     assert_writes_its_log,
     containers_of,
     docker,
@@ -15,6 +16,7 @@ from conftest import (
     invoke_and_go_on,
     kept_log_of,
     log_of,
+    told,
     wait_until,
 )
 
@@ -81,6 +83,15 @@ def exited(lease_id):
     )
 
 
+@pytest.mark.parametrize("queue", ["EndQueue", "DeliveryQueue"])
+def test_a_run_sends_ahead_what_is_due_soon(api, stack, no_tick, queue):
+    lease = api.lease(**NOTIFY)
+    # As if no run had been there yet, so that all of it is this one's to send.
+    mark = {"pk": {"S": "reaper"}, "sk": {"S": "sent"}}
+    boto3.client("dynamodb").delete_item(TableName=stack["TableName"], Key=mark)
+    assert_sends(stack, "Cleanup", lease, queue, lambda: reap(stack))
+
+
 def test_a_run_leaves_metrics_in_its_log(stack):
     reap(stack)
     assert_writes_its_log(stack, "Cleanup", '"CloudWatchMetrics"')
@@ -92,21 +103,8 @@ def test_a_run_leaves_metrics_in_its_log(stack):
 
 def test_an_invocation_that_fails_is_kept(stack):
     """It fails where it is told another table's name, which its policy does not know."""
-    functions = boto3.client("lambda")
-    name = stack.resource("CleanupFunction")
-    was = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-
-    def told(variables):
-        functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables}
-        )
-        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
-
-    told({**was, "CONTAINERLEASE_TABLE": "no-such-table"})
-    try:
-        assert_failure_arrives(stack, "Cleanup", {}, "Refused")
-    finally:
-        told(was)
+    with told(stack, "Cleanup", CONTAINERLEASE_TABLE="no-such-table"):
+        assert_failure_arrives(stack, "Cleanup", {}, "Denied")
     reap(stack)
 
 
@@ -137,7 +135,7 @@ def test_a_container_without_a_lease_is_removed_and_forgotten(stack, orphan):
     reap(stack)
     found = boto3.client("dynamodb").query(
         TableName=stack["TableName"],
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": "reaper"}},
+        KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+        ExpressionAttributeValues={":pk": {"S": "reaper"}, ":sk": {"S": "sighting#"}},
     )
     assert found["Items"] == [], "a sighting was not forgotten"

@@ -4,7 +4,18 @@ import uuid
 from contextlib import contextmanager
 
 import boto3
-from conftest import NOTIFY, assert_writes_its_log, containers_of, docker, kept_log_of
+import pytest
+from conftest import (
+    NOTIFY,
+    assert_writes_its_log,
+    containers_of,
+    docker,
+    held_back,
+    kept_log_of,
+    log_of,
+    told,
+    wait_until,
+)
 
 ALPINE = {"imageType": "alpine", "durationMinutes": 5}
 
@@ -69,7 +80,7 @@ def test_the_same_key_is_the_same_lease(api):
 
 def test_an_owner_who_holds_all_that_he_may_is_told_until_when(api, stack):
     lease = api.lease()
-    with counted_at(stack, "owner#local", "quota", "leases", 20):
+    with told(stack, "Provision", CONTAINERLEASE_MAX_LEASES="1"):
         answer = api.call("POST", "/api/provision", ALPINE)
     assert (answer.status, answer.problem) == (429, "quota-reached")
     assert answer.body["full"] == ["leases"], answer
@@ -108,6 +119,15 @@ def counted_at(stack, partition, sort, resource, bound):
         yield
     finally:
         add(-missing)
+
+
+@pytest.mark.parametrize("queue", ["EndQueue", "DeliveryQueue"])
+def test_what_is_due_soon_is_sent_ahead(api, stack, queue):
+    before = held_back(stack, queue)
+    lease = api.lease(**NOTIFY)
+    wait_until(5, f"a message in {queue}", lambda: held_back(stack, queue) > before)
+    refused = [line for line in log_of(stack, "Provision") if "could not be sent" in line]
+    assert not [line for line in refused if lease["id"] in line], refused
 
 
 def test_its_log_is_written(api, stack):

@@ -5,7 +5,7 @@ import json
 
 import boto3
 import pytest
-from conftest import NOTIFY, assert_writes_its_log, log_of
+from conftest import NOTIFY, assert_sends, assert_writes_its_log, log_of
 
 
 def test_a_renewal_gives_a_later_end(api):
@@ -22,6 +22,12 @@ def test_a_renewal_moves_the_warning(api):
     assert api.renew(lease["id"], 30).status == 200
     [after] = api.lease_of(lease["id"])["notifications"]
     assert after["nextAttemptAt"] > before["nextAttemptAt"]
+
+
+@pytest.mark.parametrize("queue", ["EndQueue", "DeliveryQueue"])
+def test_a_later_end_is_sent_ahead(api, stack, queue):
+    lease = api.lease(minutes=5, **NOTIFY)
+    assert_sends(stack, "Renew", lease, queue, lambda: api.renew(lease["id"], 10))
 
 
 def test_its_log_is_written(api, stack):

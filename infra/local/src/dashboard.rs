@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use axum::{extract::Request, middleware::Next, response::Response};
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use tower_http::services::ServeDir;
 
 /// What the page may do. It loads from here alone, and no other page may frame it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
+
+/// What the page has no use for, so that nothing which gets into it has one either.
+const PERMISSIONS: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), \
+     payment=(), usb=()";
 
 /// The page's files.
 pub(crate) fn files(folder: &Path) -> ServeDir {
@@ -33,6 +37,15 @@ pub(crate) async fn security_headers(request: Request, next: Next) -> Response {
     let found = response.status().is_success();
     let headers = response.headers_mut();
     for (name, value) in [
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (HeaderName::from_static("permissions-policy"), PERMISSIONS),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

@@ -20,7 +20,7 @@ pub(crate) fn http_event(parts: &Parts, id: Option<&str>, body: &Bytes, request_
         "routeKey": route_key,
         "rawPath": path,
         "rawQueryString": parts.uri.query().unwrap_or_default(),
-        "headers": headers(&parts.headers),
+        "headers": own_headers(&parts.headers),
         "queryStringParameters": query(parts.uri.query()),
         "pathParameters": id.map(|id| json!({"id": id})),
         "requestContext": {
@@ -44,6 +44,14 @@ pub(crate) fn http_event(parts: &Parts, id: Option<&str>, body: &Bytes, request_
     })
 }
 
+/// The headers without what only a proxy may say, such as how the client has reached it. API
+/// Gateway says that itself, and here there is no proxy.
+fn own_headers(all: &HeaderMap) -> Map<String, Value> {
+    let mut own = headers(all);
+    own.retain(|name, _| !name.starts_with("x-forwarded-"));
+    own
+}
+
 /// The headers, as API Gateway gives them: lower case, several of a name joined by a comma.
 /// One that is no text stays there all the same: a handler may have to refuse it.
 pub(crate) fn headers(headers: &HeaderMap) -> Map<String, Value> {
@@ -57,6 +65,29 @@ pub(crate) fn headers(headers: &HeaderMap) -> Map<String, Value> {
 
 /// The query's parameters, decoded; of several of a name the last.
 pub(crate) fn query(query: Option<&str>) -> Map<String, Value> {
+    last_of_each(&query_pairs(query))
+}
+
+/// Of several parameters of a name the last.
+pub(crate) fn last_of_each(pairs: &[(String, String)]) -> Map<String, Value> {
+    let last = pairs.iter().cloned();
+    last.map(|(name, value)| (name, value.into())).collect()
+}
+
+/// Of each parameter all values, as a list.
+pub(crate) fn all_of_each(pairs: &[(String, String)]) -> Map<String, Value> {
+    let mut all: Map<String, Value> = Map::new();
+    for (name, value) in pairs {
+        let values = all.entry(name.as_str()).or_insert_with(|| json!([]));
+        if let Value::Array(values) = values {
+            values.push(value.as_str().into());
+        }
+    }
+    all
+}
+
+/// The query's parameters in their order, decoded.
+pub(crate) fn query_pairs(query: Option<&str>) -> Vec<(String, String)> {
     let decode = |text: &str| {
         let spaced = text.replace('+', " ");
         percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
@@ -65,7 +96,7 @@ pub(crate) fn query(query: Option<&str>) -> Map<String, Value> {
     pairs
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name), Value::from(decode(value))))
+        .map(|(name, value)| (decode(name), decode(value)))
         .collect()
 }
 
@@ -108,6 +139,11 @@ mod tests {
         assert_eq!(
             Value::Object(query(Some("a=1%202&b=x+y&c&a=3"))),
             json!({"a": "3", "b": "x y", "c": ""})
+        );
+        let pairs = query_pairs(Some("a=1%202&b=x+y&c&a=3"));
+        assert_eq!(
+            Value::Object(all_of_each(&pairs)),
+            json!({"a": ["1 2", "3"], "b": ["x y"], "c": [""]})
         );
     }
 }

@@ -1,10 +1,14 @@
 //! API Gateway's HTTP API: routes, and requests as the events that the functions take.
+//!
+//! What a request has begun goes on to its end, whoever still listens: each is a task of the
+//! server's, and the connection only waits for its answer. One that panics is answered as any
+//! other fault of ours.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{any::Any, net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Body,
     extract::{FromRequestParts, Path as PathParameter, Request, State, WebSocketUpgrade},
     middleware::{self, Next},
     response::Response,
@@ -13,36 +17,42 @@ use axum::{
 use containerlease_functions::{
     answer::problem_response, app::App, problem::Problem, routes::route,
 };
-use futures_util::StreamExt as _;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use lambda_http::Body as LambdaBody;
-use serde_json::Value;
-use tower_http::compression::CompressionLayer;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use tracing::Instrument as _;
 
 use crate::{
+    body,
+    callers::{Callers, Peer},
     dashboard,
-    event::{http_event, query},
+    event::{http_event, query_pairs},
     metrics::{self, Metrics},
     sockets::Sockets,
+    tasks::Tasks,
 };
 
-/// API Gateway's own bound of a body, in bytes. The functions have a lower one.
-const BODY_LIMIT: usize = 10 * 1024 * 1024;
-
-/// How much of a body that is too large is still read, in bytes.
-const READ_LIMIT: usize = 64 * 1024 * 1024;
+/// How long a target may be, in bytes: more than any that has a meaning here.
+const TARGET_LIMIT: usize = 8 * 1024;
 
 /// What the routes work with.
 pub(crate) struct Gateway {
+    callers: Arc<Callers>,
     app: App,
     sockets: Sockets,
+    tasks: Tasks,
     /// The names under which this server may be called, each as `HOST:PORT`.
     names: Vec<String>,
 }
 
 impl Gateway {
-    pub(crate) fn new(app: App, sockets: Sockets, address: SocketAddr) -> Self {
+    pub(crate) fn new(
+        callers: Arc<Callers>,
+        app: App,
+        sockets: Sockets,
+        tasks: Tasks,
+        address: SocketAddr,
+    ) -> Self {
         let port = address.port();
         let names = vec![
             address.to_string(),
@@ -51,8 +61,10 @@ impl Gateway {
             format!("[::1]:{port}"),
         ];
         Self {
+            callers,
             app,
             sockets,
+            tasks,
             names,
         }
     }
@@ -69,23 +81,28 @@ impl Gateway {
     /// Whether a request names this server, and comes from a page of this server if it
     /// comes from a page at all.
     fn is_addressed_by(&self, request: &Request) -> bool {
-        let text = |name| match request.headers().get(name) {
-            None => Ok(None),
-            Some(value) => HeaderValue::to_str(value).map(Some),
-        };
-        let host_is_ours = match (text(header::HOST), request.uri().authority()) {
-            (Ok(Some(host)), _) => self.is_named_by(host),
-            (Ok(None), Some(authority)) => self.is_named_by(authority.as_str()),
-            _ => false,
-        };
-        let origin_is_ours = match text(header::ORIGIN) {
-            Ok(None) => true,
-            Ok(Some(origin)) => origin
-                .strip_prefix("http://")
-                .is_some_and(|host| self.is_named_by(host)),
-            Err(_) => false,
-        };
-        host_is_ours && origin_is_ours
+        // A name is no target, but that of a tunnel.
+        if request.uri().scheme().is_none() && request.uri().authority().is_some() {
+            return false;
+        }
+        let hosts = request.headers().get_all(header::HOST).iter();
+        let mut hosts: Vec<_> = hosts.map(HeaderValue::to_str).collect();
+        // Which of two names counts is open to dispute.
+        if hosts.len() > 1 {
+            return false;
+        }
+        // A target with a name of its own must not be another's either.
+        hosts.extend(request.uri().authority().map(|name| Ok(name.as_str())));
+        let is_ours = |host: &Result<&str, _>| host.as_ref().is_ok_and(|it| self.is_named_by(it));
+        let mut origins = request.headers().get_all(header::ORIGIN).iter();
+        let origins_are_ours = origins.all(|origin| {
+            let host = origin
+                .to_str()
+                .ok()
+                .and_then(|it| it.strip_prefix("http://"));
+            host.is_some_and(|host| self.is_named_by(host))
+        });
+        !hosts.is_empty() && hosts.iter().all(is_ours) && origins_are_ours
     }
 }
 
@@ -94,10 +111,9 @@ pub(crate) fn router(gateway: Arc<Gateway>, metrics: Arc<Metrics>, folder: &Path
     let dashboard = Router::new()
         .fallback_service(dashboard::files(folder))
         .layer(CompressionLayer::new());
-    Router::new()
+    // Whatever is added here is for those alone who are let in.
+    let guarded = Router::new()
         .route("/api/{*rest}", any(call))
-        .route("/healthz", any(call))
-        .route("/readyz", any(call))
         .route("/api", any(call))
         .route("/api/", any(call))
         .route("/ws/logs/{id}", any(watch))
@@ -105,55 +121,73 @@ pub(crate) fn router(gateway: Arc<Gateway>, metrics: Arc<Metrics>, folder: &Path
         .merge(
             Router::new()
                 .route("/metrics", get(metrics::show))
-                .with_state(metrics),
+                .with_state(Arc::clone(&metrics)),
         )
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&gateway),
+            refuse_strangers,
+        ));
+    // What a supervisor asks, and how a browser gets in. The page itself holds nothing.
+    let open = Router::new()
+        .route("/healthz", any(call))
+        .route("/readyz", any(call))
+        .route("/sign-in/{code}", get(sign_in))
+        .with_state(Arc::clone(&gateway));
+    guarded
+        .merge(open)
+        .route_layer(middleware::from_fn_with_state(
+            metrics,
+            metrics::count_requests,
+        ))
         .fallback_service(dashboard)
         .layer(middleware::from_fn_with_state(gateway, refuse_foreigners))
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(dashboard::security_headers))
 }
 
-/// Answers a request to the API.
+/// The answer of a route that panicked. What it said is in the log already.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    refused(&new_request_id(), &Problem::internal())
+}
+
+fn new_request_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// Answers a request to the API. Here every outcome of one comes by.
 async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    let request_id = uuid::Uuid::now_v7().to_string();
-    let refused = |problem: &Problem| refused(&request_id, problem);
+    let request_id = new_request_id();
     let (parts, body) = request.into_parts();
-    let (function, id) = match route(&parts.method, parts.uri.path()) {
-        Ok(routed) => routed,
-        Err(problem) => return refused(&problem),
-    };
-    let Some(body) = read(body).await else {
-        return refused(&Problem::body_too_large());
-    };
-    let event = http_event(&parts, id.as_deref(), &body, &request_id);
-    let request = match lambda_http::request::from_str(&event.to_string()) {
-        Ok(request) => request,
-        Err(error) => {
+    match carry_out(&gateway, parts, body, &request_id).await {
+        Ok(response) => response_of(response),
+        Err(problem) => refused(&request_id, &problem),
+    }
+}
+
+/// Has a request carried out by its function; or says why no function was asked.
+async fn carry_out(
+    gateway: &Gateway,
+    parts: Parts,
+    body: Body,
+    request_id: &str,
+) -> Result<lambda_http::Response<LambdaBody>, Problem> {
+    let (function, id) = route(&parts.method, parts.uri.path())?;
+    let body = body::read(&parts.headers, body).await?;
+    let event = http_event(&parts, id.as_deref(), &body, request_id);
+    let app = gateway.app.clone();
+    let answering = async move {
+        let request = lambda_http::request::from_str(&event.to_string());
+        let request = request.map_err(|error| {
             tracing::error!(%error, "a request could not be turned into an event");
-            return refused(&Problem::internal());
-        }
+            Problem::internal()
+        })?;
+        Ok(function.call(&app, request).await)
     };
     // A problem names the request, and under this name what went wrong is in the log.
     let span = tracing::info_span!("request", id = request_id);
-    response_of(function.call(&gateway.app, request).instrument(span).await)
-}
-
-/// Reads a body; none where it is larger than is taken. It is read to its end all the same,
-/// up to a bound: a client whose connection is closed while it still sends may never see
-/// the answer.
-async fn read(body: Body) -> Option<Bytes> {
-    let mut chunks = body.into_data_stream();
-    let mut taken = Vec::new();
-    let mut received = 0;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.ok()?;
-        received += chunk.len();
-        if received <= BODY_LIMIT {
-            taken.extend_from_slice(&chunk);
-        } else if received > READ_LIMIT {
-            return None;
-        }
-    }
-    (received <= BODY_LIMIT).then(|| taken.into())
+    let answered = gateway.tasks.spawn(answering.instrument(span)).await;
+    // It panicked, which is in the log and counted.
+    answered.unwrap_or_else(|_| Err(Problem::internal()))
 }
 
 /// The server's own refusal of a request that no function is given.
@@ -176,38 +210,113 @@ async fn watch(
     request: Request,
 ) -> Response {
     let (mut parts, _) = request.into_parts();
-    let mut parameters = query(parts.uri.query());
+    let mut parameters = query_pairs(parts.uri.query());
     // What CloudFront's function does on AWS, where a WebSocket API has no paths.
-    parameters.insert("containerId".to_owned(), Value::from(id));
+    parameters.push(("containerId".to_owned(), id));
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
     let Ok(upgrade) = upgrade else {
-        let problem = if parts.method == Method::GET {
-            Problem::websocket_expected()
-        } else {
-            Problem::method_not_allowed("GET")
+        let problem = match parts.method {
+            Method::GET | Method::HEAD => Problem::websocket_expected(),
+            _ => Problem::method_not_allowed("GET, HEAD"),
         };
-        return refused(&uuid::Uuid::now_v7().to_string(), &problem);
+        return refused(&new_request_id(), &problem);
     };
-    match gateway.sockets.connect(parameters, &parts.headers).await {
-        Ok(connection) => upgrade
-            .max_message_size(128 * 1024)
-            .on_upgrade(move |socket| connection.run(socket)),
-        Err(response) => response_of(response),
+    let sockets = gateway.sockets.clone();
+    let connecting = async move { sockets.connect(&parameters, &parts.headers).await };
+    match gateway.tasks.spawn(connecting).await {
+        Ok(Ok(connection)) => {
+            let tasks = gateway.tasks.clone();
+            upgrade
+                .max_message_size(128 * 1024)
+                // A stop waits for it as for all that is the server's.
+                .on_upgrade(async move |socket| drop(tasks.spawn(connection.run(socket)).await))
+        }
+        Ok(Err(response)) => response_of(response),
+        Err(_) => refused(&new_request_id(), &Problem::internal()),
     }
 }
 
-/// Refuses a request that names another server, or comes from another server's page.
+/// Lets a browser in that has the link, and leads it to the page.
+async fn sign_in(
+    State(gateway): State<Arc<Gateway>>,
+    PathParameter(code): PathParameter<String>,
+) -> Response {
+    let cookie = gateway.callers.sign_in(&code);
+    let cookie = cookie.map(|cookie| HeaderValue::from_str(&cookie));
+    match cookie {
+        Ok(Ok(cookie)) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            let headers = response.headers_mut();
+            headers.insert(header::SET_COOKIE, cookie);
+            headers.insert(header::LOCATION, HeaderValue::from_static("/"));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Ok(Err(_)) => refused(&new_request_id(), &Problem::internal()),
+        Err(problem) => refused(&new_request_id(), &problem),
+    }
+}
+
+/// Refuses a request of whoever is not let in.
+async fn refuse_strangers(
+    State(gateway): State<Arc<Gateway>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let peer = request.extensions().get::<Arc<Peer>>();
+    let admitted = gateway
+        .callers
+        .admit(peer.map(AsRef::as_ref), request.headers());
+    match admitted {
+        Ok(()) => next.run(request).await,
+        Err(problem) => refused(&new_request_id(), &problem),
+    }
+}
+
+/// Refuses a request that names another server, or comes from another server's page, and one
+/// whose target nobody reads.
 async fn refuse_foreigners(
     State(gateway): State<Arc<Gateway>>,
     request: Request,
     next: Next,
 ) -> Response {
-    if gateway.is_addressed_by(&request) {
-        next.run(request).await
+    let target = request.uri().path_and_query();
+    if !gateway.is_addressed_by(&request) {
+        refused(&new_request_id(), &Problem::foreign_origin())
+    } else if target.is_some_and(|target| target.as_str().len() > TARGET_LIMIT) {
+        refused(&new_request_id(), &Problem::target_too_long())
     } else {
-        refused(
-            &uuid::Uuid::now_v7().to_string(),
-            &Problem::foreign_origin(),
-        )
+        next.run(request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_service::Service as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_as_any_fault_of_ours() {
+        async fn panics() -> Response {
+            panic!("a test")
+        }
+        let router = Router::new().route("/", get(panics));
+        let mut router = router.layer(CatchPanicLayer::custom(panicked));
+        for _ in 0..2 {
+            let request = Request::new(Body::empty());
+            let answer = router.call(request).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let body = axum::body::to_bytes(answer.into_body(), 4_096)
+                .await
+                .unwrap();
+            let body = String::from_utf8_lossy(&body).into_owned();
+            assert!(
+                body.contains("urn:containerlease:problem:internal"),
+                "{body}"
+            );
+            assert!(!body.contains("a test"), "{body}");
+        }
     }
 }

@@ -8,39 +8,69 @@
 //!
 //! # Layout
 //!
+//! - [`folder`]: the data folder, which is its user's alone.
 //! - [`table`]: DynamoDB, embedded, on a file.
+//! - [`connections`]: TCP, and HTTP/1.1 on it.
+//! - [`body`]: a request's body, as far as it is taken.
+//! - [`callers`]: who may call.
 //! - [`gateway`]: API Gateway's HTTP API: routes.
-//! - [`sockets`]: API Gateway's WebSocket API: connections.
+//! - [`sockets`]: API Gateway's WebSocket API: connections; [`ended`]: how they end.
 //! - [`event`]: what both make of requests and messages, for the functions to take.
-//! - [`schedule`]: the ticker that runs the reaper.
+//! - [`schedule`]: the tickers that run the reaper.
+//! - [`engine_events`]: what ends by itself, as the engine tells it.
+//! - [`purge`]: what DynamoDB's TTL does.
+//! - [`room`]: what is kept for the table on its disk, and a disk that is full.
 //! - [`metrics`]: what it has done, for Prometheus.
 //! - [`dashboard`]: the built page.
+//! - [`greeting`]: what it says once it is up.
+//! - [`tasks`]: what goes on whoever listens, and what a panic does.
 
+mod body;
+mod callers;
+mod connections;
 mod dashboard;
+mod ended;
+mod engine_events;
 mod event;
+mod folder;
 mod gateway;
+mod greeting;
 mod metrics;
+mod purge;
+mod room;
 mod schedule;
 mod sockets;
 mod table;
+mod tasks;
 
-use std::{io::IsTerminal, sync::Arc, time::Duration};
+use std::{
+    io::IsTerminal,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use containerlease_functions::{
     app::{App, StartError, aws_defaults},
-    cleanup, list,
+    cleanup,
 };
-use containerlease_shared::settings::{
-    CommandLineSettings, EngineAddress, LocalSettings, Settings, SettingsError, log_filter,
+use containerlease_shared::{
+    cleanup::release_claims,
+    clock,
+    settings::{LocalSettings, Settings, SettingsError},
 };
+use containerlease_table::Inside;
 use thiserror::Error;
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
+use callers::Callers;
 use gateway::Gateway;
 use metrics::Metrics;
+use room::Place;
 use sockets::Sockets;
 use table::Table;
+use tasks::{Tasks, keep_running};
 
 pub use table::TableError;
 
@@ -75,7 +105,7 @@ pub enum ServeError {
 ///
 /// Where this process logs already: the log is the whole process's.
 pub async fn serve() -> Result<(), ServeError> {
-    log();
+    set_up_process();
     let settings = Settings::from_env()?;
     let local = LocalSettings::from_env()?;
     let stop = stop_on_signal().map_err(ServeError::Signals)?;
@@ -88,38 +118,81 @@ pub async fn serve() -> Result<(), ServeError> {
     let listener = TcpListener::bind(local.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
 
-    let table = Table::open(&local.data, local.table_port).await?;
-    let aws = aws_defaults()
-        .endpoint_url(table.endpoint())
-        .region(aws_sdk_dynamodb::config::Region::new("local"))
-        .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
-            "local", "local", None, None, "embedded",
-        ))
-        .load()
-        .await;
+    let table = Table::open(&local).await?;
+    let place = Arc::new(OnceLock::<Place>::new());
+    let relief = Arc::clone(&place);
+    let relief = move || relief.get().is_some_and(Place::give_way);
+    let inside = Inside::of(table.database()).relieved_by(relief);
+    let aws = containerlease_table::by_way_of(aws_defaults(), inside);
+    let aws = aws.load().await;
     let app = App::new(&settings, &aws)?;
     app.store.create_table().await.map_err(TableError::from)?;
+    let room = app.store.room();
+    let place = place.get_or_init(|| table.place(room.clone())).clone();
+    place.answer_probes(table.database(), settings.table.clone());
 
-    let sockets = Sockets::start(app.clone(), settings.relay_time);
-    let gateway = Arc::new(Gateway::new(app.clone(), sockets.clone(), address));
-    let metrics = Arc::new(Metrics::new(Arc::clone(&app.follows)));
+    let metrics = Arc::new(Metrics::new(
+        Arc::clone(&app.follows),
+        Arc::clone(&app.host),
+    ));
+    tasks::count_panics(metrics.panics());
+    let tasks = Tasks::default();
+    let sockets = Sockets::start(app.clone(), tasks.clone(), settings.relay_time);
+    let callers = Callers::of(&local.data, address).map_err(|error| TableError::Folder {
+        path: local.data.clone(),
+        error,
+    })?;
+    let callers = Arc::new(callers);
+    let gateway = Gateway::new(
+        Arc::clone(&callers),
+        app.clone(),
+        sockets.clone(),
+        tasks.clone(),
+        address,
+    );
+    let gateway = Arc::new(gateway);
+    let of_ends = Arc::clone(&metrics);
+    app.store
+        .observe_ends(move |receipt| of_ends.count_end(receipt));
     let router = gateway::router(gateway, Arc::clone(&metrics), &local.dashboard);
 
+    begin_anew(&settings, &local, &app).await;
     let ending = CancellationToken::new();
     let reaper = cleanup::reaper(&app, settings.look_ahead, ending.clone());
-    let schedule = tokio::spawn(schedule::run(
-        reaper,
-        metrics,
-        table.database(),
-        local.tick,
-        ending.clone(),
-    ));
+    let reaper = Arc::new(reaper);
+    let (listening, ended) = (Arc::clone(&reaper), ending.clone());
+    let events = tokio::spawn(keep_running("listening to the engine", move || {
+        engine_events::listen(Arc::clone(&listening), ended.clone())
+    }));
+    let ended = ending.clone();
+    let schedule = tokio::spawn(keep_running("the schedule", move || {
+        schedule::run(
+            Arc::clone(&reaper),
+            Arc::clone(&metrics),
+            local.tick,
+            ended.clone(),
+        )
+    }));
+    // By itself, for nothing waits for it; what it has not done at the end, the next start does.
+    let (database, table_name, ended) = (table.database(), settings.table.clone(), ending.clone());
+    let purging = tokio::spawn(keep_running("the purge", move || {
+        purge::run(database.clone(), table_name.clone(), ended.clone())
+    }));
 
-    greet(&settings, &local, address, &table, &app).await;
-    let stopping = stop.clone();
-    let server = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stopping.cancelled().await });
-    let server = tokio::spawn(server.into_future());
+    let (database, table_name, ended) = (table.database(), settings.table.clone(), ending.clone());
+    let keeping = tokio::spawn(keep_running("the look at the disk", move || {
+        let (database, table_name) = (database.clone(), table_name.clone());
+        place.clone().keep(database, table_name, ended.clone())
+    }));
+
+    greeting::greet(&settings, &local, address, &table, &callers, &app).await;
+    let listener = Arc::new(listener);
+    let (serving, stopping) = (tasks.clone(), stop.clone());
+    let server = tokio::spawn(keep_running("the listener", move || {
+        let (listener, router) = (Arc::clone(&listener), router.clone());
+        let (tasks, stop) = (serving.clone(), stopping.clone());
+        async move { connections::serve(&listener, router, tasks, stop).await }
+    }));
 
     stop.cancelled().await;
     tracing::info!("stopping: what has begun is finished first");
@@ -128,22 +201,51 @@ pub async fn serve() -> Result<(), ServeError> {
     let finished = tokio::time::timeout(SHUTDOWN_LIMIT, async {
         // Neither task returns an error that could still be handled here.
         drop(schedule.await);
+        drop(events.await);
+        drop(purging.await);
+        drop(keeping.await);
         drop(server.await);
+        tasks.finish().await;
     });
     if finished.await.is_err() {
         tracing::warn!("not all was finished in time; the next start goes on with it");
     }
     drop(app);
-    table.close().await;
+    table.close();
     Ok(())
 }
 
-fn log() {
+/// Takes over what a server before this one has left undone, and says what the settings do to
+/// the promises.
+async fn begin_anew(settings: &Settings, local: &LocalSettings, app: &App) {
+    // This is the one server of the table: what another has claimed nobody holds any more.
+    match release_claims(&app.store).await {
+        Ok(0) => {}
+        Ok(released) => tracing::info!(released, "took over ends that were left unfinished"),
+        Err(error) => tracing::warn!(%error, "could not take over unfinished ends at once"),
+    }
+
+    if settings.look_ahead.is_zero() {
+        let tick = local.tick.as_secs();
+        tracing::warn!(
+            "CONTAINERLEASE_LOOK_AHEAD_SECONDS is 0, so leases end up to {tick} s late: leave it \
+             out, unless something else ends them"
+        );
+    }
+}
+
+/// What is the whole process's: its clock and its log.
+fn set_up_process() {
+    clock::hold();
     tracing_subscriber::fmt()
-        .with_env_filter(log_filter())
+        .with_max_level(tracing::Level::TRACE)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // It would panic where standard error is closed.
+        .log_internal_errors(false)
+        .finish()
+        .with(containerlease_shared::log::filter())
         .init();
 }
 
@@ -161,62 +263,4 @@ fn stop_on_signal() -> std::io::Result<CancellationToken> {
         told.cancel();
     });
     Ok(stop)
-}
-
-/// Says where all is and what to do next.
-#[expect(
-    clippy::print_stdout,
-    reason = "this is what a person starts the server to read"
-)]
-async fn greet(
-    settings: &Settings,
-    local: &LocalSettings,
-    address: std::net::SocketAddr,
-    table: &Table,
-    app: &App,
-) {
-    let engine = match &settings.engine {
-        EngineAddress::Unix(path) => format!("unix://{}", path.display()),
-        EngineAddress::Tls { authority, .. } => format!("tcp://{authority} with mutual TLS"),
-    };
-    let engine_state = match app.host.version().await {
-        Ok(version) => format!("Docker {}", version.version),
-        Err(error) => format!(
-            "NOT USABLE: {} Nothing can be leased until it is.",
-            list::engine_fault(&error)
-        ),
-    };
-    // As it was called, so that the lines below work in the same shell.
-    let program = std::env::args().next();
-    let program = program.as_deref().unwrap_or("containerlease");
-    let here = format!("http://{address}");
-    let elsewhere = if CommandLineSettings::from_env().url == here {
-        String::new()
-    } else {
-        format!(" --server {here}")
-    };
-    println!("ContainerLease is on {here}");
-    println!();
-    println!(
-        "  dashboard  http://{address}/{}",
-        dashboard::hint(&local.dashboard)
-    );
-    println!("  engine     {engine} ({engine_state})");
-    println!("  data       {}", local.data.display());
-    println!("  table      {} (DynamoDB, embedded)", table.endpoint());
-    println!("  reaper     every {} s", local.tick.as_secs());
-    println!();
-    println!("Lease an ubuntu for five minutes, and look at your leases:");
-    println!();
-    println!("  {program}{elsewhere} run ubuntu --for 5m");
-    println!("  {program}{elsewhere} ls");
-    println!();
-    println!("The same as a request:");
-    println!();
-    println!(
-        "  curl -X POST http://{address}/api/provision -H 'Content-Type: application/json' \\"
-    );
-    println!("    -d '{{\"imageType\":\"ubuntu\",\"durationMinutes\":5}}'");
-    println!();
-    println!("Stop with Ctrl-C: leases are kept, and end on time once the server runs again.");
 }

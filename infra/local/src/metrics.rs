@@ -1,10 +1,12 @@
-//! `GET /metrics`: what the reaper has done since the server started, and what the relays
-//! carry, in the text format of Prometheus. A run's report is the same that CloudWatch gets
-//! on AWS.
+//! `GET /metrics`: what the reaper has done since the server started, what was asked of the
+//! server, and what the relays carry, in the text format of Prometheus. A run's report is the
+//! same that CloudWatch gets on AWS.
+
+mod requests;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
 use axum::{
@@ -14,7 +16,10 @@ use axum::{
 };
 use containerlease_shared::{
     cleanup::Report,
+    clock,
     deliver::Deliveries,
+    host::Host,
+    lease::{Reason, Receipt},
     relay::{Counts, Follows},
     time::Time,
 };
@@ -24,6 +29,9 @@ use prometheus_client::{
     registry::{Metric, Registry, Unit},
 };
 
+pub(crate) use requests::count_requests;
+use requests::{Answered, Requests};
+
 /// The format that Prometheus asks for first.
 const CONTENT_TYPE: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -31,11 +39,21 @@ const CONTENT_TYPE: HeaderValue =
 /// From a tenth of a second to five minutes; the promise is 2 s, and 75 s by the bare tick.
 const OVERSHOOT_BUCKETS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 75.0, 150.0, 300.0];
 
+/// Why leases end. Each is counted from zero, so that the first of its kind is seen to rise.
+const ALL_REASONS: [Reason; 5] = [
+    Reason::Expired,
+    Reason::Deleted,
+    Reason::Completed,
+    Reason::Failed,
+    Reason::Lost,
+];
+
 /// What is counted.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
     runs: Family<Outcome, Counter>,
+    requests: Requests,
     ended: Family<EndedAs, Counter>,
     attempts_failed: Counter,
     orphans: Counter,
@@ -43,10 +61,16 @@ pub(crate) struct Metrics {
     deliveries: Family<DeliveredAs, Counter>,
     quarantined: Gauge,
     orphans_left: Gauge,
+    unreadable_records: Gauge,
+    counts_mended: Counter,
     engine_unseen: Gauge,
+    engine_unseen_by_run: AtomicBool,
     last_run: Gauge<f64, AtomicU64>,
+    wall_clock_ahead: Gauge<f64, AtomicU64>,
     certificate_expiry: Gauge<i64, AtomicI64>,
     overshoot: Histogram,
+    panics: Counter,
+    host: Arc<Host>,
     follows: Arc<Follows>,
     log_follows: Gauge,
     log_viewers: Gauge,
@@ -70,11 +94,21 @@ struct DeliveredAs {
 }
 
 impl Metrics {
-    pub(crate) fn new(follows: Arc<Follows>) -> Self {
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
+    pub(crate) fn new(follows: Arc<Follows>, host: Arc<Host>) -> Self {
         let mut registry = Registry::with_prefix("containerlease");
         let all = &mut registry;
         let runs = registered(all, "cleanup_runs", "Runs of the reaper");
-        let ended = registered(all, "leases_ended", "Leases that it ended");
+        let requests = Requests::new(all);
+        let ended: Family<EndedAs, Counter> = registered(
+            all,
+            "leases_ended",
+            "Leases that ended, by reason and whoever ended them",
+        );
+        for reason in ALL_REASONS {
+            let reason = name_of(reason);
+            drop(ended.get_or_create(&EndedAs { reason }));
+        }
         let attempts_failed = registered(
             all,
             "end_attempts_failed",
@@ -106,15 +140,31 @@ impl Metrics {
             "Containers without a lease that the last run could not remove, or whose time is not \
              proven to be over",
         );
+        let unreadable_records = registered(
+            all,
+            "unreadable_records",
+            "Records that the last run came upon and could not read",
+        );
+        let counts_mended = registered(
+            all,
+            "counts_mended",
+            "Counts of what owners or the host hold that were wrong and are right now",
+        );
         let engine_unseen = registered(
             all,
             "engine_unseen",
-            "Whether the last run could not list the engine's containers",
+            "Whether the engine answers nobody, or the last run could not list its containers",
         );
         let last_run = registered_in_seconds(
             all,
             "last_cleanup_timestamp",
             "When the last run was over, in seconds since 1970",
+            Gauge::default(),
+        );
+        let wall_clock_ahead = registered_in_seconds(
+            all,
+            "wall_clock_ahead",
+            "How far the system's clock was set forward since the start; times here go on evenly",
             Gauge::default(),
         );
         let certificate_expiry = registered_in_seconds(
@@ -129,6 +179,11 @@ impl Metrics {
             "From the end of a lease that expired to its container being gone",
             Histogram::new(OVERSHOOT_BUCKETS),
         );
+        let panics = registered(
+            all,
+            "panics",
+            "Panics of this process; each is a fault of ours and ends one task at most",
+        );
         let log_follows = registered(
             all,
             "log_follows",
@@ -140,6 +195,7 @@ impl Metrics {
         Self {
             registry,
             runs,
+            requests,
             ended,
             attempts_failed,
             orphans,
@@ -147,16 +203,39 @@ impl Metrics {
             deliveries,
             quarantined,
             orphans_left,
+            unreadable_records,
+            counts_mended,
             engine_unseen,
+            engine_unseen_by_run: AtomicBool::new(false),
             last_run,
+            wall_clock_ahead,
             certificate_expiry,
             overshoot,
+            panics,
+            host,
             follows,
             log_follows,
             log_viewers,
             log_posts,
             log_lines,
         }
+    }
+
+    /// Where panics are counted.
+    pub(crate) fn panics(&self) -> Counter {
+        self.panics.clone()
+    }
+
+    /// Looks whether the engine is away now: a run may wait for it longer than until here.
+    fn look_at_engine(&self) {
+        let by_run = self.engine_unseen_by_run.load(Ordering::Relaxed);
+        let unseen = by_run || self.host.is_away();
+        self.engine_unseen.set(i64::from(unseen));
+    }
+
+    fn look_at_clock(&self) {
+        let ahead = seconds(clock::wall_ahead_millis());
+        self.wall_clock_ahead.set(ahead);
     }
 
     /// Takes over what the relays have counted.
@@ -188,36 +267,57 @@ impl Metrics {
         }
     }
 
+    /// Counts what a run or a look has done, but for the ends, which are counted where they are
+    /// written.
+    pub(crate) fn count_done(&self, report: &Report) {
+        self.attempts_failed.inc_by(report.attempts_failed as u64);
+        self.orphans.inc_by(report.orphans_removed as u64);
+        self.left_to_next_run.inc_by(report.left_to_next_run as u64);
+        self.count_deliveries(report.deliveries);
+    }
+
     /// Counts what a run has done; none where it could not even read the table.
     pub(crate) fn count(&self, report: Option<&Report>, certificate_expiry: Option<Time>) {
         let outcome = if report.is_some() { "done" } else { "failed" };
         self.runs.get_or_create(&Outcome { outcome }).inc();
         let Some(report) = report else { return };
-        for (reason, count) in [
-            ("expired", report.expired),
-            ("deleted", report.deleted),
-            ("failed", report.failed),
-            ("lost", report.lost),
-        ] {
-            self.ended
-                .get_or_create(&EndedAs { reason })
-                .inc_by(count as u64);
-        }
-        self.attempts_failed.inc_by(report.attempts_failed as u64);
-        self.orphans.inc_by(report.orphans_removed as u64);
-        self.left_to_next_run.inc_by(report.left_to_next_run as u64);
-        self.count_deliveries(report.deliveries);
+        self.count_done(report);
         self.quarantined
             .set(i64::try_from(report.in_quarantine).unwrap_or(i64::MAX));
         self.orphans_left
             .set(i64::try_from(report.orphans_left).unwrap_or(i64::MAX));
-        self.engine_unseen.set(i64::from(report.engine_unseen));
+        self.unreadable_records
+            .set(i64::try_from(report.unreadable).unwrap_or(i64::MAX));
+        self.counts_mended.inc_by(report.counts_mended as u64);
+        self.engine_unseen_by_run
+            .store(report.engine_unseen, Ordering::Relaxed);
         self.last_run.set(seconds(Time::now().as_millis()));
         let expiry = certificate_expiry.map_or(0, |at| at.as_millis() / 1000);
         self.certificate_expiry.set(expiry);
-        for late in &report.overshoot_ms {
-            self.overshoot.observe(seconds(*late));
+    }
+
+    /// Counts the end of a lease, whoever ended it.
+    pub(crate) fn count_end(&self, receipt: &Receipt) {
+        let reason = name_of(receipt.reason);
+        self.ended.get_or_create(&EndedAs { reason }).inc();
+        if let Some(late) = receipt.overshoot_ms {
+            self.overshoot.observe(seconds(late));
         }
+    }
+
+    /// Counts a request that was answered.
+    fn count_request(&self, answered: Answered) {
+        self.requests.count(answered);
+    }
+}
+
+fn name_of(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Expired => "expired",
+        Reason::Deleted => "deleted",
+        Reason::Completed => "completed",
+        Reason::Failed => "failed",
+        Reason::Lost => "lost",
     }
 }
 
@@ -249,6 +349,8 @@ fn seconds(millis: i64) -> f64 {
 
 /// Answers `GET /metrics`.
 pub(crate) async fn show(State(metrics): State<Arc<Metrics>>) -> Response {
+    metrics.look_at_engine();
+    metrics.look_at_clock();
     metrics.look_at_logs();
     let mut text = String::new();
     match encode(&mut text, &metrics.registry) {

@@ -1,43 +1,54 @@
 //! The tickers: the one that runs the reaper, as EventBridge Scheduler does on AWS, and a
-//! quicker one for what owners are to be told, which costs nothing here.
+//! quicker one for what falls due, which costs nothing here.
 
 use std::{sync::Arc, time::Duration};
 
 use containerlease_functions::cleanup;
-use containerlease_shared::{cleanup::Reaper, time::Time};
-use dynoxide::Database;
+use containerlease_shared::{cleanup::Reaper, clock, time::Time};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// How often it is looked whether there is something to tell. What `DELETE` ends, and the
-/// warning of a lease of a minute, so come without a wait for the reaper.
+/// How often it is looked what falls due. So leases end on time however seldom the reaper
+/// runs, and what owners are told comes without a wait for it.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Runs the reaper at once and then every `tick`, until `ending` is cancelled; returns when
+/// How far ahead such a look sees: one that is late, or fails, is made up for by the next.
+const LOOK_AHEAD: Duration = Duration::from_secs(5);
+
+/// From how many milliseconds on it is said that somebody has set the system's clock.
+const SAID_FROM: u64 = 1_000;
+
+/// Runs the reaper at once and then every `tick`, and looks in between unless it is not to
+/// look ahead at all, until `ending` is cancelled; returns when
 /// the runs that have begun are done. Runs may overlap, as they may on AWS.
 pub(crate) async fn run(
-    reaper: Reaper,
+    reaper: Arc<Reaper>,
     metrics: Arc<Metrics>,
-    database: Database,
     tick: Duration,
     ending: CancellationToken,
 ) {
-    let reaper = Arc::new(reaper);
     let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut runs = JoinSet::new();
+    let mut said_ahead = 0;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             _ = looks.tick() => {
+                said_ahead = say_that_the_clock_was_set(said_ahead);
                 let (reaper, metrics) = (Arc::clone(&reaper), Arc::clone(&metrics));
                 runs.spawn(async move {
-                    let until = Time::now().plus(LOOK_EVERY);
-                    metrics.count_deliveries(cleanup::deliver(&reaper, until).await);
+                    let until = Time::now().plus(LOOK_AHEAD);
+                    if reaper.look_ahead.is_zero() {
+                        metrics.count_deliveries(cleanup::deliver(&reaper, until).await);
+                    } else if let Ok(report) = cleanup::look(&reaper, until).await {
+                        // What went wrong is in the log already; the next look is the retry.
+                        metrics.count_done(&report);
+                    }
                 });
                 while runs.try_join_next().is_some() {}
                 continue;
@@ -52,17 +63,21 @@ pub(crate) async fn run(
             metrics.count(report.as_ref(), reaper.host.certificate_expiry().await);
         });
         while runs.try_join_next().is_some() {}
-        purge(database.clone()).await;
     }
     while runs.join_next().await.is_some() {}
 }
 
-/// Deletes the records whose time to live is over. DynamoDB does that by itself on AWS.
-async fn purge(database: Database) {
-    match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
-        Ok(Ok(0)) => {}
-        Ok(Ok(purged)) => tracing::info!(purged, "purged records of ended leases"),
-        Ok(Err(error)) => tracing::warn!(%error, "could not purge records"),
-        Err(error) => tracing::error!(%error, "the purge ended badly"),
+/// Says by how much the system's clock is ahead, unless that was said already; gives what was said
+/// last.
+fn say_that_the_clock_was_set(said_ahead: i64) -> i64 {
+    let ahead = clock::wall_ahead_millis();
+    if ahead.abs_diff(said_ahead) < SAID_FROM {
+        return said_ahead;
     }
+    tracing::warn!(
+        ahead_ms = ahead,
+        "the system's clock was set: leases go on by the time that has passed, until this server \
+         starts anew"
+    );
+    ahead
 }

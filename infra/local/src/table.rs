@@ -2,21 +2,29 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    path::{Path, PathBuf},
+    io::{self, Write as _},
+    path::PathBuf,
 };
 
-use containerlease_shared::store::StoreError;
-use dynoxide::Database;
+use containerlease_shared::{
+    settings::LocalSettings,
+    store::{Room, StoreError},
+};
+use containerlease_table::{Database, Door, Key};
 use thiserror::Error;
-use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
 
-/// The embedded table's server, on a loopback port.
+use crate::{
+    folder::{ENDPOINT, FILE, LOCK, make_private, private_file},
+    room::{Identity, Place},
+};
+
+/// The embedded table. This process calls it; others do where a port was asked for.
 pub(crate) struct Table {
     database: Database,
-    endpoint: String,
-    stop: CancellationToken,
-    server: JoinHandle<Result<(), String>>,
+    folder: PathBuf,
+    /// What the system knows the table's file by, whatever lies at its path.
+    identity: Identity,
+    door: Option<Door>,
     /// Held as long as the table is open; the system lets go of it when the process dies.
     _lock: File,
 }
@@ -28,10 +36,7 @@ pub enum TableError {
         "the data folder {} cannot be written ({error}): choose another with CONTAINERLEASE_DATA",
         path.display()
     )]
-    Folder {
-        path: PathBuf,
-        error: std::io::Error,
-    },
+    Folder { path: PathBuf, error: io::Error },
     #[error(
         "another server uses the data folder {}: stop it, or choose another with \
          CONTAINERLEASE_DATA",
@@ -44,70 +49,77 @@ pub enum TableError {
         "the loopback port {port} for the table cannot be listened on ({error}): choose another \
          with CONTAINERLEASE_TABLE_PORT"
     )]
-    Listen { port: u16, error: std::io::Error },
+    Listen { port: u16, error: io::Error },
     #[error("the table cannot be made: {0}")]
     Create(#[from] StoreError),
 }
 
 impl Table {
-    /// Opens the table in `folder`, which is made if it is not there, and serves it on
-    /// `port` of the loopback address; 0 for any free one.
-    pub(crate) async fn open(folder: &Path, port: u16) -> Result<Self, TableError> {
+    /// Opens the table in the data folder, which is made if it is not there and is nobody
+    /// else's, and serves it on a port where the settings name one.
+    pub(crate) async fn open(settings: &LocalSettings) -> Result<Self, TableError> {
+        let folder = settings.data.as_path();
         let unwritable = |error| TableError::Folder {
             path: folder.to_owned(),
             error,
         };
-        fs::create_dir_all(folder).map_err(unwritable)?;
-        let lock = File::create(folder.join("lock")).map_err(unwritable)?;
+        make_private(folder).map_err(unwritable)?;
+        let lock = private_file(&folder.join(LOCK)).map_err(unwritable)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(TableError::InUse(folder.to_owned())),
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
-        let file = folder.join("table.sqlite");
+        let file = folder.join(FILE);
+        // What SQLite makes beside it has the same mode.
+        let opened = private_file(&file).map_err(unwritable)?;
+        let identity = Identity::of(&opened.metadata().map_err(unwritable)?);
         let database =
             Database::new(&file.to_string_lossy()).map_err(|error| TableError::Database {
                 path: file,
                 error: error.to_string(),
             })?;
-
-        let listen = |error| TableError::Listen { port, error };
-        let listener = TcpListener::bind(("127.0.0.1", port))
-            .await
-            .map_err(listen)?;
-        let endpoint = format!("http://{}", listener.local_addr().map_err(listen)?);
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let server = tokio::spawn(dynoxide::server::serve_with_shutdown(
-            listener,
-            database.clone(),
-            async move { stopped.cancelled().await },
-        ));
-        Ok(Self {
+        let mut table = Self {
             database,
-            endpoint,
-            stop,
-            server,
+            folder: folder.to_owned(),
+            identity,
+            door: None,
             _lock: lock,
-        })
+        };
+        if let Some(port) = settings.table_port {
+            let key = settings.table_key.as_deref();
+            let key = key.map_or_else(Key::generate, Key::told);
+            let door = Door::open(table.database(), port, key).await;
+            let door = door.map_err(|error| TableError::Listen { port, error })?;
+            let mut file = private_file(&folder.join(ENDPOINT)).map_err(unwritable)?;
+            let written = file.set_len(0);
+            let written = written.and_then(|()| file.write_all(door.endpoint().as_bytes()));
+            written.map_err(unwritable)?;
+            table.door = Some(door);
+        }
+        Ok(table)
     }
 
-    /// Where the AWS SDK reaches it.
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.endpoint
+    /// Its place on the disk, with what is kept for it there; `room` is told how it is.
+    pub(crate) fn place(&self, room: Room) -> Place {
+        Place::take(&self.folder, self.identity, room)
     }
 
-    /// The database itself, for what AWS does by itself: purging by TTL.
+    /// Where other processes reach it, without the key.
+    pub(crate) fn address(&self) -> Option<std::net::SocketAddr> {
+        self.door.as_ref().map(Door::address)
+    }
+
+    /// The database itself, for the SDK, and for what AWS does by itself: purging by TTL.
     pub(crate) fn database(&self) -> Database {
         self.database.clone()
     }
 
-    /// Stops serving and closes the file.
-    pub(crate) async fn close(self) {
-        self.stop.cancel();
-        let limit = std::time::Duration::from_secs(2);
-        if tokio::time::timeout(limit, self.server).await.is_err() {
-            tracing::debug!("the table's last connection was cut off");
+    /// Lets nobody in any more.
+    pub(crate) fn close(self) {
+        if self.door.is_some() {
+            // Its key opens nothing any more.
+            drop(fs::remove_file(self.folder.join(ENDPOINT)));
         }
     }
 }

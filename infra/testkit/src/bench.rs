@@ -29,6 +29,10 @@ use crate::{
 /// How far ahead the tests' reapers take leases on, as the product does by default.
 pub const LOOK_AHEAD: Duration = Duration::from_secs(65);
 
+/// How long a run for strange containers only may take, which is less than it is ever put
+/// forward.
+pub const STRAYS_LIMIT: Duration = Duration::from_secs(40);
+
 /// What a [`Bench`] is to be made of.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -102,6 +106,17 @@ impl Plan {
         self
     }
 
+    /// Ports are bound to `address`, and callers are told that they reach them at `host`.
+    pub fn advertising(mut self, address: &str, host: &str) -> Self {
+        for (variable, value) in [
+            ("CONTAINERLEASE_PUBLISH_ADDRESS", address),
+            ("CONTAINERLEASE_ADVERTISED_HOST", host),
+        ] {
+            self.more.push((variable, value.to_owned()));
+        }
+        self
+    }
+
     /// Webhooks may go to this machine.
     pub fn private_webhooks(mut self) -> Self {
         let setting = ("CONTAINERLEASE_WEBHOOK_PRIVATE", true.to_string());
@@ -118,7 +133,7 @@ impl Plan {
         let mut engine = socket_of(place.engine());
         if self.proxied {
             let proxy = Proxy::before_tcp(table.address()).await;
-            aws = table::aws_at(proxy.tcp()).await;
+            aws = table::aws_at(proxy.tcp(), table.key()).await;
             table_proxy = Some(proxy);
             let proxy = Proxy::before_unix(&engine);
             proxy.unix().clone_into(&mut engine);
@@ -243,7 +258,8 @@ impl Bench {
     /// instead. The run has no time for leases, which a reaper in the future must not end.
     pub async fn reap_strays(&self, ahead: Duration) -> Report {
         let now = Time::now();
-        run(&self.reaper(), now.plus(ahead), now)
+        let stop_at = now.plus(STRAYS_LIMIT);
+        run(&self.reaper(), now.plus(ahead), stop_at)
             .await
             .expect("the reaper runs")
     }
@@ -339,7 +355,7 @@ impl Bench {
             assert!(in_bounds, "{what}: nothing moves {lease:?} on");
         }
         let mut ids: Vec<_> = leases.iter().map(|lease| lease.id).collect();
-        let due = store.active().await.expect("the table can be read");
+        let due = store.active().await.expect("the table can be read").items;
         let of_owner = due.iter().filter(|lease| lease.owner == *owner);
         let mut due: Vec<_> = of_owner.map(|lease| lease.id).collect();
         ids.sort();
@@ -405,7 +421,7 @@ impl Bench {
         let counted = store.counted(owner).await.expect("the count can be read");
         let held = sum(Whose::Owner, &leases);
         assert_eq!(counted, held, "{what}: the owner's count is wrong");
-        let all = store.active().await.expect("the table can be read");
+        let all = store.active().await.expect("the table can be read").items;
         let counted = store.counted_on_host().await;
         let counted = counted.expect("the count can be read");
         let held = sum(Whose::Host, &all);

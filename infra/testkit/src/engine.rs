@@ -266,6 +266,10 @@ impl Container {
             "Names": [format!("/{}", self.name)],
             "Created": self.created_at.as_millis().div_euclid(1000),
             "State": self.status_text(),
+            "Status": match self.status {
+                Status::Exited(code) => format!("Exited ({code}) 1 second ago"),
+                _ => "Up 1 second".to_owned(),
+            },
             "Labels": self.labels,
         })
     }

@@ -66,6 +66,8 @@ pub enum Fault {
     Delayed(Duration),
     /// It is not passed on; this is the answer.
     Answered(StatusCode, String),
+    /// It is carried out, and this is the answer in place of the true one.
+    AnsweredInstead(StatusCode, String),
     /// It is not passed on, and the connection is cut.
     Cut,
     /// It is not passed on, the call is made, and it is never answered.
@@ -84,6 +86,7 @@ impl fmt::Debug for Fault {
             Self::None => "None",
             Self::Delayed(_) => "Delayed",
             Self::Answered(..) => "Answered",
+            Self::AnsweredInstead(..) => "AnsweredInstead",
             Self::Cut => "Cut",
             Self::NeverSent(_) => "NeverSent",
             Self::AnswerLost => "AnswerLost",
@@ -91,6 +94,47 @@ impl fmt::Debug for Fault {
             Self::AnsweredAfter(_) => "AnsweredAfter",
         })
     }
+}
+
+impl Fault {
+    /// The table's answer with that code, as DynamoDB words it.
+    pub fn of_the_table(code: &str) -> Self {
+        Self::Answered(status_of(code), table_error(code, &[]))
+    }
+
+    /// The answer of a transaction that was cancelled, with a reason for each of its items.
+    pub fn cancelled(reasons: &[&str]) -> Self {
+        let code = "TransactionCanceledException";
+        Self::Answered(status_of(code), table_error(code, reasons))
+    }
+
+    /// The request is carried out, and the table answers with that code all the same.
+    pub fn done_but(code: &str) -> Self {
+        Self::AnsweredInstead(status_of(code), table_error(code, &[]))
+    }
+}
+
+fn status_of(code: &str) -> StatusCode {
+    match code {
+        "InternalServerError" => StatusCode::INTERNAL_SERVER_ERROR,
+        "ServiceUnavailable" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn table_error(code: &str, reasons: &[&str]) -> String {
+    let reasons: Vec<_> = reasons
+        .iter()
+        .map(|code| serde_json::json!({"Code": code, "Message": "a text of the table"}))
+        .collect();
+    let mut body = serde_json::json!({
+        "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+        "message": "a text of the table",
+    });
+    if !reasons.is_empty() {
+        body["CancellationReasons"] = reasons.into();
+    }
+    body.to_string()
 }
 
 type Hook = Arc<dyn Fn(&Seen) -> Fault + Send + Sync>;
@@ -203,6 +247,28 @@ impl Proxy {
         *lock(&self.shared.hook) = Some(Arc::new(hook));
     }
 
+    /// From now on the first `times` requests of each of DynamoDB's operations that `fault`
+    /// speaks of get that fault, and everything else passes.
+    pub fn fail_first(
+        &self,
+        times: usize,
+        fault: impl Fn(&str) -> Option<Fault> + Send + Sync + 'static,
+    ) {
+        let counts = Mutex::new(std::collections::HashMap::<String, usize>::new());
+        self.on_each(move |seen| {
+            let Some(operation) = &seen.operation else {
+                return Fault::None;
+            };
+            let mut counts = lock(&counts);
+            let count = counts.entry(operation.clone()).or_default();
+            *count += 1;
+            if *count > times {
+                return Fault::None;
+            }
+            fault(operation).unwrap_or(Fault::None)
+        });
+    }
+
     /// From now on everything passes.
     pub fn heal(&self) {
         *lock(&self.shared.hook) = None;
@@ -293,11 +359,10 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             tokio::time::sleep(time).await;
             forward(upstream, request).await
         }
-        Fault::Answered(status, body) => {
-            let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
-            let mut response = Response::new(body.boxed());
-            *response.status_mut() = status;
-            Ok(response)
+        Fault::Answered(status, body) => Ok(answered(status, body)),
+        Fault::AnsweredInstead(status, body) => {
+            carry_out(upstream, request).await?;
+            Ok(answered(status, body))
         }
         Fault::Cut => Err(CutOff),
         Fault::NeverSent(call) => {
@@ -319,6 +384,13 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             Ok(response)
         }
     }
+}
+
+fn answered(status: StatusCode, body: String) -> Response<Body> {
+    let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
+    let mut response = Response::new(body.boxed());
+    *response.status_mut() = status;
+    response
 }
 
 /// Passes the request on and reads its answer to the end, so that it is known to be done.

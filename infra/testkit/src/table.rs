@@ -3,30 +3,25 @@
 use std::{collections::HashMap, net::SocketAddr, path::Path, time::Duration};
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::{
-    Client,
-    config::{Credentials, Region},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use containerlease_functions::app::aws_defaults;
 use containerlease_shared::{lease::Lease, names::Owner, store::Store, time::Time};
-use dynoxide::Database;
-use tokio::{net::TcpListener, task::JoinHandle};
+use containerlease_table::{Database, Door, Key};
 
 /// The table's name.
 pub const NAME: &str = "containerlease";
 
-/// A table of the test's own, served on a loopback port until it is dropped.
+/// A table of the test's own, which is also served on a loopback port until it is dropped.
 pub struct Table {
     database: Database,
-    address: SocketAddr,
+    door: Door,
+    key: Key,
     aws: SdkConfig,
-    server: JoinHandle<Result<(), String>>,
 }
 
 impl std::fmt::Debug for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Table").field(&self.address).finish()
+        f.debug_tuple("Table").field(&self.address()).finish()
     }
 }
 
@@ -43,19 +38,14 @@ impl Table {
     }
 
     async fn serve(database: Database) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await;
-        let listener = listener.expect("a free loopback port is there");
-        let address = listener.local_addr().expect("a listener has an address");
-        let server = tokio::spawn(dynoxide::server::serve_with_shutdown(
-            listener,
-            database.clone(),
-            std::future::pending(),
-        ));
+        let key = Key::generate();
+        let door = Door::open(database.clone(), 0, key.clone()).await;
+        let inside = containerlease_table::inside(aws_defaults(), database.clone());
         let table = Self {
             database,
-            address,
-            aws: aws_at(address).await,
-            server,
+            door: door.expect("a free loopback port is there"),
+            key,
+            aws: inside.load().await,
         };
         table
             .store()
@@ -65,12 +55,17 @@ impl Table {
         table
     }
 
-    /// Where it is served.
+    /// Where it is served over TCP.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.door.address()
     }
 
-    /// The AWS settings that lead to it.
+    /// What it asks for there.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The AWS settings that lead to it inside this process.
     pub fn aws(&self) -> &SdkConfig {
         &self.aws
     }
@@ -172,6 +167,26 @@ impl Table {
         update.send().await.expect("the count can be changed");
     }
 
+    /// Spoils the count that lies there, as a table has it that was restored in part.
+    ///
+    /// # Panics
+    ///
+    /// Where the count cannot be changed.
+    pub async fn spoil_count(&self, pk: &str, sk: &str) {
+        let number = |value: &str| AttributeValue::N(value.to_owned());
+        let client = self.client();
+        let update = client
+            .update_item()
+            .table_name(NAME)
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .key("sk", AttributeValue::S(sk.to_owned()))
+            .update_expression("ADD leases :leases, cpuMilli :cpu, memoryMb :memory")
+            .expression_attribute_values(":leases", number("7"))
+            .expression_attribute_values(":cpu", number("-3000"))
+            .expression_attribute_values(":memory", number("12345"));
+        update.send().await.expect("the count can be spoiled");
+    }
+
     /// Everything that lies in the table, as text.
     ///
     /// # Panics
@@ -181,6 +196,45 @@ impl Table {
         let scanned = self.client().scan().table_name(NAME).send().await;
         let items = scanned.expect("the table can be scanned").items;
         format!("{items:#?}")
+    }
+
+    /// Puts the lease into a state that this program does not know, as a later release may
+    /// have left it that was rolled back.
+    ///
+    /// # Panics
+    ///
+    /// Where the lease cannot be changed.
+    pub async fn put_into_unknown_state(&self, lease: &Lease) {
+        let client = self.client();
+        let update = client
+            .update_item()
+            .table_name(NAME)
+            .set_key(Some(key_of(lease)))
+            .update_expression("SET #state = :state")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", AttributeValue::S("suspended".to_owned()));
+        update.send().await.expect("the lease can be changed");
+    }
+
+    /// Writes an item of texts and, of what is a number in the index, of numbers, such as no
+    /// program of ours has written.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be written.
+    pub async fn plant(&self, attributes: &[(&str, &str)]) {
+        let client = self.client();
+        let put =
+            attributes
+                .iter()
+                .fold(
+                    client.put_item().table_name(NAME),
+                    |put, (name, value)| match *name {
+                        "dueAt" => put.item(*name, AttributeValue::N((*value).to_owned())),
+                        _ => put.item(*name, AttributeValue::S((*value).to_owned())),
+                    },
+                );
+        put.send().await.expect("an item can be written");
     }
 
     /// Takes the lease out of the index that the reaper reads, as if it had not come there
@@ -211,20 +265,10 @@ fn key_of(lease: &Lease) -> HashMap<String, AttributeValue> {
     ])
 }
 
-impl Drop for Table {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
 /// The AWS settings that lead to a table at `address`.
-pub async fn aws_at(address: SocketAddr) -> SdkConfig {
-    aws_defaults()
-        .endpoint_url(format!("http://{address}"))
-        .region(Region::new("local"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "testkit"))
-        .load()
-        .await
+pub async fn aws_at(address: SocketAddr, key: &Key) -> SdkConfig {
+    let aws = containerlease_table::through_door(aws_defaults(), address, key);
+    aws.load().await
 }
 
 #[cfg(test)]
@@ -246,7 +290,7 @@ mod tests {
             .unwrap();
         drop(table);
         let table = Table::on_file(&file).await;
-        assert_eq!(table.store().sightings().await.unwrap().len(), 1);
+        assert_eq!(table.store().sightings().await.unwrap().items.len(), 1);
         for extension in ["sqlite", "sqlite-wal", "sqlite-shm"] {
             drop(std::fs::remove_file(file.with_extension(extension)));
         }
@@ -256,7 +300,7 @@ mod tests {
     async fn a_proxy_notes_what_passes_and_makes_each_fault() {
         let table = Table::in_memory().await;
         let proxy = Proxy::before_tcp(table.address()).await;
-        let store = Store::new(&aws_at(proxy.tcp()).await, NAME);
+        let store = Store::new(&aws_at(proxy.tcp(), table.key()).await, NAME);
         let container =
             containerlease_shared::names::ContainerName::listed_by_engine("0a").unwrap();
         store.check().await.unwrap();
@@ -269,14 +313,14 @@ mod tests {
         proxy.on_each(|_| Fault::Cut);
         assert!(store.sighted(&container, Time::now()).await.is_err());
         assert_eq!(
-            table.store().sightings().await.unwrap().len(),
+            table.store().sightings().await.unwrap().items.len(),
             0,
             "cut before it was sent"
         );
         proxy.on_each(|_| Fault::AnswerLost);
         assert!(store.sighted(&container, Time::now()).await.is_err());
         assert_eq!(
-            table.store().sightings().await.unwrap().len(),
+            table.store().sightings().await.unwrap().items.len(),
             1,
             "cut after it was done"
         );

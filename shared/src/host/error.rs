@@ -39,6 +39,9 @@ pub enum HostError {
         attempted: &'static str,
         message: String,
     },
+    /// The engine answers nobody, so that no call says anything of its container.
+    #[error("the engine answers nobody: {because}")]
+    Away { because: String },
     /// The engine did not answer in time. What was asked for may still happen.
     #[error("{attempted}: the engine did not answer in time")]
     TimedOut { attempted: &'static str },
@@ -74,6 +77,21 @@ pub enum HostError {
         attempted: &'static str,
         message: String,
     },
+}
+
+impl HostError {
+    /// Whether this is what the engine said. It is not where nothing came back from it.
+    pub fn is_answer(&self) -> bool {
+        !matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Away { .. }
+                | Self::TimedOut { .. }
+                | Self::Tls { .. }
+                | Self::Certificates(_)
+                | Self::Secret(_)
+        )
+    }
 }
 
 /// Which side's certificate was not accepted.

@@ -6,6 +6,11 @@
 //! is over a shell of the container's own ([`KILL`]) kills all that carry it, and the other
 //! processes of their sessions. What it needs is `/bin/sh` alone, and one more process; where
 //! the image has none, what was left is told.
+//!
+//! Whether a command still runs is what that shell has seen, and not what the engine says: an
+//! engine tells the ends of a container's commands one after another, and waits for seconds
+//! with the end of one whose children hold its output. All that ended after it run on for as
+//! long in its books.
 
 use std::{pin::Pin, time::Duration};
 
@@ -38,6 +43,10 @@ const KILL_LIMIT: Duration = Duration::from_secs(2);
 /// How long the engine has to say what has become of a command.
 const STATE_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long it is waited for the exit code of a command that has ended by itself, where the
+/// engine is late with it. It waits 2 to 4 s for one whose children hold its output.
+const LATE_CODE: Duration = Duration::from_secs(6);
+
 /// A command that has ended may have left children that hold its output: so long that is
 /// read on.
 const DRAIN: Duration = Duration::from_millis(300);
@@ -51,11 +60,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const MARK: &str = "CONTAINERLEASE_EXEC";
 
 /// What a shell runs to kill all processes with the mark `$1`, and their sessions, until it
-/// finds none any more. It has only what is built into every shell, so that a container at
-/// its limit of processes needs one place and no more. A text that `/proc` gives ends without
-/// a newline, so `read` fails with the last part of it.
+/// finds none any more; then it says whether it has found one at all. It has only what is built
+/// into every shell, so that a container at its limit of processes needs one place and no
+/// more. A text that `/proc` gives ends without a newline, so `read` fails with the last part
+/// of it.
 const KILL: &str = r#"
-mark=$1 tries=0 sessions=" "
+mark=$1 tries=0 sessions=" " said=none
 while [ $tries -lt 20 ]; do
   tries=$((tries + 1)) found=
   for process in /proc/[0-9]*; do
@@ -67,10 +77,10 @@ while [ $tries -lt 20 ]; do
     set -- ${stat##*) }
     case $sessions in *" $4 "*) [ "$1" = Z ] || marked=1 ;; esac
     [ -n "$marked" ] || continue
-    sessions="$sessions$4 " found=1
+    sessions="$sessions$4 " found=1 said=killed
     kill -9 "${process#/proc/}"
   done
-  [ -n "$found" ] || exit 0
+  [ -n "$found" ] || { echo $said; exit 0; }
 done 2>/dev/null
 exit 1
 "#;
@@ -115,6 +125,17 @@ impl Output {
     }
 }
 
+/// What is left of a command whose time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// It had ended before, by itself.
+    NothingToKill,
+    /// It was killed.
+    Nothing,
+    /// It could not be killed, or nobody knows.
+    Running,
+}
+
 /// A command that runs.
 struct Running<'c> {
     id: String,
@@ -123,6 +144,8 @@ struct Running<'c> {
     stdin: Option<&'c str>,
     /// When its time is over.
     until: Instant,
+    /// When whoever waits for it must be answered.
+    answer_by: Instant,
 }
 
 impl Host {
@@ -140,8 +163,13 @@ impl Host {
         if executed.exit_code.is_some() {
             return self.refused_or(executed, &running.id).await;
         }
-        executed.still_running = !self.kill(name, &mark, &running.id).await;
-        ended.map(|()| executed)
+        let left = self.kill(name, &mark, &running.id).await;
+        ended?;
+        if left == Left::NothingToKill {
+            executed.exit_code = self.late_exit_code_of(&running.id, running.answer_by).await;
+        }
+        executed.still_running = left == Left::Running;
+        Ok(executed)
     }
 
     async fn start_exec<'c>(
@@ -179,6 +207,7 @@ impl Host {
             input,
             stdin: command.stdin,
             until: at_the_latest.min(Instant::now() + command.limit),
+            answer_by: at_the_latest,
         })
     }
 
@@ -207,6 +236,7 @@ impl Host {
             input,
             stdin,
             until,
+            answer_by: _,
         } = running;
         let mut until = *until;
         let feeding = feed(input, *stdin);
@@ -288,44 +318,64 @@ impl Host {
         })
     }
 
-    /// Kills all that carries the mark; says whether the command has ended.
-    async fn kill(&self, name: &ContainerName, mark: &str, id: &str) -> bool {
-        let killing = async {
-            let killer = self.start_killer(name, mark).await?;
-            for id in [&killer, id] {
-                while self.exit_code_of(id).await?.is_none() {
-                    sleep(LOOK_FIRST).await;
-                }
+    /// What a command answered that has ended, for the engine to say. None where it does not
+    /// in time.
+    async fn late_exit_code_of(&self, id: &str, answer_by: Instant) -> Option<i64> {
+        let until = answer_by.min(Instant::now() + LATE_CODE);
+        loop {
+            match self.exit_code_of(id).await {
+                Ok(None) if Instant::now() < until => sleep(LOOK_AGAIN).await,
+                code => return code.ok().flatten(),
             }
-            Ok::<_, HostError>(())
-        };
-        match timeout(KILL_LIMIT, killing).await {
-            Ok(Ok(())) => return true,
+        }
+    }
+
+    /// Kills all that carries the mark.
+    async fn kill(&self, name: &ContainerName, mark: &str, id: &str) -> Left {
+        match timeout(KILL_LIMIT, self.run_killer(name, mark)).await {
+            Ok(Ok(said)) => match said.trim_ascii() {
+                b"none" => return Left::NothingToKill,
+                b"killed" => return Left::Nothing,
+                _ => tracing::warn!("could not kill a command: what kills it did not finish"),
+            },
             Ok(Err(error)) => tracing::warn!(%error, "could not kill a command"),
             Err(_) => tracing::warn!("could not kill a command in time"),
         }
         // What ends a container ends what runs in it.
-        !matches!(self.exit_code_of(id).await, Ok(None))
+        match self.exit_code_of(id).await {
+            Ok(None) => Left::Running,
+            Ok(Some(_)) | Err(_) => Left::Nothing,
+        }
     }
 
-    async fn start_killer(&self, name: &ContainerName, mark: &str) -> Result<String, HostError> {
+    /// Runs what kills all with the mark to its end; gives what it says.
+    async fn run_killer(&self, name: &ContainerName, mark: &str) -> Result<Vec<u8>, HostError> {
         let script = ["/bin/sh", "-c", KILL, "sh", mark];
         let options = CreateExecOptions {
+            attach_stdout: Some(true),
             cmd: Some(script.map(str::to_owned).to_vec()),
             ..CreateExecOptions::default()
         };
         let killer = self.create_exec(name, &options).await?;
         let start = |docker: Docker| {
             let killer = &killer;
-            let detached = StartExecOptions {
-                detach: true,
-                ..StartExecOptions::default()
-            };
-            async move { docker.start_exec(killer, Some(detached)).await }
+            async move { docker.start_exec(killer, None::<StartExecOptions>).await }
         };
         let attempted = "starting what kills a command";
-        self.client.call(attempted, KILL_LIMIT, start).await?;
-        Ok(killer)
+        let started = self.client.call(attempted, KILL_LIMIT, start).await?;
+        let StartExecResults::Attached { mut output, .. } = started else {
+            unreachable!("it was not asked to be detached")
+        };
+        let mut said = Output::default();
+        while let Some(piece) = output.next().await {
+            let piece = piece.map_err(|error| error::translate("reading what it says", error))?;
+            said.take(&piece.into_bytes());
+            // The engine may be as late with the end of the output as with that of a command.
+            if said.bytes.ends_with(b"\n") {
+                break;
+            }
+        }
+        Ok(said.bytes)
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use bollard::{container::LogOutput, query_parameters::LogsOptionsBuilder};
+use bollard::{
+    Docker, container::LogOutput, errors::Error, query_parameters::LogsOptions,
+    query_parameters::LogsOptionsBuilder,
+};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
 
 use super::{Host, HostError, error};
 use crate::{
@@ -13,7 +16,16 @@ use crate::{
 };
 
 /// How long the engine has to give the end of a log. The container's own end waits for it.
-const END_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const END_LIMIT: Duration = Duration::from_secs(1);
+
+/// How many of the last pieces are asked for where a log is damaged, one after another: the
+/// engine finds these from the end of the log on, and fails only where the damage is among
+/// them.
+const BEHIND_DAMAGE: [u32; 4] = [1_000, 100, 10, 0];
+
+/// The kind of a frame in which the engine says why it cannot go on. The client library has
+/// no name for it.
+const ENGINES_ERROR: u8 = 3;
 
 /// What the engine sends of a log: a timestamp, a space, and a line with its end, or a part
 /// of a line that is longer than 16 KiB.
@@ -21,6 +33,8 @@ const END_LIMIT: Duration = Duration::from_secs(1);
 pub struct LogPiece {
     pub stderr: bool,
     pub bytes: Bytes,
+    /// Whether the log is damaged before this piece, so that it may not join the one before.
+    pub anew: bool,
 }
 
 /// What is to be read of a log. It comes in the log's own order.
@@ -35,35 +49,45 @@ pub enum Read {
     Tail(u32),
 }
 
+impl Read {
+    fn options(self, tail: Option<u32>) -> LogsOptions {
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .timestamps(true);
+        let since = |since| i32::try_from(since).unwrap_or(0);
+        let (options, asked) = match self {
+            Self::Follow { since: from } => (options.follow(true).since(since(from)), None),
+            Self::Since(from) => (options.since(since(from)), None),
+            Self::Tail(pieces) => (options, Some(pieces)),
+        };
+        match tail.or(asked) {
+            Some(pieces) => options.tail(&pieces.to_string()).build(),
+            None => options.build(),
+        }
+    }
+}
+
 impl Host {
-    /// Reads a container's log. What the reader does not take stays in the engine.
+    /// Reads a container's log. What the reader does not take stays in the engine. Of a log
+    /// that is damaged comes what lies before and what lies behind the damage.
     pub async fn read_log(
         &self,
         name: &ContainerName,
         read: Read,
     ) -> Result<impl Stream<Item = Result<LogPiece, HostError>> + Send + Unpin + 'static, HostError>
     {
-        let options = LogsOptionsBuilder::new()
-            .stdout(true)
-            .stderr(true)
-            .timestamps(true);
-        let since = |since| i32::try_from(since).unwrap_or(0);
-        let options = match read {
-            Read::Follow { since: from } => options.follow(true).since(since(from)),
-            Read::Since(from) => options.since(since(from)),
-            Read::Tail(pieces) => options.tail(&pieces.to_string()),
-        };
         let docker = self.client.docker().await?;
-        let pieces = docker.logs(name.as_str(), Some(options.build()));
-        Ok(Box::pin(pieces.map(|piece| {
-            let (stderr, bytes) = match piece.map_err(|e| error::translate("reading a log", e))? {
-                LogOutput::StdErr { message } => (true, message),
-                LogOutput::StdOut { message }
-                | LogOutput::StdIn { message }
-                | LogOutput::Console { message } => (false, message),
-            };
-            Ok(LogPiece { stderr, bytes })
-        })))
+        let pieces = docker.logs(name.as_str(), Some(read.options(None))).boxed();
+        let reading = Reading {
+            docker,
+            name: name.clone(),
+            read,
+            pieces,
+            behind_damage: BEHIND_DAMAGE.iter(),
+            anew: false,
+        };
+        Ok(Box::pin(stream::unfold(reading, Reading::next)))
     }
 
     /// The end of the log of a container that has stopped.
@@ -73,6 +97,9 @@ impl Host {
             let mut keeper = Keeper::default();
             while let Some(piece) = pieces.next().await {
                 let piece = piece?;
+                if piece.anew {
+                    keeper.begin_anew();
+                }
                 keeper.take(logs::stream_of(piece.stderr), &piece.bytes);
             }
             Ok(keeper.finish())
@@ -82,5 +109,59 @@ impl Host {
             .unwrap_or(Err(HostError::TimedOut {
                 attempted: "reading the end of a log",
             }))
+    }
+}
+
+/// A log that is being read.
+struct Reading {
+    docker: Docker,
+    name: ContainerName,
+    read: Read,
+    pieces: BoxStream<'static, Result<LogOutput, Error>>,
+    /// How many of the last pieces are left to be tried.
+    behind_damage: std::slice::Iter<'static, u32>,
+    anew: bool,
+}
+
+impl Reading {
+    async fn next(mut self) -> Option<(Result<LogPiece, HostError>, Self)> {
+        loop {
+            let piece = match self.pieces.next().await? {
+                Ok(piece) => piece,
+                Err(error) => return Some((Err(error::translate("reading a log", error)), self)),
+            };
+            let (stderr, bytes) = match piece {
+                LogOutput::Console { message } if message.first() == Some(&ENGINES_ERROR) => {
+                    let said = String::from_utf8_lossy(message.get(8..).unwrap_or_default());
+                    tracing::warn!(
+                        container = self.name.as_str(),
+                        said = said.trim(),
+                        "a log is damaged"
+                    );
+                    self.go_on_behind_damage()?;
+                    continue;
+                }
+                LogOutput::StdErr { message } => (true, message),
+                LogOutput::StdOut { message }
+                | LogOutput::StdIn { message }
+                | LogOutput::Console { message } => (false, message),
+            };
+            let anew = std::mem::take(&mut self.anew);
+            let piece = LogPiece {
+                stderr,
+                bytes,
+                anew,
+            };
+            return Some((Ok(piece), self));
+        }
+    }
+
+    /// Reads on from the end of the log, or says that there is no more to be tried.
+    fn go_on_behind_damage(&mut self) -> Option<()> {
+        let tail = *self.behind_damage.next()?;
+        let options = self.read.options(Some(tail));
+        self.pieces = self.docker.logs(self.name.as_str(), Some(options)).boxed();
+        self.anew = true;
+        Some(())
     }
 }

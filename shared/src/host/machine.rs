@@ -1,13 +1,14 @@
 //! The engine's machine: how much of it there is to lease.
 
-use bollard::Docker;
+use bollard::{Docker, models::Network};
 
 use super::{Host, HostError, LOOK_LIMIT};
 use crate::capacity::Machine;
 
 impl Host {
     /// The machine as the engine itself sees it. It is asked once, by the first that wants to
-    /// know: a machine that is changed is an engine that was restarted.
+    /// know: a machine that is changed is an engine that was restarted. Only our network's
+    /// addresses are asked for until it is there.
     pub async fn machine(&self) -> Result<Machine, HostError> {
         let asked = self.machine.get_or_try_init(async || {
             let info = |docker: Docker| async move { docker.info().await };
@@ -17,6 +18,7 @@ impl Host {
                 (Some(cpus), Some(memory)) if cpus > 0 && memory > 0 => Ok(Machine {
                     cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
                     memory: memory.unsigned_abs(),
+                    addresses: None,
                 }),
                 _ => Err(HostError::Client {
                     attempted,
@@ -24,6 +26,80 @@ impl Host {
                 }),
             }
         });
-        asked.await.copied()
+        let machine = *asked.await?;
+        let addresses = match self.addresses.get() {
+            Some(addresses) => Some(*addresses),
+            None => self.ask_for_addresses().await,
+        };
+        Ok(Machine {
+            addresses,
+            ..machine
+        })
+    }
+
+    /// How many containers our network takes; none where it is not there, or nobody can say. No
+    /// provision fails by that: the engine itself has the last word.
+    async fn ask_for_addresses(&self) -> Option<u32> {
+        let network = self.network_named(&self.network_name()).await;
+        let network = network.inspect_err(|error| {
+            tracing::warn!(%error, "could not see how many addresses our network has");
+        });
+        let addresses = addresses(network.ok()?.as_ref()?)?;
+        Some(*self.addresses.get_or_init(|| addresses))
+    }
+}
+
+/// How many containers a network has an IPv4 address for; none where it does not say. Its
+/// first and its last address are nobody's, and one is the gateway's.
+fn addresses(network: &Network) -> Option<u32> {
+    let pools = network.ipam.as_ref()?.config.as_ref()?.iter();
+    let pools = pools.filter_map(|pool| {
+        let narrower = pool.ip_range.as_ref().filter(|range| !range.is_empty());
+        let (address, bits) = narrower.or(pool.subnet.as_ref())?.split_once('/')?;
+        let _: std::net::Ipv4Addr = address.parse().ok()?;
+        let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32)?;
+        let all = u32::try_from(1_u64 << (32 - bits)).unwrap_or(u32::MAX);
+        Some(all.saturating_sub(3))
+    });
+    pools.reduce(u32::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::{Ipam, IpamConfig};
+
+    use super::*;
+
+    fn network(subnets: &[(&str, &str)]) -> Network {
+        let pool = |(subnet, range): &(&str, &str)| IpamConfig {
+            subnet: Some((*subnet).to_owned()),
+            ip_range: Some((*range).to_owned()),
+            ..IpamConfig::default()
+        };
+        Network {
+            ipam: Some(Ipam {
+                config: Some(subnets.iter().map(pool).collect()),
+                ..Ipam::default()
+            }),
+            ..Network::default()
+        }
+    }
+
+    #[test]
+    fn a_network_has_as_many_addresses_as_its_subnet_but_three() {
+        for (subnets, expected) in [
+            (&[("172.20.0.0/16", "")][..], Some(65_533)),
+            (&[("10.0.0.0/29", "")], Some(5)),
+            (&[("10.0.0.0/31", "")], Some(0)),
+            (&[("0.0.0.0/0", "")], Some(u32::MAX - 3)),
+            (&[("172.20.0.0/16", "172.20.1.0/24")], Some(253)),
+            (&[("fd00::/64", ""), ("10.0.0.0/24", "")], Some(253)),
+            (&[("fd00::/64", "")], None),
+            (&[("nonsense", "")], None),
+            (&[], None),
+        ] {
+            assert_eq!(addresses(&network(subnets)), expected, "{subnets:?}");
+        }
+        assert_eq!(addresses(&Network::default()), None);
     }
 }

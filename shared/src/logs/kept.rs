@@ -17,8 +17,9 @@ use super::{Assembler, Cursor, Entry, Level, Position, Start, Stream, Tail, stam
 pub const KEPT_LINES: usize = 1_000;
 
 /// How many of a log's last pieces are to be read for them. It is more than the lines that
-/// are kept: of the first ones it is not known what came right before them.
-pub const KEPT_PIECES: u32 = 1_016;
+/// are kept: of the first ones it is not known what came right before them, and the first
+/// line of a stack trace says the level of all.
+pub const KEPT_PIECES: u32 = 1_128;
 
 /// How many bytes of the lines' texts are kept at most.
 const TEXT_LIMIT: usize = 256 * 1024;
@@ -74,6 +75,17 @@ impl Keeper {
         if let Some(entry) = self.assembler.take(stream, piece) {
             self.push(entry);
         }
+    }
+
+    /// Notes that what comes from now on was read anew, since the log was damaged before it.
+    pub fn begin_anew(&mut self) {
+        while !self.entries.is_empty() {
+            self.forget_first();
+        }
+        self.assembler.begin_anew();
+        self.first = [None, None];
+        // There is more before, whatever it was.
+        self.pieces = KEPT_PIECES;
     }
 
     /// The lines, once all pieces were taken.
@@ -204,7 +216,7 @@ impl KeptLog {
 }
 
 /// The entry of a line, as [`Entry::to_line`] has written it.
-fn entry_of(line: &str) -> Result<Entry, String> {
+pub(super) fn entry_of(line: &str) -> Result<Entry, String> {
     #[derive(Deserialize)]
     struct Line {
         timestamp: String,
@@ -230,6 +242,7 @@ fn entry_of(line: &str) -> Result<Entry, String> {
         replaced: line.replaced,
         cursor: line.cursor,
         position,
+        after_gap: false,
     })
 }
 
@@ -283,7 +296,7 @@ mod tests {
     fn of_a_long_log_the_last_lines_are_kept_and_what_is_before_is_known() {
         let log = numbered(KEPT_PIECES);
         assert_eq!(log.entries.len(), KEPT_LINES);
-        assert_eq!(log.entries[0].message, "16");
+        assert_eq!(log.entries[0].message, "128");
         assert!(log.has_gap_after(&Cursor::default()));
         let mut cursor = log.before.unwrap();
         assert!(!log.has_gap_after(&cursor));
@@ -296,7 +309,7 @@ mod tests {
     #[test]
     fn lines_that_cannot_be_told_from_earlier_ones_are_left_out() {
         let first = [(Stream::Stdout, piece(1, "the end of a long line"))];
-        let doubled = (0..20).map(|_| (Stream::Stdout, piece(1, "same stamp")));
+        let doubled = (0..200).map(|_| (Stream::Stdout, piece(1, "same stamp")));
         let rest = (2..1_002).map(|number| (Stream::Stdout, piece(number, "x")));
         let log = kept(first.into_iter().chain(doubled).chain(rest));
         assert!(log.entries.iter().all(|entry| entry.message == "x"));

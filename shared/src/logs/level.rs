@@ -1,9 +1,14 @@
 //! The level that a line says of itself.
 //!
-//! Programs write it in many ways; these are read: a JSON object's `level` or `severity`,
-//! logfmt's `level=`, a level's word among a line's first words (Rust, Java, Go, Python,
-//! nginx, postgres), and redis's mark. Where a line says nothing it is info: that something
-//! came on stderr is a matter of its stream.
+//! Programs write it in many ways; these are read: a JSON object's fields, a syslog priority,
+//! klog's first letter, logfmt's `level=`, redis's mark, and a level's word among a line's
+//! first words, where it is written as loggers do it. That something came on stderr is a
+//! matter of its stream.
+
+mod json;
+mod words;
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,76 +25,135 @@ pub enum Level {
     Error,
 }
 
-/// In how many first words of a line its level is looked for. Behind timestamps and names
-/// of loggers there comes prose, in which such words mean nothing.
-const WORDS: usize = 6;
-
-/// Lines longer than this are not parsed as JSON for the sake of their level.
-const JSON_LIMIT: usize = 16 * 1024;
+/// How much of a line is looked at, in bytes. A JSON object that is longer is not parsed for
+/// the sake of its level.
+const LOOKED_AT: usize = 16 * 1024;
 
 impl Level {
-    /// The level that `line` says of itself, or info.
-    pub fn of(line: &str) -> Self {
-        of_json(line)
-            .or_else(|| of_logfmt(line))
+    /// The level that `line` says of itself.
+    pub(super) fn said_by(line: &str) -> Option<Self> {
+        if line.starts_with('{') {
+            return json::level(line);
+        }
+        let line = without_colours(&line[..line.floor_char_boundary(LOOKED_AT)]);
+        let line = line.as_ref();
+        of_priority(line)
+            .or_else(|| of_klog(line))
             .or_else(|| of_redis(line))
-            .or_else(|| of_words(line))
-            .unwrap_or(Self::Info)
+            .or_else(|| of_logfmt(line))
+            .or_else(|| words::level(line))
     }
 
     fn of_name(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_lowercase().as_str() {
-            "trace" | "finest" | "finer" => Self::Trace,
-            "debug" | "fine" | "dbg" | "verbose" => Self::Debug,
-            "info" | "information" | "informational" | "notice" | "log" | "inf" => Self::Info,
+        let name = name.to_ascii_lowercase();
+        // postgres: DEBUG1 to DEBUG5.
+        let name = match name.strip_prefix("debug") {
+            Some(number) if number.parse::<u8>().is_ok() => "debug",
+            _ => &name,
+        };
+        Some(match name {
+            "trace" | "trce" | "trac" | "trc" | "vrb" | "finest" | "finer" => Self::Trace,
+            "debug" | "dbug" | "debu" | "dbg" | "fine" | "verbose" => Self::Debug,
+            "info" | "information" | "informational" | "inf" | "notice" | "note" | "log" => {
+                Self::Info
+            }
             "warn" | "warning" | "wrn" => Self::Warn,
-            "error" | "err" | "fatal" | "critical" | "crit" | "severe" | "panic" | "alert"
-            | "emerg" | "emergency" => Self::Error,
+            "error" | "err" | "erro" | "fail" | "fatal" | "fata" | "ftl" | "critical" | "crit"
+            | "severe" | "panic" | "pani" | "pnc" | "dpanic" | "alert" | "emerg" | "emergency" => {
+                Self::Error
+            }
             _ => return None,
         })
     }
+
+    /// The severities of syslog.
+    fn of_severity(severity: u64) -> Self {
+        match severity {
+            0..=3 => Self::Error,
+            4 => Self::Warn,
+            5 | 6 => Self::Info,
+            _ => Self::Debug,
+        }
+    }
 }
 
-fn of_json(line: &str) -> Option<Level> {
-    #[derive(Deserialize)]
-    struct Line {
-        #[serde(alias = "severity", alias = "lvl", alias = "levelname")]
-        level: Option<serde_json::Value>,
+/// The line without the sequences that colour it.
+fn without_colours(line: &str) -> Cow<'_, str> {
+    if !line.contains('\x1b') {
+        return Cow::Borrowed(line);
     }
-    if !line.starts_with('{') || line.len() > JSON_LIMIT {
+    let mut plain = String::new();
+    let mut parts = line.split('\x1b');
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let sequence = part.strip_prefix('[').and_then(|rest| {
+            let end = rest.find(|c: char| ('\x40'..='\x7e').contains(&c))?;
+            rest.get(end + 1..)
+        });
+        plain.push_str(sequence.unwrap_or(part));
+    }
+    Cow::Owned(plain)
+}
+
+/// `<3>disk full`: the kernel, systemd and syslog's protocols. Above its severity the number
+/// holds what the line is from.
+fn of_priority(line: &str) -> Option<Level> {
+    let (number, _) = line.strip_prefix('<')?.split_once('>')?;
+    let number: u64 = (1..=3).contains(&number.len()).then(|| digits(number))??;
+    (number < 192).then(|| Level::of_severity(number % 8))
+}
+
+/// `E1128 10:00:00.123456 1 main.go:1] message`: klog and glog, of which some write the year.
+fn of_klog(line: &str) -> Option<Level> {
+    let mut words = line.split_ascii_whitespace();
+    let day = words.next()?;
+    let letter = *day.as_bytes().first()?;
+    let is_day = [5, 9].contains(&day.len()) && day.get(1..).and_then(digits).is_some();
+    let time = words.next()?.as_bytes();
+    if !is_day || time.len() < 8 || time[2] != b':' || time[5] != b':' || !line.contains("] ") {
         return None;
     }
-    match serde_json::from_str::<Line>(line).ok()?.level? {
-        serde_json::Value::String(name) => Level::of_name(&name),
-        // The numbers of bunyan and pino.
-        serde_json::Value::Number(number) => Some(match number.as_u64()? {
-            0..20 => Level::Trace,
-            20..30 => Level::Debug,
-            30..40 => Level::Info,
-            40..50 => Level::Warn,
-            _ => Level::Error,
-        }),
-        _ => None,
-    }
+    Some(match letter {
+        b'I' => Level::Info,
+        b'W' => Level::Warn,
+        b'E' | b'F' => Level::Error,
+        b'D' => Level::Debug,
+        _ => return None,
+    })
 }
 
+/// A pair among the first words, or anywhere in a line that begins with a pair; but not in
+/// a quoted text.
 fn of_logfmt(line: &str) -> Option<Level> {
-    let value = line.split_ascii_whitespace().find_map(|pair| {
-        pair.strip_prefix("level=")
-            .or_else(|| pair.strip_prefix("lvl="))
-            .or_else(|| pair.strip_prefix("severity="))
-    })?;
-    Level::of_name(value.trim_matches('"'))
+    let mut quoted = false;
+    let begins_with_a_pair = line
+        .split_ascii_whitespace()
+        .next()
+        .is_some_and(|word| word.contains('=') && !word.starts_with(['"', '=']));
+    for (index, word) in line.split_ascii_whitespace().enumerate() {
+        if index >= words::WORDS && !begins_with_a_pair {
+            return None;
+        }
+        if !quoted {
+            let pair = word.split_once('=');
+            let value = pair.filter(|(key, _)| {
+                ["level", "lvl", "severity", "loglevel", "log_level"].contains(key)
+            });
+            if let Some((_, value)) = value {
+                return Level::of_name(value.trim_matches('"'));
+            }
+        }
+        let quotes = word.matches('"').count() - word.matches("\\\"").count();
+        quoted ^= quotes % 2 == 1;
+    }
+    None
 }
 
 /// Redis writes `PID:ROLE DAY MONTH YEAR TIME MARK message`.
 fn of_redis(line: &str) -> Option<Level> {
     let mut words = line.split(' ');
     let (pid, role) = words.next()?.split_once(':')?;
-    let is_redis = !pid.is_empty()
-        && pid.bytes().all(|byte| byte.is_ascii_digit())
-        && ["M", "S", "C", "X"].contains(&role);
-    if !is_redis {
+    if digits(pid).is_none() || !["M", "S", "C", "X"].contains(&role) {
         return None;
     }
     match words.nth(4)? {
@@ -100,105 +164,11 @@ fn of_redis(line: &str) -> Option<Level> {
     }
 }
 
-fn of_words(line: &str) -> Option<Level> {
-    let words = line.split([' ', '\t']).filter(|word| !word.is_empty());
-    for (index, word) in words.take(WORDS).enumerate() {
-        let bare = word.trim_matches(['[', ']', '(', ')', '<', '>', ':', '|', ',']);
-        // Python's default: `WARNING:root:message`.
-        let name = bare.split(':').next().unwrap_or(bare);
-        let Some(level) = Level::of_name(name) else {
-            continue;
-        };
-        let shouted = name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_uppercase());
-        let enclosed = word.starts_with(['[', '(', '<']);
-        let heads_the_line = index == 0 && word.ends_with(':');
-        if shouted || enclosed || heads_the_line {
-            return Some(level);
-        }
-    }
-    None
+/// A number in digits alone.
+fn digits(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_common_programs() {
-        for (line, level) in [
-            // JSON
-            (r#"{"level":"warn","msg":"x"}"#, Level::Warn),
-            (r#"{"severity":"ERROR","message":"x"}"#, Level::Error),
-            (r#"{"level":50,"msg":"pino"}"#, Level::Error),
-            (r#"{"msg":"no level"}"#, Level::Info),
-            (r#"{"level":"warn""#, Level::Info),
-            // logfmt
-            ("ts=1 level=debug msg=\"x\"", Level::Debug),
-            ("time=x level=\"error\" msg=y", Level::Error),
-            // Rust
-            ("2026-11-24T09:30:00.1Z  WARN app::db: slow", Level::Warn),
-            ("[2026-11-24T09:30:00Z ERROR app] x", Level::Error),
-            // Go
-            ("2026/11/24 09:30:00 INFO started", Level::Info),
-            ("panic: runtime error: index out of range", Level::Error),
-            // Python
-            ("WARNING:root:deprecated", Level::Warn),
-            ("2026-11-24 09:30:00,123 - app - DEBUG - x", Level::Debug),
-            ("CRITICAL:app:down", Level::Error),
-            // Java
-            (
-                "2026-11-24 09:30:00.123  INFO 1 --- [main] c.e.App : Started",
-                Level::Info,
-            ),
-            ("SEVERE: Uncaught", Level::Error),
-            // nginx
-            (
-                "2026/11/24 09:30:00 [error] 7#7: *1 open() failed",
-                Level::Error,
-            ),
-            (
-                "2026/11/24 09:30:00 [notice] 1#1: start worker process 7",
-                Level::Info,
-            ),
-            // redis
-            (
-                "1:M 24 Nov 2026 09:30:00.123 # WARNING overcommit",
-                Level::Warn,
-            ),
-            (
-                "1:M 24 Nov 2026 09:30:00.123 * Ready to accept connections",
-                Level::Info,
-            ),
-            ("7:C 24 Nov 2026 09:30:00.123 . debug", Level::Debug),
-            // postgres
-            (
-                "2026-11-24 09:30:00.123 UTC [1] LOG:  database system is ready",
-                Level::Info,
-            ),
-            (
-                "2026-11-24 09:30:00.123 UTC [33] FATAL:  no such role",
-                Level::Error,
-            ),
-            (
-                "2026-11-24 09:30:00.123 UTC [33] ERROR:  syntax error",
-                Level::Error,
-            ),
-        ] {
-            assert_eq!(Level::of(line), level, "{line}");
-        }
-    }
-
-    #[test]
-    fn prose_is_not_a_level() {
-        for line in [
-            "",
-            "no error at all",
-            "the warning light is on",
-            "ready to fine tune",
-            "download finished with 0 errors, please LOOK AT ERROR handling",
-            "127.0.0.1 - - [24/Nov/2026:09:30:00 +0000] \"GET /error HTTP/1.1\" 200",
-        ] {
-            assert_eq!(Level::of(line), Level::Info, "{line}");
-        }
-    }
-}
+mod tests;

@@ -54,6 +54,8 @@ pub struct Page {
     pub cursor: Cursor,
     /// Whether there are lines after the cursor already.
     pub more: bool,
+    /// Whether the log did not join the cursor, or was damaged, so that lines are missing.
+    pub gap: bool,
 }
 
 impl Query {
@@ -110,6 +112,7 @@ impl<'q> Filling<'q> {
                 entries: Vec::new(),
                 cursor,
                 more: false,
+                gap: false,
             },
             bytes: 0,
         }
@@ -128,6 +131,7 @@ impl<'q> Filling<'q> {
             return false;
         }
         self.page.cursor = cursor;
+        self.page.gap |= entry.after_gap;
         if self.query.wants(&entry) {
             let (entry, bytes) = Entry { cursor, ..entry }.bounded();
             self.bytes += bytes;

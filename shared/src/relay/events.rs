@@ -4,9 +4,10 @@
 use serde::Serialize;
 
 use crate::{
-    lease::{Reason, Receipt, StateName},
+    lease::{Reason, StateName},
     logs::{Cursor, Level},
     time::Time,
+    view::ReceiptView,
 };
 
 /// Something that a viewer is told.
@@ -20,9 +21,10 @@ pub enum Event<'e> {
     Behind {
         lines: u64,
     },
-    /// So many lines were left out, and the view goes on after the cursor.
+    /// So many lines were left out, and the view goes on after the cursor. It may be that
+    /// nobody knows how many.
     Skipped {
-        lines: u64,
+        lines: Option<u64>,
         cursor: Cursor,
     },
     Paused,
@@ -31,7 +33,7 @@ pub enum Event<'e> {
     /// A message is not known.
     UnknownMessage,
     /// The lease has ended and all its lines have come.
-    Ended(&'e Receipt),
+    Ended(&'e ReceiptView),
     /// The connection closes now.
     Closing(Closing),
 }
@@ -91,7 +93,7 @@ struct Line<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    receipt: Option<&'e Receipt>,
+    receipt: Option<&'e ReceiptView>,
 }
 
 impl Event<'_> {
@@ -126,8 +128,11 @@ impl Event<'_> {
             Self::Skipped { lines, cursor } => {
                 line.event = "skipped";
                 line.level = Level::Warn;
-                line.message = format!("{lines} lines were left out.");
-                line.lines = Some(*lines);
+                line.message = lines.map_or_else(
+                    || "Lines may be missing here: the log is not kept that far back.".to_owned(),
+                    |lines| format!("{lines} lines were left out."),
+                );
+                line.lines = *lines;
                 line.cursor = Some(*cursor);
             }
             Self::Paused => {
@@ -170,9 +175,8 @@ fn why(reason: Reason) -> &'static str {
     match reason {
         Reason::Expired => "its time was over",
         Reason::Deleted => "it was deleted",
-        Reason::Failed => "its program ended or could not be started",
+        Reason::Completed => "its program ended by itself",
+        Reason::Failed => "its program failed or could not be started",
         Reason::Lost => "its container vanished",
-        Reason::Orphaned => "nobody had leased it",
-        Reason::Evicted => "the host needed the place",
     }
 }

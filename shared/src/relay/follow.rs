@@ -10,7 +10,7 @@
 //! is known how far behind it is.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -25,13 +25,17 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::RelayError;
+use super::{
+    RelayError,
+    ring::{Ahead, Line, Ring, Taken},
+};
 use crate::{
     host::{Host, HostError, Read},
-    lease::{Receipt, State},
-    logs::{self, Assembler, Cursor, Entry, KeptLog, Position, Stream},
+    lease::State,
+    logs::{self, Assembler, Cursor, KeptLog},
     names::{ContainerName, LeaseId, Owner},
     store::Store,
+    view::ReceiptView,
 };
 
 /// How many bytes of lines a ring holds.
@@ -187,69 +191,12 @@ pub(super) struct Head {
 /// Why a follow has come to its end.
 #[derive(Clone, Debug)]
 pub(super) enum End {
-    LeaseEnded(Arc<Receipt>),
+    LeaseEnded {
+        receipt: Arc<ReceiptView>,
+        /// Whether lines behind the last one may be missing.
+        gap: bool,
+    },
     Failed(RelayError),
-}
-
-/// The lines that were read last.
-#[derive(Debug)]
-struct Ring {
-    lines: VecDeque<Line>,
-    bytes: usize,
-    /// The sequence number of the first line.
-    first: u64,
-    /// The place before the first line.
-    before: Cursor,
-    /// The place after the last line.
-    after: Cursor,
-}
-
-/// A line without the cursor, which is each viewer's own.
-#[derive(Debug)]
-pub(super) struct Line {
-    pub(super) stream: Stream,
-    pub(super) position: Position,
-    pub(super) text: Box<str>,
-}
-
-impl From<&Entry> for Line {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            stream: entry.stream,
-            position: entry.position,
-            text: entry.to_line_without_cursor().into_boxed_str(),
-        }
-    }
-}
-
-impl Ring {
-    fn empty_at(cursor: Cursor) -> Self {
-        Self {
-            lines: VecDeque::new(),
-            bytes: 0,
-            first: 0,
-            before: cursor,
-            after: cursor,
-        }
-    }
-
-    fn end(&self) -> u64 {
-        self.first + self.lines.len() as u64
-    }
-
-    fn push(&mut self, line: Line) {
-        self.after.pass(line.stream, line.position);
-        self.bytes += line.text.len();
-        self.lines.push_back(line);
-    }
-
-    fn forget_first(&mut self) {
-        if let Some(line) = self.lines.pop_front() {
-            self.bytes -= line.text.len();
-            self.first += 1;
-            self.before.pass(line.stream, line.position);
-        }
-    }
 }
 
 impl FollowState {
@@ -298,24 +245,6 @@ impl Drop for Reader {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-/// Where the follow stood when a viewer found no place in its ring.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ahead {
-    pub(super) cursor: Cursor,
-    pub(super) lines: u64,
-}
-
-/// How taking lines went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// All that there was.
-    All,
-    /// As much as the taker wanted; there is more.
-    Enough,
-    /// The ring has lost the line of this number, which is next.
-    FallenOut { next: Option<u64> },
 }
 
 impl Reader {
@@ -418,28 +347,38 @@ struct Reading {
 impl Reading {
     async fn run(self) {
         let end = match self.to_the_end().await {
-            Ok(receipt) => End::LeaseEnded(Arc::new(receipt)),
+            Ok((receipt, gap)) => End::LeaseEnded {
+                receipt: Arc::new(receipt),
+                gap,
+            },
             Err(error) => End::Failed(error),
         };
         self.shared.head.send_modify(|head| head.end = Some(end));
     }
 
-    /// Reads until the lease has ended, and what was kept of its log.
-    async fn to_the_end(&self) -> Result<Receipt, RelayError> {
+    /// Reads until the lease has ended, and what was kept of its log; says whether lines may
+    /// be missing behind the last one.
+    async fn to_the_end(&self) -> Result<(ReceiptView, bool), RelayError> {
+        let mut had_an_end = false;
         let mut pause = Duration::from_millis(100);
         let mut engine_away_since = None;
         loop {
             let lease = self.store.get(&self.owner, &self.lease).await?;
-            match lease.ok_or(RelayError::NoLease)?.state {
+            let lease = lease.ok_or(RelayError::NoLease)?;
+            match &lease.state {
                 State::Ended(receipt) => {
-                    self.push_kept().await;
-                    return Ok(receipt);
+                    let gap = self.push_kept(had_an_end).await;
+                    return Ok((ReceiptView::of(receipt, lease.memory_mb), gap));
                 }
                 State::Provisioning => {}
                 State::Running | State::Ending(_) | State::Quarantined(_) => {
                     let before = self.after();
-                    match self.follow(before).await {
-                        Ok(()) | Err(HostError::NotFound { .. }) => engine_away_since = None,
+                    match self.follow(&lease.container(), before).await {
+                        Ok(()) => {
+                            had_an_end = true;
+                            engine_away_since = None;
+                        }
+                        Err(HostError::NotFound { .. }) => engine_away_since = None,
                         Err(error) => {
                             if self.after() != before {
                                 engine_away_since = None;
@@ -464,12 +403,11 @@ impl Reading {
     }
 
     /// Follows the container's log until it ends.
-    async fn follow(&self, after: Cursor) -> Result<(), HostError> {
-        let name = ContainerName::of_lease(&self.lease);
+    async fn follow(&self, name: &ContainerName, after: Cursor) -> Result<(), HostError> {
         let read = Read::Follow {
             since: after.since_second(),
         };
-        let pieces = self.host.read_log(&name, read).await?;
+        let pieces = self.host.read_log(name, read).await?;
         let _one = Counted::one(&self.counts.reads);
         let mut pieces = pieces.ready_chunks(PIECES_AT_ONCE);
         let mut assembler = Assembler::after(after);
@@ -479,6 +417,9 @@ impl Reading {
             for piece in chunk {
                 match piece {
                     Ok(piece) => {
+                        if piece.anew {
+                            assembler.begin_anew();
+                        }
                         let stream = logs::stream_of(piece.stderr);
                         lines.extend(
                             assembler
@@ -504,16 +445,24 @@ impl Reading {
         Ok(())
     }
 
-    /// What was not read before the container was gone is in what was kept of its log.
-    async fn push_kept(&self) {
+    /// Puts in what was not read before the container was gone, as far as it was kept; says
+    /// whether lines behind the last one may be missing. Of a log that came to its own end
+    /// nothing is, so far as anybody can know.
+    async fn push_kept(&self, had_an_end: bool) -> bool {
         let Some(kept) = kept(&self.store, &self.lease).await else {
-            return;
+            return !had_an_end;
         };
         let mut after = self.after();
+        let gap = kept.has_gap_after(&after);
         let missing = kept.entries.iter();
         let missing = missing.filter(|entry| after.pass(entry.stream, entry.position));
-        let missing: Vec<_> = missing.map(Line::from).collect();
+        let mut missing: Vec<_> = missing.map(Line::from).collect();
+        let Some(first) = missing.first_mut() else {
+            return gap;
+        };
+        first.after_gap = gap;
         self.push(missing).await;
+        false
     }
 
     /// Puts lines into the ring, as far as there is room at a time.

@@ -63,6 +63,9 @@ async fn before_last_lines(
         let mut log = host.read_log(name, Read::Since(since)).await?;
         while let Some(piece) = log.next().await {
             let piece = piece?;
+            if piece.anew {
+                assembler.begin_anew();
+            }
             let before = assembler.cursor();
             if assembler
                 .take(logs::stream_of(piece.stderr), &piece.bytes)

@@ -318,12 +318,7 @@ mod tests {
             StateName::Running => running,
             StateName::Ending => ending,
             StateName::Ended => {
-                let gone = Gone {
-                    stopped_at: None,
-                    exit_code: None,
-                    last_lines: vec![],
-                    removed_at: now,
-                };
+                let gone = Gone::at(now);
                 ending.ended(&gone).unwrap()
             }
             other => unreachable!("{other:?} is not needed here"),
@@ -411,6 +406,6 @@ mod tests {
             "what has not ended comes whole"
         );
         assert_eq!(faults(&[("label", "a"); 17]), ["label"]);
-        assert_eq!(faults(&[("a\nb", "")])[0], "a\nb");
+        assert_eq!(faults(&[("a\nb", "")])[0], "a\\nb");
     }
 }

@@ -2,17 +2,18 @@
 //!
 //! | item | `pk` | `sk` | attributes |
 //! |---|---|---|---|
-//! | an owner's count | `owner#OWNER` | `quota` | `leases`, `cpuMilli`, `memoryMb` |
+//! | an owner's count | `owner#OWNER` | `quota` | `leases`, `cpuMilli`, `memoryMb`, `changes` |
 //! | the host's count | `host` | `counted` | the same |
 //!
-//! A count that is not there is nothing. A lease says itself what it was counted with
+//! A count that is not there is nothing. `changes` grows by one with each change, by which a
+//! [recount](super::recount) knows whether it was alone. A lease says itself what it was counted with
 //! ([`Whose::counts`]), so that its end takes off exactly that.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Update, builders::UpdateBuilder};
 
-use super::{Store, StoreError, failed, number, record};
+use super::{Store, StoreError, number, record};
 use crate::{
     capacity::{Amounts, Bounds, Resource, Whose},
     lease::Lease,
@@ -22,40 +23,14 @@ use crate::{
 impl Store {
     /// What the owner's leases that have not ended are counted with.
     pub async fn counted(&self, owner: &Owner) -> Result<Amounts, StoreError> {
-        self.count(record::quota_key(owner), "reading an owner's quota")
-            .await
+        let item = self.counted_item(record::quota_key(owner)).await?;
+        Ok(amounts(&item))
     }
 
     /// What the leases of all owners that have not ended are counted with.
     pub async fn counted_on_host(&self) -> Result<Amounts, StoreError> {
-        self.count(record::host_key(), "reading what the host holds")
-            .await
-    }
-
-    async fn count(
-        &self,
-        key: HashMap<String, AttributeValue>,
-        attempted: &'static str,
-    ) -> Result<Amounts, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| failed(attempted, &error))?;
-        let item = answer.item.unwrap_or_default();
-        let count = |resource| {
-            let value = item.get(attribute(resource));
-            value.and_then(|value| value.as_n().ok()?.parse().ok())
-        };
-        Ok(Amounts {
-            leases: count(Resource::Leases).unwrap_or(0),
-            cpu_milli: count(Resource::CpuMilli).unwrap_or(0),
-            memory_mb: count(Resource::MemoryMb).unwrap_or(0),
-        })
+        let item = self.counted_item(record::host_key()).await?;
+        Ok(amounts(&item))
     }
 
     /// Counts the lease in, on the condition that it keeps within `bounds`. None where that
@@ -105,7 +80,8 @@ impl Store {
             Update::builder()
                 .table_name(&self.table)
                 .set_key(Some(key))
-                .update_expression(format!("ADD {}", additions.join(", "))),
+                .update_expression(format!("ADD {}, {CHANGES} :one", additions.join(", ")))
+                .expression_attribute_values(":one", number(1)),
             |update, resource| {
                 let name = format!(":{}", attribute(resource));
                 update.expression_attribute_values(name, number(amounts.of(resource)))
@@ -114,10 +90,30 @@ impl Store {
     }
 }
 
-fn attribute(resource: Resource) -> &'static str {
+pub(super) fn attribute(resource: Resource) -> &'static str {
     match resource {
         Resource::Leases => "leases",
         Resource::CpuMilli => "cpuMilli",
         Resource::MemoryMb => "memoryMb",
+    }
+}
+
+/// A count as it lies in the table.
+pub(super) type Counted = HashMap<String, AttributeValue>;
+
+/// The attribute of a count with the number of its changes.
+pub(super) const CHANGES: &str = "changes";
+
+/// What an item counts.
+pub(super) fn amounts(item: &Counted) -> Amounts {
+    let count = |resource| {
+        let value = item.get(attribute(resource));
+        let value = value.and_then(|value| value.as_n().ok()?.parse().ok());
+        value.unwrap_or(0)
+    };
+    Amounts {
+        leases: count(Resource::Leases),
+        cpu_milli: count(Resource::CpuMilli),
+        memory_mb: count(Resource::MemoryMb),
     }
 }

@@ -3,7 +3,11 @@
 //! They are read from the owner's partition itself, whose order is that of their making. The
 //! list of those that have not ended never comes here.
 
-use super::{Store, StoreError, failed, parse, record, text};
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{Store, StoreError, failed, lease_of, record, text};
 use crate::{
     lease::Lease,
     names::{LeaseId, Owner},
@@ -27,7 +31,7 @@ pub struct Page {
 impl Store {
     /// The owner's leases that `wanted` picks, at most `limit` of them, from the newest on or
     /// from behind the lease `after`. A page may hold fewer, and even none, while there are
-    /// more.
+    /// more. Records that cannot be read are passed over.
     pub async fn page_of(
         &self,
         owner: &Owner,
@@ -40,9 +44,9 @@ impl Store {
             leases: Vec::new(),
             last: after,
         };
+        let mut from = after.map(|id| record::lease_key(owner, &id));
         let mut looked_at = 0;
         loop {
-            let from = page.last.map(|id| record::lease_key(owner, &id));
             let answer = self
                 .client
                 .query()
@@ -53,19 +57,19 @@ impl Store {
                 .scan_index_forward(false)
                 .consistent_read(true)
                 .limit(READ_AT_ONCE)
-                .set_exclusive_start_key(from)
+                .set_exclusive_start_key(from.take())
                 .send()
                 .await
                 .map_err(|error| failed(ATTEMPTED, &error))?;
-            let more = answer.last_evaluated_key.is_some();
+            from = answer.last_evaluated_key;
+            let more = from.is_some();
             let items = answer.items.unwrap_or_default();
             let read = items.len();
             for (index, item) in items.into_iter().enumerate() {
-                let lease = parse(ATTEMPTED, item)?;
-                page.last = Some(lease.id);
-                if wanted(&lease) {
-                    page.leases.push(lease);
-                }
+                // A record that cannot be read has its place in the order all the same.
+                page.last = id_of(&item).or(page.last);
+                let lease = self.readable(ATTEMPTED, item, lease_of);
+                page.leases.extend(lease.filter(&wanted));
                 if page.leases.len() == limit && (more || index + 1 < read) {
                     return Ok(page);
                 }
@@ -80,4 +84,9 @@ impl Store {
             }
         }
     }
+}
+
+fn id_of(item: &HashMap<String, AttributeValue>) -> Option<LeaseId> {
+    let sort_key = item.get("sk")?.as_s().ok()?;
+    sort_key.strip_prefix(record::LEASE_PREFIX)?.parse().ok()
 }

@@ -23,7 +23,8 @@ use aws_sdk_dynamodb::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChangeError, Changed, DUE_INDEX, Store, StoreError, TTL_ATTRIBUTE, failed, number, record, text,
+    ChangeError, Changed, DUE_INDEX, Found, Store, StoreError, TTL_ATTRIBUTE, failed, number,
+    record, text,
 };
 use crate::{
     lease::Lease,
@@ -32,15 +33,17 @@ use crate::{
     webhook::{DeliveryState, Event, Notification},
 };
 
-/// How many notifications a run takes on at most; the next one has the rest.
-const TAKEN_ON: i32 = 1_000;
+/// How many notifications that are due a run reads at most, page by page; the next one has
+/// the rest.
+const READ: usize = 10_000;
+const PAGE: i32 = 1_000;
 
 const DUE_PARTITION: &str = "notify";
 const PREFIX: &str = "notify#";
 
 impl Store {
     /// What is to be tried until `until`, the first due first. On AWS it may lag by moments.
-    pub async fn due_notifications(&self, until: Time) -> Result<Vec<Notification>, StoreError> {
+    pub async fn due_notifications(&self, until: Time) -> Result<Found<Notification>, StoreError> {
         const ATTEMPTED: &str = "reading what is to be delivered";
         let query = self
             .client
@@ -50,10 +53,37 @@ impl Store {
             .key_condition_expression("duePk = :pk AND dueAt <= :until")
             .expression_attribute_values(":pk", text(DUE_PARTITION))
             .expression_attribute_values(":until", number(until.as_millis()))
-            .limit(TAKEN_ON);
-        let answer = query.send().await;
-        let answer = answer.map_err(|error| failed(ATTEMPTED, &error))?;
-        Ok(notifications(answer.items.unwrap_or_default()))
+            .limit(PAGE);
+        let mut pages = query.into_paginator().send();
+        let mut records = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed(ATTEMPTED, &error))?;
+            records.extend(page.items.unwrap_or_default());
+            if records.len() >= READ {
+                break;
+            }
+        }
+        Ok(self.found(ATTEMPTED, records, notification))
+    }
+
+    /// What is to be tried from `from` to `until`, the first due first. On AWS it may lag by
+    /// moments.
+    pub async fn notifications_between(
+        &self,
+        from: Time,
+        until: Time,
+    ) -> Result<Vec<Notification>, StoreError> {
+        const ATTEMPTED: &str = "reading what is told soon";
+        let query = self
+            .client
+            .query()
+            .index_name(DUE_INDEX)
+            .key_condition_expression("duePk = :pk AND dueAt BETWEEN :from AND :until")
+            .expression_attribute_values(":pk", text(DUE_PARTITION))
+            .expression_attribute_values(":from", number(from.as_millis()))
+            .expression_attribute_values(":until", number(until.as_millis()));
+        let records = self.items(ATTEMPTED, query).await?;
+        Ok(self.found(ATTEMPTED, records, notification).items)
     }
 
     /// What the owner of a lease is told of it, the warning first; read consistently. The
@@ -67,7 +97,8 @@ impl Store {
             .expression_attribute_values(":pk", text(format!("{PREFIX}{lease}")))
             .scan_index_forward(false)
             .consistent_read(true);
-        Ok(notifications(self.items(ATTEMPTED, query).await?))
+        let records = self.items(ATTEMPTED, query).await?;
+        Ok(self.found(ATTEMPTED, records, notification).items)
     }
 
     /// Claims the next attempt: of all that have read the same, one succeeds.
@@ -186,6 +217,7 @@ impl Store {
             due_at: notification.next_attempt_at.map(Time::as_millis),
             purge_at: purge_at.map(Time::as_secs_rounded_up),
             owner: notification.owner.as_str().to_owned(),
+            receiver: notification.receiver.clone(),
             event_at: notification.at.as_millis(),
             state: notification.state,
             attempts: notification.attempts,
@@ -215,6 +247,8 @@ struct Item {
     #[serde(skip_serializing_if = "Option::is_none")]
     purge_at: Option<i64>,
     owner: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    receiver: Option<String>,
     event_at: i64,
     state: DeliveryState,
     attempts: u32,
@@ -222,17 +256,6 @@ struct Item {
     last_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
-}
-
-/// The notifications of items. One that this program has not written holds up no other.
-fn notifications(items: Vec<HashMap<String, AttributeValue>>) -> Vec<Notification> {
-    let parsed = items.into_iter().filter_map(|item| {
-        let parsed = notification(item);
-        parsed
-            .inspect_err(|error| tracing::error!(error, "passed over a notification"))
-            .ok()
-    });
-    parsed.collect()
 }
 
 fn notification(attributes: HashMap<String, AttributeValue>) -> Result<Notification, String> {
@@ -251,6 +274,7 @@ fn notification(attributes: HashMap<String, AttributeValue>) -> Result<Notificat
     };
     Ok(Notification {
         lease,
+        receiver: item.receiver,
         owner: Owner::try_from(item.owner).map_err(|_| "it names no owner")?,
         event,
         at: Time::from_millis(item.event_at),

@@ -1,5 +1,7 @@
 //! The shape of the table's items, and the way from a lease to an item and back.
 
+mod ending;
+
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,11 +11,12 @@ use super::{Sighting, number, text};
 use crate::{
     catalogue::ImageType,
     idempotency::IdempotencyKey,
-    lease::{Ending, Lease, Placement, Reason, Receipt, State, StateName},
+    lease::{Ending, Lease, Placement, State, StateName},
     names::{ContainerName, LeaseId, Owner},
     time::Time,
     webhook::Webhook,
 };
+use ending::{EndingItem, ReceiptItem};
 
 pub(super) const DUE_PARTITION: &str = "due";
 pub(super) const REAPER_PARTITION: &str = "reaper";
@@ -84,18 +87,7 @@ pub(super) struct Item {
     #[serde(skip_serializing_if = "Option::is_none")]
     ending: Option<EndingItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    receipt: Option<Receipt>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EndingItem {
-    reason: Reason,
-    requested_at: Time,
-    attempts: u32,
-    next_attempt_at: Time,
-    stopped_at: Option<Time>,
-    exit_code: Option<i64>,
+    receipt: Option<ReceiptItem>,
 }
 
 impl Item {
@@ -104,18 +96,10 @@ impl Item {
         let due_at = lease.due_at();
         let (ending, receipt) = match &lease.state {
             State::Provisioning | State::Running => (None, None),
-            State::Ending(ending) | State::Quarantined(ending) => (
-                Some(EndingItem {
-                    reason: ending.reason,
-                    requested_at: ending.requested_at,
-                    attempts: ending.attempts,
-                    next_attempt_at: ending.next_attempt_at,
-                    stopped_at: ending.stopped_at,
-                    exit_code: ending.exit_code,
-                }),
-                None,
-            ),
-            State::Ended(receipt) => (None, Some(receipt.clone())),
+            State::Ending(ending) | State::Quarantined(ending) => {
+                (Some(EndingItem::from(ending)), None)
+            }
+            State::Ended(receipt) => (None, Some(ReceiptItem::from(receipt))),
         };
         Self {
             pk: owner_key(&lease.owner),
@@ -166,14 +150,7 @@ impl Item {
             .strip_prefix(OWNER_PREFIX)
             .and_then(|owner| Owner::try_from(owner.to_owned()).ok())
             .ok_or("its partition key is not an owner's")?;
-        let ending = self.ending.map(|item| Ending {
-            reason: item.reason,
-            requested_at: item.requested_at,
-            attempts: item.attempts,
-            next_attempt_at: item.next_attempt_at,
-            stopped_at: item.stopped_at,
-            exit_code: item.exit_code,
-        });
+        let ending = self.ending.map(Ending::from);
         let state = match self.state {
             StateName::Provisioning => State::Provisioning,
             StateName::Running => State::Running,
@@ -181,7 +158,9 @@ impl Item {
             StateName::Quarantined => {
                 State::Quarantined(ending.ok_or("it is quarantined without its fields")?)
             }
-            StateName::Ended => State::Ended(self.receipt.ok_or("it ended without a receipt")?),
+            StateName::Ended => {
+                State::Ended(self.receipt.ok_or("it ended without a receipt")?.into())
+            }
         };
         Ok(Lease {
             id,
@@ -266,6 +245,8 @@ pub(super) fn key(pk: String, sk: String) -> HashMap<String, AttributeValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lease::{Facts, Reason, Receipt};
+    use crate::names::Holder;
     use crate::webhook::{NotifyUrl, Secret};
 
     fn lease(state: State) -> Lease {
@@ -289,10 +270,16 @@ mod tests {
                 warn_seconds: Some(30),
             }),
             placement: Some(Placement {
+                container: ContainerName::listed_by_engine("0a1b"),
                 started_at: created,
                 image: "redis:7".to_owned(),
                 stand_in: false,
                 ports: vec![],
+                credentials: Some(crate::lease::Credentials {
+                    container_port: 6379,
+                    user: "default".to_owned(),
+                    password: crate::lease::Password::generate(),
+                }),
             }),
             state,
         }
@@ -304,8 +291,14 @@ mod tests {
             requested_at: Time::from_millis(61_000),
             attempts: 2,
             next_attempt_at: Time::from_millis(181_000),
-            stopped_at: Some(Time::from_millis(61_500)),
-            exit_code: Some(137),
+            holder: Some(Holder::generate()),
+            facts: Facts {
+                stopped_at: Some(Time::from_millis(61_500)),
+                exit_code: Some(137),
+                out_of_memory: true,
+                last_lines: vec!["it is too much".to_owned()],
+                removal_began_at: Some(Time::from_millis(61_600)),
+            },
         };
         let receipt = Receipt {
             reason: Reason::Expired,
@@ -315,6 +308,7 @@ mod tests {
             attempts: 2,
             overshoot_ms: Some(700),
             exit_code: None,
+            out_of_memory: true,
             last_lines: vec!["it was like this".to_owned()],
         };
         [
@@ -376,6 +370,52 @@ mod tests {
         };
         let back = Item::from_attributes(attributes).unwrap().into_lease();
         assert_eq!(back, Ok(earlier));
+    }
+
+    #[test]
+    fn a_reason_that_is_no_more_is_read_as_a_failure() {
+        let [.., ending, _, ended] = every_state();
+        for (state, part) in [(ending, "ending"), (ended, "receipt")] {
+            for retired in ["orphaned", "evicted"] {
+                let mut attributes = Item::of(&lease(state.clone()), None).into_attributes();
+                let AttributeValue::M(part) = attributes.get_mut(part).unwrap() else {
+                    panic!("it is no map");
+                };
+                part.insert("reason".to_owned(), text(retired));
+                let back = Item::from_attributes(attributes).unwrap().into_lease();
+                let reason = match back.unwrap().state {
+                    State::Ending(ending) => ending.reason,
+                    State::Ended(receipt) => receipt.reason,
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(reason, Reason::Failed, "{retired}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_end_that_an_earlier_program_has_claimed_is_read() {
+        let [.., ending, _, _] = every_state();
+        let mut attributes = Item::of(&lease(ending), None).into_attributes();
+        let AttributeValue::M(part) = attributes.get_mut("ending").unwrap() else {
+            panic!("it is no map");
+        };
+        for later in ["holder", "outOfMemory", "lastLines", "removalBeganAt"] {
+            part.remove(later).unwrap();
+        }
+        let AttributeValue::M(placement) = attributes.get_mut("placement").unwrap() else {
+            panic!("it is no map");
+        };
+        placement.remove("container").unwrap();
+        let back = Item::from_attributes(attributes)
+            .unwrap()
+            .into_lease()
+            .unwrap();
+        assert_eq!(back.container(), ContainerName::of_lease(&back.id));
+        let ending = back.ending().unwrap();
+        assert_eq!(ending.holder, None);
+        assert_eq!(ending.facts.exit_code, Some(137));
+        assert_eq!(ending.facts.removal_began_at, None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError, StoreErrorKind, failed, number, record, text};
+use super::{Store, StoreError, failed, number, record, text};
 use crate::{
     logs::{Cursor, Start},
     names::{LeaseId, Owner},
@@ -91,7 +91,8 @@ impl Store {
         Ok(())
     }
 
-    /// The viewers of a log, and the relay that serves them; read consistently.
+    /// The viewers of a log, and the relay that serves them; read consistently. A viewer whose
+    /// record cannot be read is passed over: nobody can serve it.
     pub async fn viewers(
         &self,
         lease: &LeaseId,
@@ -110,12 +111,10 @@ impl Store {
                 hold = relay_hold(&item);
                 continue;
             }
-            let viewer = serde_dynamo::from_item(item).map_err(|error| StoreError {
-                attempted: ATTEMPTED,
-                kind: StoreErrorKind::Corrupt,
-                message: error.to_string(),
-            })?;
-            viewers.push(viewer);
+            let viewer = self.readable(ATTEMPTED, item, |item| {
+                serde_dynamo::from_item(item).map_err(|error| error.to_string())
+            });
+            viewers.extend(viewer);
         }
         Ok((viewers, hold))
     }

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use containerlease_shared::{
     catalogue::Catalogue,
-    lease::{Ending, Gone, Lease, Reason, State},
+    lease::{Ending, Facts, Gone, Lease, Reason, State},
     names::{LeaseId, Owner},
     time::Time,
 };
@@ -69,17 +69,12 @@ fn ending(reason: Reason, next_attempt_at: Time) -> Ending {
         requested_at: NOW.minus(MINUTE),
         attempts: 1,
         next_attempt_at,
-        stopped_at: None,
-        exit_code: None,
+        holder: None,
+        facts: Facts::default(),
     }
 }
 
 /// A container that was gone at that time.
 fn gone(removed_at: Time) -> Gone {
-    Gone {
-        stopped_at: None,
-        exit_code: None,
-        last_lines: vec![],
-        removed_at,
-    }
+    Gone::at(removed_at)
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use containerlease_shared::{
     cleanup::{BETWEEN_SIGHTINGS, ORPHAN_GRACE, Plan, plan},
-    host::ManagedContainer,
+    host::{ManagedContainer, Stopped},
     lease::{Lease, Reason, State},
     names::{ContainerName, Owner},
     store::Sighting,
@@ -30,7 +30,15 @@ fn container(name: &str, of: Option<&Lease>) -> ManagedContainer {
         lease: of.map(|lease| (lease.owner.clone(), lease.id)),
         created_at: NOW.minus(5 * MINUTE),
         hard_deadline: of.map(|lease| lease.hard_deadline),
-        exited: false,
+        stopped: None,
+        bindings: vec![],
+    }
+}
+
+fn stopped(exit_code: Option<i64>) -> Stopped {
+    Stopped {
+        exit_code,
+        out_of_memory: false,
     }
 }
 
@@ -80,7 +88,7 @@ fn a_minute_with_a_copy_of_a_leased_container() {
     // An image made from a leased container keeps its labels, and so does what is run of it.
     let lease = lease("redis");
     let copy = ManagedContainer {
-        exited: true,
+        stopped: Some(stopped(Some(0))),
         ..container("02", Some(&lease))
     };
     let original = container("01", Some(&lease));
@@ -145,7 +153,8 @@ fn a_minute_in_which_everything_happens() {
         .filter(|(lease, _)| lease.name.as_deref() != Some("vanished"))
         .map(|(lease, number)| container(&format!("{number:02}"), Some(lease)))
         .collect();
-    there.last_mut().expect("there are some").exited = true;
+    let died = Some(stopped(Some(1)));
+    there.last_mut().expect("there are some").stopped = died;
     let of_no_lease = lease("was never written");
     let strays = [
         container("a0", Some(&of_no_lease)),
@@ -291,10 +300,12 @@ fn any_lease() -> impl Strategy<Value = Lease> {
 
 /// A container, and which of the leases its labels name, if any, and whether under the name
 /// of another owner.
-fn any_container() -> impl Strategy<Value = (Option<usize>, bool, Time, bool)> {
+fn any_container() -> impl Strategy<Value = (Option<usize>, bool, Time, Option<Option<i64>>)> {
     let lease = prop_oneof![3 => (0..5_usize).prop_map(Some), 1 => Just(None)];
     let crossed = prop::bool::weighted(0.1);
-    (lease, crossed, instant(), prop::bool::weighted(0.3))
+    let exit_code = prop_oneof![Just(None), Just(Some(0)), Just(Some(1))];
+    let stopped = prop::option::weighted(0.3, exit_code);
+    (lease, crossed, instant(), stopped)
 }
 
 /// What a run finds.
@@ -310,7 +321,7 @@ fn any_world() -> impl Strategy<Value = World> {
     let parts = (vec(any_lease(), 0..5), vec(any_container(), 0..10), seen);
     parts.prop_map(|(leases, containers, seen)| {
         let containers: Vec<_> = (containers.into_iter().enumerate())
-            .map(|(index, (of, crossed, created_at, exited))| {
+            .map(|(index, (of, crossed, created_at, exit_code))| {
                 let of = of.map(|of| leases.get(of).cloned().unwrap_or_else(|| lease("gone")));
                 let of = of.map(|lease| Lease {
                     owner: if crossed {
@@ -322,7 +333,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 });
                 ManagedContainer {
                     created_at,
-                    exited,
+                    stopped: exit_code.map(stopped),
                     ..container(&format!("{index:02x}"), of.as_ref())
                 }
             })
@@ -403,7 +414,8 @@ proptest! {
             prop_assert!(due.is_none() || end.is_some(), "{lease:?} is forgotten");
             if let Some(end) = end {
                 // Only a container that is not there, or does not run, can end it earlier.
-                let early = [Reason::Lost, Reason::Failed].contains(&end.reason)
+                let early = [Reason::Lost, Reason::Completed, Reason::Failed]
+                    .contains(&end.reason)
                     && lease.state == State::Running;
                 prop_assert!(early || Some(end.at) == due.map(|due| due.max(NOW)), "{end:?}");
             }
@@ -414,7 +426,7 @@ proptest! {
     fn a_lease_that_runs_and_has_time_left_is_left_alone(world in any_world(), listed: bool) {
         let plan = world.plan(listed);
         for lease in &world.leases {
-            let runs = world.containers_of(lease).any(|container| !container.exited);
+            let runs = world.containers_of(lease).any(|container| container.stopped.is_none());
             if lease.state == State::Running && !lease.is_expired(NOW) && (runs || !listed) {
                 let end = plan.ends.iter().find(|end| end.lease.id == lease.id);
                 let ended_early = end.is_some_and(|end| {
@@ -429,12 +441,19 @@ proptest! {
     fn a_running_lease_without_its_own_running_container_is_ended_now(world in any_world()) {
         let plan = world.plan(true);
         for lease in &world.leases {
-            let runs = world.containers_of(lease).any(|container| !container.exited);
+            let runs = world.containers_of(lease).any(|container| container.stopped.is_none());
             if lease.state == State::Running && !lease.is_expired(NOW) && !runs {
                 let end = plan.ends.iter().find(|end| end.lease.id == lease.id);
-                let there = world.containers_of(lease).next().is_some();
-                let reason = if there { Reason::Failed } else { Reason::Lost };
-                prop_assert_eq!(end.map(|end| (end.reason, end.at)), Some((reason, NOW)));
+                let mut reasons: Vec<_> = world
+                    .containers_of(lease)
+                    .filter_map(|container| container.stopped)
+                    .map(|stopped| Reason::of_exit(stopped.exit_code))
+                    .collect();
+                if reasons.is_empty() {
+                    reasons.push(Reason::Lost);
+                }
+                prop_assert_eq!(end.map(|end| end.at), Some(NOW));
+                prop_assert!(end.is_some_and(|end| reasons.contains(&end.reason)), "{end:?}");
             }
         }
     }

@@ -42,6 +42,8 @@ pub struct Receipt {
     pub reason: String,
     pub removed_at: Option<Time>,
     pub exit_code: Option<i64>,
+    /// More on why it failed, such as that its memory was used up.
+    pub detail: Option<String>,
 }
 
 /// A lease, and as what it came.

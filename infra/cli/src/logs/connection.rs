@@ -3,13 +3,14 @@
 use std::{fmt, time::Duration};
 
 use futures_util::StreamExt;
+use http::header::AUTHORIZATION;
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout, timeout_at},
 };
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
-    tungstenite::{Message, Utf8Bytes, protocol::WebSocketConfig},
+    tungstenite::{Message, Utf8Bytes, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
 
 use crate::{failure::Failure, server::Server};
@@ -43,8 +44,13 @@ impl Connection {
         let config = WebSocketConfig::default()
             .max_message_size(Some(FRAME_LIMIT))
             .max_frame_size(Some(FRAME_LIMIT));
+        let request = url.into_client_request();
+        let mut request = request.map_err(|error| Failure::to_connect(server, error))?;
+        if let Some(caller) = server.authorization() {
+            request.headers_mut().insert(AUTHORIZATION, caller);
+        }
         let opening =
-            connect_async_tls_with_config(url, Some(config), false, Some(connector.clone()));
+            connect_async_tls_with_config(request, Some(config), false, Some(connector.clone()));
         match timeout(OPEN_LIMIT, opening).await {
             Ok(Ok((socket, _))) => Ok(Self {
                 socket,

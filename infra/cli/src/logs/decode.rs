@@ -20,6 +20,11 @@ pub enum Object<'f> {
     Behind {
         lines: u64,
     },
+    /// So many lines are left out, as far as that is known, and the view goes on after a place.
+    Skipped {
+        lines: Option<u64>,
+        cursor: Cursor,
+    },
     /// The lease has ended, and all its lines have come.
     Ended {
         /// Why, in a sentence.
@@ -97,6 +102,11 @@ fn event(text: &str) -> Result<Object<'_>, Malformed> {
         lines: u64,
     }
     #[derive(Deserialize)]
+    struct Skipped {
+        lines: Option<u64>,
+        cursor: Cursor,
+    }
+    #[derive(Deserialize)]
     struct Ended {
         message: String,
     }
@@ -115,6 +125,10 @@ fn event(text: &str) -> Result<Object<'_>, Malformed> {
         "behind" => {
             let Behind { lines } = fields(text)?;
             Object::Behind { lines }
+        }
+        "skipped" => {
+            let Skipped { lines, cursor } = fields(text)?;
+            Object::Skipped { lines, cursor }
         }
         "ended" => {
             let Ended { message } = fields(text)?;
@@ -198,7 +212,10 @@ mod tests {
                 cursor: "1795512600500000000.0_0".parse().unwrap(),
             },
             Object::Behind { lines: 1_234 },
-            Object::Other,
+            Object::Skipped {
+                lines: Some(5),
+                cursor: "1795512600500000000.0_0".parse().unwrap(),
+            },
             Object::Closing { code: 1012 },
             Object::Ended {
                 message: "The lease has ended: its time was over.".to_owned(),

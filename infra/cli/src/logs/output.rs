@@ -125,6 +125,17 @@ impl<O: Write, E: Write> Output<O, E> {
         }
     }
 
+    /// Tells that lines are missing here, behind the lines so far.
+    pub fn skipped(&mut self, lines: Option<u64>) {
+        // A reader that is gone is found by the next line.
+        drop(self.flush());
+        self.tell(&match lines {
+            None => "lines may be missing here: the log is not kept that far back".to_owned(),
+            Some(1) => "1 line is missing here".to_owned(),
+            Some(lines) => format!("{} lines are missing here", with_commas(lines)),
+        });
+    }
+
     /// Notes that something could not be read, and tells it the first time.
     pub fn malformed(&mut self) {
         self.malformed += 1;
@@ -298,6 +309,23 @@ mod tests {
                 "err: containerlease: 1,234,567 lines behind\n",
             ]
         );
+    }
+
+    #[test]
+    fn lines_that_are_missing_are_told_where_they_are() {
+        let terminal = Terminal::default();
+        let mut output = terminal.output(Form::Plain);
+        output.line(&line(Stream::Stdout, "a")).unwrap();
+        for lines in [None, Some(1), Some(1_234)] {
+            output.skipped(lines);
+        }
+        let written = terminal.written();
+        assert_eq!(written[0], "out: a\n");
+        let told = |text: &str| written.contains(&format!("err: containerlease: {text}\n"));
+        assert!(told(
+            "lines may be missing here: the log is not kept that far back"
+        ));
+        assert!(told("1 line is missing here") && told("1,234 lines are missing here"));
     }
 
     #[test]

@@ -7,28 +7,25 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{
-    duration::Minutes,
-    failure::Failure,
-    pair::{self, Pair},
-};
+use super::variable::{self, Variable};
+use crate::{duration::Term, failure::Failure, pair::Pair};
 
 /// What a lease is to be.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Asked {
     /// What to lease, such as redis; `containerlease images` shows what there is
     image: String,
-    /// For how long, in whole minutes, such as 30m, 2h or 1h30m
+    /// For how long, such as 90s, 30m, 2h or 1h30m
     #[arg(long = "for", value_name = "DURATION")]
-    duration: Minutes,
+    duration: Term,
     /// A port of the container to be reached beside the image's own; with a scheme it has a URL
     #[arg(short, long = "port", value_name = "PORT[/SCHEME]")]
     ports: Vec<Port>,
-    /// A variable for its program. Whoever lists this machine's processes can read it: a secret
-    /// is better off in a file
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    env: Vec<Pair>,
-    /// Variables from a file, one KEY=VALUE a line; --env wins over it
+    /// A variable for its program, or KEY alone for this shell's own. Whoever lists this machine's
+    /// processes can read a value here: a secret is better off in a file
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    env: Vec<Variable>,
+    /// Variables from a file, one KEY=VALUE a line as docker reads them; --env wins over it
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
     /// What to call the lease
@@ -37,6 +34,9 @@ pub(super) struct Asked {
     /// A note on the lease, of which the container knows nothing
     #[arg(short, long = "label", value_name = "KEY=VALUE")]
     labels: Vec<Pair>,
+    /// Lease redis or postgres without a password of its own
+    #[arg(long)]
+    no_password: bool,
     /// How much CPU and memory, in the image's own sizes
     #[arg(long, value_parser = ["small", "medium", "large"])]
     size: Option<String>,
@@ -60,18 +60,16 @@ impl Asked {
                 what: file.display().to_string(),
                 error,
             };
-            let text = fs::read_to_string(file).map_err(unreadable)?;
-            let pairs = pair::lines(&text);
-            let pairs =
-                pairs.map_err(|error| Failure::Given(format!("{error} in {}", file.display())))?;
-            env.extend(pairs.into_iter().map(|pair| (pair.key, pair.value)));
+            let text = fs::read(file).map_err(unreadable)?;
+            let variables = variable::lines(&text);
+            let variables = variables
+                .map_err(|error| Failure::Given(format!("{error} in {}", file.display())))?;
+            env.extend(variables.into_iter().filter_map(Variable::resolve));
         }
-        env.extend(keyed(&self.env));
+        env.extend(self.env.iter().cloned().filter_map(Variable::resolve));
 
-        let mut body = json!({
-            "imageType": self.image,
-            "durationMinutes": self.duration.count(),
-        });
+        let (field, value) = self.duration.asked();
+        let mut body = json!({"imageType": self.image, field: value});
         // What is not said is not sent: the server has its own defaults.
         let mut set = |field: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -86,6 +84,7 @@ impl Asked {
         set("preset", self.size.as_ref().map(|size| json!(size)));
         set("cpuMilli", self.cpu.map(|Cpu(milli)| json!(milli)));
         set("memoryMB", self.memory.map(|Memory(mib)| json!(mib)));
+        set("password", self.no_password.then_some(Value::Bool(false)));
         set("command", some(&self.command));
         Ok(body)
     }
@@ -122,10 +121,12 @@ struct Memory(u32);
 enum Wrong {
     #[error("a port is a number from 1 to 65535, with a scheme if it is to have a URL: 8080/http")]
     Port,
-    #[error("CPUs are a number with at most three decimals, such as 0.5 or 2")]
+    #[error("CPUs are a number without a unit and with at most three decimals, such as 0.5 or 2")]
     Cpu,
     #[error("memory is a whole number with its unit, such as 256m or 1g")]
     Memory,
+    #[error("memory has a unit: {0}m is mebibytes, {0}g is gibibytes")]
+    MemoryWithoutUnit(u32),
 }
 
 impl FromStr for Port {
@@ -163,6 +164,9 @@ impl FromStr for Memory {
     type Err = Wrong;
 
     fn from_str(text: &str) -> Result<Self, Wrong> {
+        if let Ok(number) = text.parse() {
+            return Err(Wrong::MemoryWithoutUnit(number));
+        }
         let unit = text.find(|c: char| !c.is_ascii_digit());
         let (number, unit) = text.split_at(unit.ok_or(Wrong::Memory)?);
         let times = match unit.to_ascii_lowercase().as_str() {
@@ -197,6 +201,10 @@ mod tests {
         assert_eq!(
             body(&["redis", "--for", "30m"]),
             json!({"imageType": "redis", "durationMinutes": 30})
+        );
+        assert_eq!(
+            body(&["redis", "--for", "90s"]),
+            json!({"imageType": "redis", "durationSeconds": 90})
         );
     }
 
@@ -249,6 +257,16 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_used_is_named() {
+        let file = std::env::temp_dir().join(format!("env-{}", uuid::Uuid::new_v4()));
+        fs::write(&file, "A=1\nexport B=2\n").unwrap();
+        let name = file.display().to_string();
+        let call = ["run", "redis", "--for", "1m", "--env-file", &name];
+        let call = Call::try_parse_from(call).ok().unwrap();
+        let said = call.ask.body().unwrap_err().to_string();
+        fs::remove_file(file).unwrap();
+        assert!(said.starts_with("line 2 begins with export"), "{said}");
+        assert!(said.ends_with(&name), "{said}");
+
         let call = ["run", "redis", "--for", "1m", "--env-file", "/no/such/file"];
         let call = Call::try_parse_from(call).ok().unwrap();
         let said = call.ask.body().unwrap_err().to_string();
@@ -260,14 +278,25 @@ mod tests {
         for (text, milli) in [("1", 1_000), ("0.5", 500), ("0.05", 50), ("1.125", 1_125)] {
             assert_eq!(text.parse(), Ok(Cpu(milli)), "{text}");
         }
-        for wrong in ["", ".5", "1.", "0.0001", "-1", "1e3", "half", "99999999"] {
+        for wrong in [
+            "", ".5", "1.", "0.0001", "-1", "1e3", "half", "500m", "99999999",
+        ] {
             assert_eq!(wrong.parse::<Cpu>(), Err(Wrong::Cpu), "{wrong}");
         }
         for (text, mib) in [("256m", 256), ("1g", 1_024), ("2GiB", 2_048), ("64MB", 64)] {
             assert_eq!(text.parse(), Ok(Memory(mib)), "{text}");
         }
-        for wrong in ["", "256", "m", "1.5g", "1t", "5000000g"] {
+        for wrong in ["", "m", "1.5g", "1t", "5000000g", "99999999999"] {
             assert_eq!(wrong.parse::<Memory>(), Err(Wrong::Memory), "{wrong}");
+        }
+        for (text, said) in [
+            (
+                "64",
+                "memory has a unit: 64m is mebibytes, 64g is gibibytes",
+            ),
+            ("0", "memory has a unit: 0m is mebibytes, 0g is gibibytes"),
+        ] {
+            assert_eq!(text.parse::<Memory>().unwrap_err().to_string(), said);
         }
         for wrong in ["", "0", "65536", "80/", "/http", "80:80"] {
             assert_eq!(wrong.parse::<Port>(), Err(Wrong::Port), "{wrong}");

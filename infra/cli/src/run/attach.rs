@@ -17,7 +17,8 @@ use crate::{
     logs,
 };
 
-/// How often it is looked whether the program has ended. The server itself looks once a minute.
+/// How often it is looked whether the program has ended. On AWS the server itself looks once a
+/// minute.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long the rest of a log may take once its lease was ended.
@@ -32,29 +33,34 @@ pub(super) async fn attach(
     console: &mut Console,
 ) -> Result<u8, Failure> {
     let mut guard = Guard(tokio::spawn(guard(api.clone(), lease.clone(), interrupt)));
-    let (server, out, err) = (api.server(), &mut console.out, &mut console.err);
-    let mut showing = std::pin::pin!(logs::follow(server, lease.id, out, err));
-    let told = tokio::select! {
-        shown = &mut showing => {
-            // Whoever reads the log has had enough, or it cannot be read: either way nobody is
-            // left for whom the lease was made.
-            if let Err(failure) = shown {
-                end(api, lease).await?;
-                return Err(failure);
+    let told = {
+        let mut showing = std::pin::pin!(logs::follow(api.server(), lease.id, console));
+        tokio::select! {
+            shown = &mut showing => {
+                // Whoever reads the log has had enough, or it cannot be read: either way nobody is
+                // left for whom the lease was made.
+                if let Err(failure) = shown {
+                    end(api, lease).await?;
+                    return Err(failure);
+                }
+                None
             }
-            None
-        }
-        guarded = &mut guard.0 => {
-            let told = guarded.expect("the guard does not panic")?;
-            // The lease is ended, and its log ends with it.
-            match timeout(REST_LIMIT, showing).await {
-                Ok(Err(failure)) if !failure.is_closed_pipe() => return Err(failure),
-                _ => told,
+            guarded = &mut guard.0 => {
+                let told = guarded.expect("the guard does not panic")?;
+                // The lease is ended, and its log ends with it.
+                match timeout(REST_LIMIT, showing).await {
+                    Ok(Err(failure)) if !failure.is_closed_pipe() => return Err(failure),
+                    _ => told,
+                }
             }
         }
     };
     let ended = api.lease(&lease.id).await?.lease;
     let receipt = ended.receipt;
+    let detail = receipt.as_ref().and_then(|it| it.detail.as_deref());
+    if let Some(detail) = detail {
+        console.tell(&format!("its program has failed: {detail}"));
+    }
     let code = receipt.and_then(|receipt| receipt.exit_code);
     Ok(match (code, told) {
         (Some(code), _) => u8::try_from(code).unwrap_or(NOT_RUN),

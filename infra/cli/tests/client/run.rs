@@ -95,9 +95,15 @@ async fn who_waits_finds_the_ports_answering() {
         .await
         .unwrap();
     redis.write_all(b"PING\r\n").await.unwrap();
-    let mut pong = [0; 5];
-    redis.read_exact(&mut pong).await.unwrap();
-    assert_eq!(&pong, b"+PONG");
+    let mut said = [0; 7];
+    redis.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, b"-NOAUTH");
+    let url = made["ports"][0]["url"].as_str().unwrap();
+    assert!(url.starts_with("redis://default:"), "{url}");
+    let open = ["run", "redis", "--for", "5m", "--no-password", "--json"];
+    let open = server.call(&open).await.json();
+    let url = open["ports"][0]["url"].as_str().unwrap();
+    assert!(url.starts_with("redis://127.0.0.1:"), "{url}");
 }
 
 #[tokio::test]

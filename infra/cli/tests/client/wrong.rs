@@ -12,10 +12,21 @@ const NOBODY: &str = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";
 async fn a_call_that_cannot_be_right_is_refused_before_anything_is_asked() {
     let peer = Peer::playing(vec![]).await;
     for (call, said) in [
-        (&["run", "redis", "--for", "90s"][..], "ask for 1m or 2m"),
+        (
+            &["run", "redis", "--for", "29s"][..],
+            "a lease lasts 30 seconds or longer",
+        ),
         (
             &["run", "redis", "--for", "soon"],
-            "a duration looks like 30m",
+            "a duration looks like 90s, 30m",
+        ),
+        (
+            &["run", "redis", "--for", "1m", "--memory", "64"],
+            "64m is mebibytes, 64g is gibibytes",
+        ),
+        (
+            &["run", "redis", "--for", "1m", "--cpu", "500m"],
+            "a number without a unit",
         ),
         (&["run", "redis"], "--for <DURATION>"),
         (
@@ -26,7 +37,7 @@ async fn a_call_that_cannot_be_right_is_refused_before_anything_is_asked() {
             &["run", "redis", "--for", "1m", "--env-file", "/no/such/file"],
             "/no/such/file cannot be read",
         ),
-        (&["renew", "it", "+"], "a duration looks like 30m"),
+        (&["renew", "it", "+"], "a duration looks like 90s"),
         (&["rm"], "<LEASE>"),
         (&["fly"], "unrecognized subcommand"),
         (&[], "Usage: containerlease"),

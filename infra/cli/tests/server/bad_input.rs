@@ -196,10 +196,10 @@ async fn a_path_or_a_method_that_is_wrong_is_refused() {
     for (method, path, allowed) in [
         (Method::GET, "/api/provision".to_owned(), "POST"),
         (Method::PUT, "/api/provision".to_owned(), "POST"),
-        (Method::POST, "/api/containers".to_owned(), "GET"),
-        (Method::PATCH, of(UNKNOWN), "GET, DELETE"),
+        (Method::POST, "/api/containers".to_owned(), "GET, HEAD"),
+        (Method::PATCH, of(UNKNOWN), "GET, HEAD, DELETE"),
         (Method::GET, of(UNKNOWN) + "/renew", "POST"),
-        (Method::DELETE, "/healthz".to_owned(), "GET"),
+        (Method::DELETE, "/healthz".to_owned(), "GET, HEAD"),
     ] {
         let what = format!("{method} {path}");
         let refused = answer(server.request(method, &path)).await;
@@ -265,15 +265,24 @@ async fn a_request_for_or_from_another_page_is_refused() {
 async fn a_viewer_who_asks_for_what_is_not_there_is_refused_at_the_handshake() {
     let place = Place::new().await;
     let server = place.start().await;
-    for (id, cursor, status, name) in [
-        (UNKNOWN, None, 404, "lease-not-found"),
-        ("x", None, 400, "invalid-lease-id"),
-        ("..%2F..%2Fx", None, 400, "invalid-lease-id"),
-        (UNKNOWN, Some("yesterday"), 400, "invalid-cursor"),
-        (UNKNOWN, Some("1.0"), 400, "invalid-cursor"),
+    for (asked, status, name) in [
+        (UNKNOWN, 404, "lease-not-found"),
+        ("x", 400, "invalid-lease-id"),
+        ("..%2F..%2Fx", 400, "invalid-lease-id"),
+        (
+            &format!("{UNKNOWN}?cursor=yesterday"),
+            400,
+            "invalid-cursor",
+        ),
+        (&format!("{UNKNOWN}?cursor=1.0"), 400, "invalid-cursor"),
+        (&format!("{UNKNOWN}?curser=1.0"), 400, "invalid-query"),
+        (&format!("{UNKNOWN}?tail=5&follow"), 400, "invalid-query"),
+        (&format!("{UNKNOWN}?tail=5&tail=5"), 400, "invalid-query"),
+        (&format!("{UNKNOWN}?tail=5&t%61il=6"), 400, "invalid-query"),
+        (&format!("x?containerId={UNKNOWN}"), 400, "invalid-query"),
     ] {
-        let what = format!("{id} {cursor:?}");
-        let refused = match Viewer::try_open(&server, id, cursor).await {
+        let what = asked;
+        let refused = match Viewer::try_open(&server, asked, None).await {
             Err(tungstenite::Error::Http(response)) => response,
             Err(error) => panic!("{what}: {error}"),
             Ok(_) => panic!("{what}: the viewer is let in"),
@@ -284,7 +293,7 @@ async fn a_viewer_who_asks_for_what_is_not_there_is_refused_at_the_handshake() {
             headers: parts.headers,
             text: String::from_utf8(body.unwrap_or_default()).unwrap(),
         };
-        assert_named(&what, &problem(&what, &refused, status, name));
+        assert_named(what, &problem(what, &refused, status, name));
     }
     assert_unharmed(&place, &server).await;
 }
@@ -308,12 +317,39 @@ async fn a_viewer_who_does_not_open_a_websocket_is_told_so() {
 async fn bytes_that_are_no_request_hurt_nobody() {
     let place = Place::new().await;
     let server = place.start().await;
+    let ours = server.address;
+    let post =
+        |rest: &str| format!("POST /api/provision HTTP/1.1\r\nHost: {ours}\r\n{rest}").into_bytes();
     for (bytes, status) in [
         (&b"GET /healthz HTTP/1.1\r\n\r\n"[..], "403"),
         (b"GET /healthz HTTP/1.1\r\nHost: \xff\r\n\r\n", "403"),
         (
             b"GET http://evil.example/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n",
             "403",
+        ),
+        (
+            &format!("GET http://evil.example/healthz HTTP/1.1\r\nHost: {ours}\r\n\r\n")
+                .into_bytes(),
+            "403",
+        ),
+        (
+            &format!("GET http://{ours}/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+                .into_bytes(),
+            "403",
+        ),
+        (
+            &format!("GET http://{ours}/healthz HTTP/1.1\r\nHost: {ours}\r\n\r\n").into_bytes(),
+            "200",
+        ),
+        (&post("Transfer-Encoding: chunked\r\n\r\nz\r\n"), "400"),
+        (
+            &post("Transfer-Encoding: chunked\r\n\r\n5\r\n{}xxxxxx\r\n"),
+            "400",
+        ),
+        (&post("Transfer-Encoding: chunked\r\n\r\n-1\r\n"), "400"),
+        (
+            &post("Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n"),
+            "400",
         ),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400"),
         (

@@ -46,6 +46,13 @@ async fn the_page_is_served_with_its_headers() {
         assert_eq!(got.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(got.header("referrer-policy"), "no-referrer", "{path}");
         assert_eq!(got.header("x-frame-options"), "DENY", "{path}");
+        for name in ["cross-origin-resource-policy", "cross-origin-opener-policy"] {
+            assert_eq!(got.header(name), "same-origin", "{path}");
+        }
+        assert!(
+            got.header("permissions-policy").contains("camera=()"),
+            "{path}"
+        );
         let policy = got.header("content-security-policy");
         assert!(policy.contains("default-src 'none'"), "{path}");
         assert!(policy.contains("frame-ancestors 'none'"), "{path}");

@@ -44,10 +44,9 @@ async fn an_ubuntu_is_leased_watched_and_deleted() {
     );
     assert_eq!(limits.pids_limit, Some(256));
     assert_eq!(limits.cap_drop, Some(vec!["ALL".to_owned()]));
-    assert_eq!(
-        limits.security_opt,
-        Some(vec!["no-new-privileges".to_owned()])
-    );
+    let options = limits.security_opt.unwrap();
+    assert_eq!(options[0], "no-new-privileges");
+    assert!(options[1].starts_with("seccomp={"), "{}", options[1]);
     assert_eq!(limits.init, Some(true));
     let networks = details.network_settings.unwrap().networks.unwrap();
     assert_eq!(

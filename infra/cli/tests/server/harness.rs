@@ -19,7 +19,7 @@ use containerlease_shared::{settings::EngineAddress, time::Time};
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
     tungstenite::{self, Message, protocol::frame::coding::CloseCode},
@@ -31,6 +31,11 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long anything may take that a test waits for and that has no bound of its own.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// From its cause to its effect, on a machine that does other things as well. It is far from the
+/// tick of a minute, so that what meets it did not wait for one. How quick it is on a machine that
+/// does nothing else is no matter of a test.
+pub(crate) const PROMPT: Duration = Duration::from_secs(10);
 
 /// How often something is looked at that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
@@ -63,8 +68,16 @@ impl Place {
     }
 
     /// The command that starts a server here. The environment of the tests is kept from it.
-    fn command(&self, more: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_containerlease"));
+    /// `CONTAINERLEASE_TEST_SERVER` names another binary than the one that cargo has just built,
+    /// such as that of a release.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which binary is tried is no setting of it"
+    )]
+    pub(crate) fn command(&self, more: &[(&str, &str)]) -> Command {
+        let built = env!("CARGO_BIN_EXE_containerlease");
+        let binary = std::env::var_os("CONTAINERLEASE_TEST_SERVER");
+        let mut command = Command::new(binary.unwrap_or_else(|| built.into()));
         command
             .arg("serve")
             .env_clear()
@@ -103,9 +116,12 @@ impl Place {
             assert!(begun.elapsed() < START_LIMIT, "{}", process.stderr());
             tokio::time::sleep(LOOK_EVERY).await;
         };
+        // Where the place has its data elsewhere, nobody asks for it.
+        let token = fs::read_to_string(self.folder.join("data/token")).unwrap_or_default();
         Server {
             process,
             address,
+            token: token.trim().to_owned(),
             client: reqwest::Client::new(),
         }
     }
@@ -269,6 +285,8 @@ fn text(collected: &Mutex<String>) -> String {
 pub(crate) struct Server {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
+    /// What lets in whoever the kernel cannot tell, as one that has hung up at once.
+    pub(crate) token: String,
     client: reqwest::Client,
 }
 
@@ -328,6 +346,14 @@ impl Server {
             .expect("there is a kill");
         assert!(sent.success());
     }
+}
+
+/// Sends bytes on a connection of their own, which stays open as long as what is returned.
+pub(crate) async fn send(server: &Server, bytes: &[u8]) -> TcpStream {
+    let stream = TcpStream::connect(server.address).await;
+    let mut stream = stream.expect("the server listens");
+    stream.write_all(bytes).await.expect("it can be sent");
+    stream
 }
 
 /// Sends a request and reads the answer.
@@ -457,7 +483,7 @@ impl Viewer {
                 }
                 Frame::Closed(code) => panic!("closed with {code:?} before the line came"),
             }
-            assert!(begun.elapsed() < PATIENCE, "the line does not come");
+            assert!(begun.elapsed() < 6 * PATIENCE, "the line does not come");
         }
     }
 

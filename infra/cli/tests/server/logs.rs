@@ -127,8 +127,8 @@ async fn relays_follow_each_other_without_the_viewer_noticing() {
     read.assert_all_once_in_order();
 }
 
-/// A viewer's browser may be suspended for hours. What it does not read waits in the
-/// engine's log, and the other viewers see nothing of it.
+/// A viewer's browser may be suspended. What it does not read waits in the engine's log, and
+/// the other viewers see nothing of it.
 #[tokio::test]
 async fn a_viewer_who_does_not_read_holds_up_nobody_else() {
     let place = Place::new().await;

@@ -11,14 +11,27 @@
 //! sets: see [`engine_over_tls`].
 
 mod bad_input;
+mod by_itself;
+mod callers;
+mod clock;
+mod closes;
 mod crash;
 mod dashboard;
 mod engine_over_tls;
 mod expiry;
+mod flood;
 mod founding;
+mod full_disk;
+mod hang_up;
 mod harness;
+mod head;
 mod inside;
 mod logs;
+mod metrics;
 mod notify;
+mod panics;
+mod secrets;
+mod slow_viewers;
 mod start;
 mod stop;
+mod table;

@@ -25,9 +25,12 @@ mod round;
 use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
 use containerlease_shared::{
-    settings::{GuardSettings, SettingsError, log_filter},
+    clock,
+    settings::{GuardSettings, SettingsError},
     time::Time,
 };
+
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use engine::Engine;
 use notice::Notice;
@@ -38,11 +41,14 @@ const AFTER_A_FAULT: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    clock::hold();
     tracing_subscriber::fmt()
-        .with_env_filter(log_filter())
+        .with_max_level(tracing::Level::TRACE)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        .finish()
+        .with(containerlease_shared::log::filter())
         .init();
     match GuardSettings::from_env() {
         Ok(settings) => guard(settings).await,

@@ -358,3 +358,97 @@ async fn a_wrong_call_is_refused_before_anything_is_sent() {
     assert!(outcome.sentences()[0].starts_with("CONTAINERLEASE_URL is \"localhost\": "));
     assert_eq!(peer.asked(), [""; 0]);
 }
+
+/// A lease whose log is silent now.
+async fn silent() -> Peer {
+    Peer::playing(vec![vec![say(&[line(1)])]]).await
+}
+
+#[tokio::test]
+async fn a_reader_that_is_gone_ends_a_silent_log_at_once() {
+    let peer = silent().await;
+    for redirected in ["", " 2>&1"] {
+        let piped = format!("{PROGRAM} logs -f {LEASE}{redirected} | head -1");
+        let begun = Instant::now();
+        let ended = Command::new("sh")
+            .args(["-c", &piped])
+            .env_clear()
+            .env("CONTAINERLEASE_URL", peer.url())
+            .env("PATH", "/usr/bin:/bin")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        // A connection that is silent is given up after 30 s.
+        let ended = tokio::time::timeout(Duration::from_secs(15), ended).await;
+        let ended = ended
+            .expect("it ends with its reader")
+            .expect("there is a shell");
+        assert_eq!(ended.stdout, b"line 1\n", "{ended:?}");
+        assert!(begun.elapsed() < Duration::from_secs(15));
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_a_reader_that_stays() {
+    let peer = silent().await;
+    let mut run = Run::start(&peer.url(), &["logs", "-f", LEASE]);
+    run.until("the line is there", |run| run.stdout() == "line 1\n")
+        .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    run.until("it still runs", |_| true).await;
+}
+
+#[tokio::test]
+async fn a_terminal_gets_colours_and_obeys_nothing_else() {
+    let message = "\\u001b[31mred\\u001b[0m\\u001b]52;c;eA==\\u0007\\u001b[2J\\u009b3A end";
+    let hostile = line(1).replace("line 1", message);
+    for (command, shown) in [
+        (
+            format!("{PROGRAM} logs -f {LEASE}"),
+            "\u{1b}[31mred\u{1b}[0m end",
+        ),
+        (
+            format!("sh -c '{PROGRAM} logs -f {LEASE} | cat'"),
+            "\u{1b}[31mred\u{1b}[0m\u{1b}]52;c;eA==\u{7}\u{1b}[2J\u{9b}3A end",
+        ),
+    ] {
+        let peer = Peer::playing(vec![vec![say(&[hostile.clone(), ended()])]]).await;
+        // It gives the command a terminal.
+        let ended = Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .env_clear()
+            .env("CONTAINERLEASE_URL", peer.url())
+            .env("PATH", "/usr/bin:/bin")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+        let ended = ended.expect("it ends").expect("there is a script");
+        let output = String::from_utf8_lossy(&ended.stdout);
+        let has_line = output
+            .lines()
+            .any(|line| line.trim_end_matches('\r') == shown);
+        assert!(has_line, "{output:?}");
+    }
+}
+
+#[tokio::test]
+async fn lines_that_are_missing_are_told() {
+    let peer = Peer::playing(vec![vec![say(&[
+        line(1),
+        event("skipped", ",\"lines\":7,\"cursor\":\"8.0_0\""),
+        line(9),
+        event("skipped", ",\"cursor\":\"9.0_0\""),
+        ended(),
+    ])]])
+    .await;
+    let outcome = follow(&peer, &[]).await;
+    assert_eq!(outcome.stdout, "line 1\nline 9\n");
+    assert_eq!(
+        outcome.sentences()[..2],
+        [
+            "7 lines are missing here",
+            "lines may be missing here: the log is not kept that far back"
+        ]
+    );
+}

@@ -1,0 +1,44 @@
+//! Sends what falls due ahead to the queues, where there are any, and counts what could not
+//! be sent. That fails nothing: the reaper sees to whatever is overdue.
+
+use containerlease_shared::{lease::Lease, time::Time};
+
+use crate::{app::App, metrics};
+
+/// Sends what falls due of a lease that was made or renewed.
+pub async fn lease_runs(app: &App, lease: &Lease) {
+    if let Some(queues) = &app.queues {
+        count(app, Box::pin(queues.lease_runs(lease, Time::now())).await);
+    }
+}
+
+/// Sends what is to be told of a lease that has ended.
+pub async fn lease_ended(app: &App, lease: &Lease, removed_at: Time) {
+    if let Some(queues) = &app.queues {
+        count(app, Box::pin(queues.lease_ended(lease, removed_at)).await);
+    }
+}
+
+/// Sends what has come within reach since the last run of the reaper.
+pub async fn ahead(app: &App) {
+    let Some(queues) = &app.queues else { return };
+    match Box::pin(queues.ahead(&app.store, Time::now())).await {
+        Ok(sent) => {
+            if sent.ends + sent.notifications > 0 {
+                let (ends, notifications) = (sent.ends, sent.notifications);
+                tracing::info!(ends, notifications, "sent ahead what falls due soon");
+            }
+            count(app, sent.unsent);
+        }
+        Err(error) => {
+            tracing::warn!(%error, "could not see what is to be sent ahead");
+            count(app, 1);
+        }
+    }
+}
+
+fn count(app: &App, unsent: usize) {
+    if unsent > 0 {
+        metrics::write(&[metrics::of_unsent(unsent, &app.deployment, Time::now())]);
+    }
+}

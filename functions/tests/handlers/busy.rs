@@ -1,0 +1,211 @@
+//! A table that is busy: it throttles, other writes are in the way, or it fails on its own
+//! side. The embedded one does none of that, so its answers are put in its mouth.
+
+use std::time::Duration;
+
+use containerlease_shared::names::Owner;
+use containerlease_testkit::{
+    Bench, Fault,
+    events::{Answer, Event},
+};
+use serde_json::json;
+
+use crate::{MINUTE, alpine, get, lease};
+
+/// What may be answered to a write of one item, to a transaction, and to a read.
+const PLAIN: &[&str] = &[
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "InternalServerError",
+    "ServiceUnavailable",
+];
+const CANCELLED: &[&[&str]] = &[
+    &["None", "TransactionConflict", "None"],
+    &["None", "ThrottlingError", "None"],
+    &[
+        "ProvisionedThroughputExceeded",
+        "None",
+        "TransactionConflict",
+    ],
+];
+
+fn is_write(operation: &str) -> bool {
+    ["PutItem", "UpdateItem", "DeleteItem"].contains(&operation)
+}
+
+/// What each operation is told when it is not its turn.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Plain(&'static str),
+    Cancelled(&'static [&'static str]),
+}
+
+impl Trouble {
+    fn all() -> impl Iterator<Item = Self> {
+        let plain = PLAIN.iter().map(|code| Self::Plain(code));
+        plain.chain(CANCELLED.iter().map(|reasons| Self::Cancelled(reasons)))
+    }
+
+    fn of(self, operation: &str) -> Option<Fault> {
+        match self {
+            Self::Plain(code) => Some(Fault::of_the_table(code)),
+            Self::Cancelled(reasons) if operation == "TransactWriteItems" => {
+                Some(Fault::cancelled(reasons))
+            }
+            Self::Cancelled(_) if is_write(operation) => {
+                Some(Fault::of_the_table("TransactionConflictException"))
+            }
+            Self::Cancelled(_) => None,
+        }
+    }
+
+    /// From now on the first two requests of each operation are not carried out.
+    fn begins(self, bench: &Bench) {
+        let proxy = bench.table_proxy();
+        proxy.fail_first(2, move |operation| self.of(operation));
+    }
+}
+
+#[tokio::test]
+async fn every_verb_tries_again_what_met_others_at_the_table() {
+    let bench = Bench::proxied().await;
+    for what in Trouble::all() {
+        // Anew for each verb.
+        what.begins(&bench);
+        let provisioned = alpine().provision(&bench.app).await;
+        assert_eq!(provisioned.status, 201, "{what:?}: {provisioned:?}");
+        let id = provisioned.id();
+        for (verb, status) in [
+            ("list", 200),
+            ("get", 200),
+            ("stats", 200),
+            ("log-page", 200),
+        ] {
+            what.begins(&bench);
+            let answer = Event::about(verb, &id).list(&bench.app).await;
+            assert_eq!(answer.status, status, "{what:?}: {verb}: {answer:?}");
+        }
+        what.begins(&bench);
+        let longer = Event::about("renew", &id).body(&json!({"durationMinutes": 20}));
+        let renewed = longer.renew(&bench.app).await;
+        assert_eq!(renewed.status, 200, "{what:?}: {renewed:?}");
+        what.begins(&bench);
+        let command = Event::about("exec", &id).body(&json!({"command": ["true"]}));
+        let executed = command.exec(&bench.app).await;
+        assert_eq!(executed.status, 200, "{what:?}: {executed:?}");
+        what.begins(&bench);
+        let deleted = Event::about("delete", &id).delete(&bench.app).await;
+        assert_eq!(deleted.status, 200, "{what:?}: {deleted:?}");
+        bench.table_proxy().heal();
+        assert_eq!(get(&bench, &id).await["state"], "ended", "{what:?}");
+    }
+    bench
+        .assert_nothing_leaked(&Owner::local(), "a busy table")
+        .await;
+}
+
+#[tokio::test]
+async fn the_reaper_ends_on_time_at_a_table_that_is_busy_for_a_moment() {
+    let bench = Bench::proxied().await;
+    for what in Trouble::all() {
+        let id = lease(&bench).await;
+        bench.table.age(5 * MINUTE).await;
+        what.begins(&bench);
+        let report = bench.reap().await;
+        assert_eq!(
+            (report.expired, report.attempts_failed),
+            (1, 0),
+            "{what:?}: {report:?}"
+        );
+        bench.table_proxy().heal();
+        assert_eq!(get(&bench, &id).await["receipt"]["attempts"], 1, "{what:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_carried_out_and_failed_all_the_same_is_carried_out_once() {
+    let bench = Bench::proxied().await;
+    bench.table_proxy().fail_first(1, |operation| {
+        (operation == "TransactWriteItems").then(|| Fault::done_but("InternalServerError"))
+    });
+    let id = lease(&bench).await;
+    bench
+        .assert_nothing_leaked(&Owner::local(), "it was made once")
+        .await;
+    bench.table_proxy().fail_first(1, |operation| {
+        (operation == "TransactWriteItems").then(|| Fault::done_but("InternalServerError"))
+    });
+    let deleted = Event::about("delete", &id).delete(&bench.app).await;
+    assert_eq!(deleted.body["state"], "ended", "{deleted:?}");
+    bench
+        .assert_nothing_leaked(&Owner::local(), "it ended once")
+        .await;
+}
+
+#[tokio::test]
+async fn a_table_that_stays_busy_is_said_to_be_busy_and_when_to_come_again() {
+    let bench = Bench::proxied().await;
+    let id = lease(&bench).await;
+    for (fault, says_busy) in [
+        (PLAIN[1], true),
+        ("TransactionConflictException", true),
+        ("InternalServerError", false),
+    ] {
+        bench
+            .table_proxy()
+            .on_each(move |seen| match seen.operation.as_deref() {
+                Some("TransactWriteItems") if says_busy => {
+                    Fault::cancelled(&["ThrottlingError", "None", "TransactionConflict"])
+                }
+                Some(operation)
+                    if is_write(operation) || fault != "TransactionConflictException" =>
+                {
+                    Fault::of_the_table(fault)
+                }
+                _ => Fault::None,
+            });
+        let begun = std::time::Instant::now();
+        let (provisioned, renewed, deleted, listed, ready) = tokio::join!(
+            async { alpine().provision(&bench.app).await },
+            async {
+                let longer = Event::about("renew", &id).body(&json!({"durationMinutes": 30}));
+                longer.renew(&bench.app).await
+            },
+            async { Event::about("delete", &id).delete(&bench.app).await },
+            async { Event::saved("list").list(&bench.app).await },
+            async { Event::saved("readyz").list(&bench.app).await },
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(12),
+            "{:?}",
+            begun.elapsed()
+        );
+        let reads_fail = fault != "TransactionConflictException";
+        let mut refused = vec![provisioned, renewed, deleted];
+        refused.extend(reads_fail.then_some(listed));
+        for answer in refused {
+            assert_busy(&answer, says_busy);
+        }
+        if reads_fail {
+            let said = ready.body["table"]["detail"].as_str().unwrap().to_owned();
+            assert!(!said.contains("permission"), "{said}");
+            let word = if says_busy { "busy" } else { "its own side" };
+            assert!(said.contains(word), "{said}");
+        }
+        bench.table_proxy().heal();
+    }
+    bench
+        .assert_nothing_leaked(&Owner::local(), "it was busy")
+        .await;
+}
+
+fn assert_busy(answer: &Answer, says_busy: bool) {
+    crate::assert_refused(answer, "store-unavailable");
+    let detail = answer.body["detail"].as_str().expect("there is a detail");
+    assert_eq!(detail.contains("busy"), says_busy, "{answer:?}");
+    assert!(!detail.contains("permission"), "{answer:?}");
+    let retry = answer.headers["retry-after"].to_str();
+    let retry: u64 = retry.expect("it is text").parse().expect("it is seconds");
+    assert!((1..=5).contains(&retry), "{answer:?}");
+}

@@ -1,0 +1,67 @@
+//! Places for relays, of which there are only so many.
+
+use containerlease_functions::{gateway::Places, relay::StartFailed};
+use containerlease_shared::{names::LeaseId, time::Time};
+use containerlease_testkit::{Bench, events::saved_for};
+use futures_util::future::join_all;
+
+use crate::{MINUTE, SECOND, assert_refused, lease, problems::connect_where};
+
+#[tokio::test]
+async fn of_many_logs_at_once_only_so_many_have_a_relay() {
+    let bench = Bench::new().await;
+    let store = &bench.app.store;
+    let now = Time::now();
+    let take = |lease: LeaseId, until| async move {
+        store.take_relay_place(&lease, 3, now, until).await.unwrap()
+    };
+    let leases: Vec<_> = (0..20).map(|_| LeaseId::generate()).collect();
+    let until = now.plus(MINUTE);
+    let taken = join_all(leases.iter().map(|lease| take(*lease, until))).await;
+    assert_eq!(taken.iter().filter(|taken| **taken).count(), 3);
+    for (lease, taken) in leases.iter().zip(&taken) {
+        assert_eq!(take(*lease, until).await, *taken, "a log keeps its place");
+        assert_eq!(
+            take(*lease, now.plus(SECOND)).await,
+            *taken,
+            "and for as long"
+        );
+    }
+    // Nobody says any more that they are taken.
+    let (later, other) = (until.plus(SECOND), LeaseId::generate());
+    let taken = store.take_relay_place(&other, 3, later, later.plus(MINUTE));
+    assert!(taken.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_relay_keeps_its_place_while_it_runs() {
+    let bench = Bench::new().await;
+    let places = Places::new(bench.app.store.clone(), Some(1));
+    let (mine, other) = (LeaseId::generate(), LeaseId::generate());
+    let take = |lease| {
+        let now = Time::now();
+        let taken = bench
+            .app
+            .store
+            .take_relay_place(lease, 1, now, now.plus(SECOND));
+        async { taken.await.unwrap() }
+    };
+    let meanwhile = places.keep(&mine, async {
+        tokio::time::sleep(SECOND).await;
+        take(&other).await
+    });
+    assert!(!Box::pin(meanwhile).await, "the place was given away");
+    bench.table.age(MINUTE).await;
+    assert!(take(&other).await, "the place was not free again");
+}
+
+#[tokio::test]
+async fn a_viewer_of_one_log_too_many_is_refused_and_forgotten() {
+    let bench = Bench::new().await;
+    let id = lease(&bench).await;
+    let event = saved_for("logs-connect", &id);
+    let answer = connect_where(&bench, event, Err(StartFailed::Full)).await;
+    assert_refused(&answer, "too-many-logs");
+    let (viewers, _) = bench.app.store.viewers(&id.parse().unwrap()).await.unwrap();
+    assert_eq!(viewers, []);
+}

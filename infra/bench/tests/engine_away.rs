@@ -1,0 +1,136 @@
+//! The engine is away while many leases fall due: once it is back, all of them are gone soon
+//! after what it takes where the engine is there all the time.
+//!
+//! `CONTAINERLEASE_AWAY=100` tries it with a hundred leases.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use containerlease_bench::{Options, engine::Engine, leases, say, server::Plan};
+use containerlease_shared::{
+    lease::{Lease, Receipt, State},
+    names::LeaseId,
+    settings::EngineAddress,
+    store::Store,
+    time::Time,
+};
+use containerlease_testkit::{
+    Place,
+    proxy::{Fault, Proxy},
+};
+
+/// How many leases fall due, where nobody has said.
+const LEASES: usize = 16;
+
+/// How long the engine is away after they have: first it cannot be reached, then it hangs.
+const UNREACHABLE: Duration = Duration::from_secs(8);
+const HANGING: Duration = Duration::from_secs(8);
+
+/// What the return may cost on a machine that does other things as well. A tick is a minute, and
+/// so is the pause after a few failures: what meets it has waited for neither.
+const RETURN_MS: i64 = 10_000;
+const LIMIT: Duration = Duration::from_secs(300);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_is_overdue_ends_as_soon_as_the_engine_is_back() {
+    let place = Place::new().await;
+    let EngineAddress::Unix(socket) = place.engine() else {
+        unreachable!("the testkit refuses it")
+    };
+    let deployment = place.deployment().as_str();
+    let engine = Engine::of(place.docker().clone(), socket.clone(), deployment);
+    let _folder = Folder(std::env::temp_dir().join(deployment));
+    let count = option_env("CONTAINERLEASE_AWAY").unwrap_or(LEASES);
+    let options = Options {
+        leases: count,
+        rounds: 1,
+        tick: Duration::from_secs(60),
+        window: Duration::ZERO,
+        server: built("containerlease"),
+        out: PathBuf::new(),
+    };
+    let proxy = Proxy::before_unix(socket);
+    let plan = Plan::new(&options, &engine).expect("a server can be planned");
+    let server = plan.through(proxy.unix()).start().await.expect("it starts");
+    let store = server.api().store().await;
+
+    // What it takes where the engine is there all the time.
+    let ids = leases::make(server.api(), count).await.expect("they run");
+    let end = all_end_at_once(&store, &ids).await;
+    let without = last_gone(&store, &ids).await.millis_since(end);
+
+    let ids = leases::make(server.api(), count).await.expect("they run");
+    proxy.on_each(|_| Fault::Cut);
+    let end = all_end_at_once(&store, &ids).await;
+    leases::sleep_until(end.plus(UNREACHABLE)).await;
+    proxy.on_each(|_| Fault::NeverSent(Box::new(|| {})));
+    tokio::time::sleep(HANGING).await;
+    let still = engine.containers().await.expect("the engine lists them");
+    assert_eq!(still.len(), count, "the engine was not away");
+    proxy.heal();
+    let returned = Time::now();
+    let with = last_gone(&store, &ids).await.millis_since(returned);
+    let left = engine.containers().await.expect("the engine lists them");
+    assert!(left.is_empty(), "{left:?}");
+    say(format!(
+        "  {count} leases were gone {with} ms after the engine's return; where it is there all \
+         the time, {without} ms after their end"
+    ));
+    assert!(with < without + RETURN_MS, "{with} ms and {without} ms");
+}
+
+/// Has all of them end at one instant.
+async fn all_end_at_once(store: &Store, ids: &[LeaseId]) -> Time {
+    let end = leases::soonest_end(ids.len(), Duration::ZERO);
+    let ends: Vec<_> = ids.iter().map(|id| (*id, end)).collect();
+    let moved = leases::move_ends(store, &ends).await;
+    moved.expect("ends can be moved");
+    end
+}
+
+/// When the last of them was gone; each in its first attempt.
+async fn last_gone(store: &Store, ids: &[LeaseId]) -> Time {
+    let ended = leases::ended(store, ids, LIMIT).await;
+    let ended = ended.expect("all leases end");
+    for lease in &ended {
+        assert_eq!(receipt(lease).attempts, 1, "{lease:?}");
+    }
+    let gone = ended.iter().map(|lease| receipt(lease).removed_at).max();
+    gone.expect("there are leases")
+}
+
+fn receipt(lease: &Lease) -> &Receipt {
+    match &lease.state {
+        State::Ended(receipt) => receipt,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever runs the test says how much of it"
+)]
+fn option_env(name: &str) -> Option<usize> {
+    let said = std::env::var(name).ok()?;
+    Some(said.parse().expect("it is a number"))
+}
+
+/// A program of the workspace, which is built for its own tests.
+fn built(name: &str) -> PathBuf {
+    let this = std::env::current_exe().expect("this program has a path");
+    let folder = this.parent().and_then(Path::parent);
+    folder
+        .expect("tests lie in a folder of their own")
+        .join(name)
+}
+
+/// The server's folder, which goes with the test.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}

@@ -1,0 +1,44 @@
+"""What MiniStack leaves out of queues that call functions.
+
+- An event source's ``MaximumConcurrency`` that a parameter gives is a text.
+- ``sqs:SendMessageBatch`` is no action of IAM's: sending many at once needs ``sqs:SendMessage``.
+- Lambda takes messages with the function's role (``sqs:ReceiveMessage``, ``sqs:DeleteMessage``,
+  ``sqs:GetQueueAttributes``), and starts no function for a role that may not. MiniStack takes
+  them without a look at the role.
+"""
+
+from ministack.core import iam_actions
+from ministack.services import lambda_svc
+
+TAKING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+
+
+def install(extend, may):
+    """``extend`` and ``may`` are those of start.py."""
+
+    def whole_numbers(mapping, _props):
+        scaling = lambda_svc._esms[mapping].get("ScalingConfig")
+        if scaling:
+            scaling["MaximumConcurrency"] = int(scaling["MaximumConcurrency"])
+
+    extend("AWS::Lambda::EventSourceMapping", whole_numbers)
+    iam_actions.extract_iam_action = with_batches(iam_actions.extract_iam_action)
+    lambda_svc._sqs_esm_concurrency = with_permissions(lambda_svc._sqs_esm_concurrency, may)
+
+
+def with_batches(action_of):
+    def action(*request):
+        found = action_of(*request)
+        return "sqs:SendMessage" if found == "sqs:SendMessageBatch" else found
+
+    return action
+
+
+def with_permissions(concurrency_of, may):
+    def concurrency(mapping, function, config, *more):
+        queue, role = mapping["EventSourceArn"], config["Role"]
+        if not all(may(role, action, queue) for action in TAKING):
+            return 0
+        return concurrency_of(mapping, function, config, *more)
+
+    return concurrency

@@ -1,0 +1,224 @@
+//! Who may call: the user whose server this is.
+//!
+//! On Linux the kernel says whose process is at the other end of a loopback connection, so that
+//! this user, and root, need nothing else. Whoever cannot be told that way, another user or a
+//! system that does not say, has to know the token in the data folder; a page in a browser gets
+//! a session instead, by a link that works once.
+//!
+//! It fails closed: who is not known to be let in is not.
+
+mod peer;
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use containerlease_functions::problem::Problem;
+use containerlease_table::Key;
+use http::{HeaderMap, header};
+
+use crate::folder::{TOKEN, private_file};
+pub(crate) use peer::Peer;
+
+/// Where a link that works once leads, before its code.
+pub(crate) const SIGN_IN: &str = "/sign-in/";
+
+/// How long a secret is: 244 random bits.
+const SECRET: usize = 64;
+
+/// Whom this server lets in.
+pub(crate) struct Callers {
+    /// The user whose server this is.
+    user: u32,
+    token: Key,
+    /// The name of a session's cookie: cookies do not tell ports apart.
+    cookie: String,
+    signed_in: Mutex<SignedIn>,
+}
+
+/// What has become of the link.
+enum SignedIn {
+    /// Nobody has used its code.
+    Nobody(Key),
+    /// The browser with this session has.
+    One(Key),
+}
+
+impl Callers {
+    /// Those of a server at `address`, whose token is in `folder` and is made if it is not.
+    pub(crate) fn of(folder: &Path, address: SocketAddr) -> io::Result<Self> {
+        Ok(Self {
+            user: rustix::process::geteuid().as_raw(),
+            token: Key::told(&token_in(folder)?),
+            cookie: format!("containerlease-{}", address.port()),
+            signed_in: Mutex::new(SignedIn::Nobody(Key::told(&secret()))),
+        })
+    }
+
+    /// The path that lets one browser in.
+    pub(crate) fn link(&self) -> Option<String> {
+        match &*self.signed_in() {
+            SignedIn::Nobody(code) => Some(format!("{SIGN_IN}{}", code.as_str())),
+            SignedIn::One(_) => None,
+        }
+    }
+
+    /// Lets in a request from that peer, or says why not.
+    pub(crate) fn admit(&self, peer: Option<&Peer>, headers: &HeaderMap) -> Result<(), Problem> {
+        let is_ours = |peer: &Peer| peer.user().is_some_and(|it| it == self.user || it == 0);
+        if self.has_token(headers) || self.has_session(headers) || peer.is_some_and(is_ours) {
+            Ok(())
+        } else {
+            Err(Problem::sign_in_needed())
+        }
+    }
+
+    /// Opens a session for whoever has the code of the link; gives what its cookie is set to.
+    pub(crate) fn sign_in(&self, code: &str) -> Result<String, Problem> {
+        let mut signed_in = self.signed_in();
+        match &*signed_in {
+            SignedIn::Nobody(right) if right.is(code) => {}
+            _ => return Err(Problem::sign_in_needed()),
+        }
+        let session = secret();
+        *signed_in = SignedIn::One(Key::told(&session));
+        let name = &self.cookie;
+        Ok(format!(
+            "{name}={session}; Path=/; HttpOnly; SameSite=Strict"
+        ))
+    }
+
+    fn has_token(&self, headers: &HeaderMap) -> bool {
+        let mut given = headers.get_all(header::AUTHORIZATION).iter();
+        let one = given.next().and_then(|value| value.to_str().ok());
+        let token = one.and_then(|value| value.split_once(' '));
+        let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        given.next().is_none() && token.is_some_and(|(_, token)| self.token.is(token.trim()))
+    }
+
+    fn has_session(&self, headers: &HeaderMap) -> bool {
+        let signed_in = self.signed_in();
+        let SignedIn::One(session) = &*signed_in else {
+            return false;
+        };
+        let all = headers.get_all(header::COOKIE).iter();
+        let cookies = all
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|all| all.split(';'));
+        let mut ours = cookies
+            .filter_map(|cookie| cookie.trim().split_once('='))
+            .filter(|(name, _)| *name == self.cookie);
+        ours.any(|(_, given)| session.is(given))
+    }
+
+    fn signed_in(&self) -> MutexGuard<'_, SignedIn> {
+        // It is whole after every change, so a panic elsewhere has not broken it.
+        self.signed_in
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The token that lies in the folder; a new one where none does, or one that was cut short.
+fn token_in(folder: &Path) -> io::Result<String> {
+    let path = folder.join(TOKEN);
+    let mut file: File = private_file(&path)?;
+    let there = fs::read_to_string(&path)?;
+    let there = there.trim();
+    if there.len() >= SECRET {
+        return Ok(there.to_owned());
+    }
+    let token = secret();
+    file.set_len(0)?;
+    writeln!(file, "{token}")?;
+    file.sync_all()?;
+    Ok(token)
+}
+
+/// A new secret.
+fn secret() -> String {
+    let half = || uuid::Uuid::new_v4().simple().to_string();
+    half() + &half()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn callers() -> Callers {
+        Callers {
+            user: 1_000,
+            token: Key::told(&"t".repeat(SECRET)),
+            cookie: "containerlease-8080".to_owned(),
+            signed_in: Mutex::new(SignedIn::Nobody(Key::told(&"c".repeat(SECRET)))),
+        }
+    }
+
+    fn with(name: header::HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn only_the_user_root_and_who_knows_the_token_are_let_in() {
+        let callers = callers();
+        let none = HeaderMap::new();
+        for (user, is_let_in) in [
+            (Some(1_000), true),
+            (Some(0), true),
+            (Some(1_001), false),
+            (None, false),
+        ] {
+            let peer = Peer::known(user);
+            assert_eq!(
+                callers.admit(Some(&peer), &none).is_ok(),
+                is_let_in,
+                "{user:?}"
+            );
+        }
+        assert!(callers.admit(None, &none).is_err());
+        let token = "t".repeat(64);
+        for (given, is_let_in) in [
+            (format!("Bearer {token}"), true),
+            (format!("bearer {token}"), true),
+            (format!("Basic {token}"), false),
+            (token.clone(), false),
+            (format!("Bearer {}", &token[1..]), false),
+            (format!("Bearer {token}t"), false),
+            ("Bearer ".to_owned(), false),
+        ] {
+            let headers = with(header::AUTHORIZATION, &given);
+            assert_eq!(callers.admit(None, &headers).is_ok(), is_let_in, "{given}");
+        }
+        let mut two = with(header::AUTHORIZATION, &format!("Bearer {token}"));
+        two.append(header::AUTHORIZATION, "Bearer x".parse().unwrap());
+        assert!(callers.admit(None, &two).is_err());
+    }
+
+    #[test]
+    fn a_link_lets_one_browser_in() {
+        let callers = callers();
+        assert!(callers.sign_in("").is_err());
+        assert!(callers.sign_in(&"d".repeat(64)).is_err());
+        let cookie = callers.sign_in(&"c".repeat(64)).unwrap();
+        assert!(callers.sign_in(&"c".repeat(64)).is_err(), "it works once");
+        assert!(callers.link().is_none());
+        let (pair, attributes) = cookie.split_once(';').unwrap();
+        assert!(attributes.contains("HttpOnly") && attributes.contains("SameSite=Strict"));
+        let headers = with(header::COOKIE, &format!("theme=dark; {pair}"));
+        assert!(callers.admit(None, &headers).is_ok());
+        for other in [
+            "containerlease-8080=",
+            "containerlease-8080=x",
+            &pair.replace("8080", "8081"),
+        ] {
+            assert!(
+                callers.admit(None, &with(header::COOKIE, other)).is_err(),
+                "{other}"
+            );
+        }
+    }
+}

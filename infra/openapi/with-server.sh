@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Runs a command beside a server of its own on a free port, with a deployment of its own on the
+# engine. What the command has leased is ended afterwards; it fails when the command did, when a
+# container was left without a lease, or when something panicked in the server.
+#
+# usage: with-server.sh COMMAND…
+#
+# The command's environment has CONTAINERLEASE_URL, where the server is.
+#
+# environment: the server's settings, and DOCKER_HOST, the engine
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+fail() {
+  printf 'with-server.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+[[ $# -ge 1 ]] || fail "usage: with-server.sh COMMAND…"
+cargo build --quiet --package containerlease-cli
+own=$(mktemp -d)
+deployment=test-driven-$$
+containers() { docker ps --all --quiet --filter "label=containerlease.deployment=$deployment"; }
+
+CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_DATA=$own/data CONTAINERLEASE_DEPLOYMENT=$deployment \
+  "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve >"$own/server.out" 2>"$own/server.log" &
+server=$!
+# shellcheck disable=SC2317  # The trap below calls it.
+clean_up() {
+  kill -TERM "$server" 2>/dev/null || true
+  wait "$server" || true
+  containers | xargs -r docker rm --force --volumes >/dev/null
+  docker network rm "$deployment" >/dev/null 2>&1 || true
+  rm -rf "$own"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+url=
+for ((i = 0; i < 100; i++)); do
+  url=$(sed -n 's/^ContainerLease is on //p' "$own/server.out")
+  [[ -z $url ]] || break
+  sleep 0.1
+done
+[[ -n $url ]] || fail "the server does not start: $(tail -n 3 "$own/server.log")"
+
+failed=0
+CONTAINERLEASE_URL=$url "$@" || failed=1
+! grep -n panicked "$own/server.log" || failed=1
+
+# What was leased can be ended like everything else, and nothing is without a lease.
+for id in $(curl --fail --silent "$url/api/containers" | grep -o '"id":"[^"]*"' | cut -d '"' -f 4); do
+  curl --fail --silent --output /dev/null --request DELETE "$url/api/containers/$id"
+done
+left=$(containers | wc -l)
+[[ $left -eq 0 ]] || { printf 'with-server.sh: %s containers have no lease\n' "$left" >&2; failed=1; }
+exit "$failed"

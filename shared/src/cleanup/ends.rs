@@ -1,0 +1,294 @@
+//! The ends of a run, each in a task of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Reaper, Report, plan::PlannedEnd};
+use crate::{
+    catalogue::Catalogue,
+    end::{self, Claim, ClaimError, EndOutcome, Tools},
+    host::{Host, HostError},
+    in_hand::InHand,
+    lease::{Lease, Reason, Receipt, StateName},
+    names::LeaseId,
+    store::{CALL_LIMIT, Store, StoreError, StoreErrorKind},
+    time::Time,
+    wait::{place_in, slept_until},
+    webhook::Notification,
+};
+
+/// How many ends may be at the engine at once. It ends most per second with 12 to 16, a few
+/// in a hundred more than with 8; and each takes longer, the more there are.
+const AT_THE_ENGINE: usize = 12;
+
+/// How many ends may be claimed at once. It is more than are at the engine, so that the
+/// engine need not wait for the table; and not many more, since each shows with writes that it
+/// is alive.
+const TAKEN_ON: usize = 3 * AT_THE_ENGINE;
+
+/// How long an end waits at least that the engine has gone away under, so that an engine that
+/// comes and goes costs the table little.
+const AFTER_AWAY: Duration = Duration::from_millis(250);
+
+/// How long a receipt waits before it is tried again that the table did not take.
+const AFTER_UNWRITTEN: Duration = Duration::from_secs(1);
+
+/// The ends that tasks of this process wait for or are at: a lease in the version that was
+/// read.
+pub type EndsInHand = InHand<(LeaseId, u64)>;
+
+/// How long after the time at which nothing is begun any more an end may take at the most,
+/// where the container's grace is `grace`: it was about to be claimed, and its turn at the
+/// engine comes no later than its claim could.
+pub fn longest_end(grace: Duration) -> Duration {
+    CALL_LIMIT + end::longest(grace)
+}
+
+/// How one planned end went.
+pub(super) enum Done {
+    Ended(Receipt),
+    AttemptFailed { quarantined: bool },
+    EngineAway,
+    LeftToOthers,
+    LeftToNextRun,
+}
+
+impl Done {
+    /// What came of an end whose claim was not made.
+    pub(super) fn unclaimed(lease: LeaseId, error: ClaimError) -> Self {
+        match error {
+            ClaimError::SomebodyElse => Self::LeftToOthers,
+            ClaimError::Store(error) => {
+                tracing::warn!(%lease, %error, "could not claim a lease");
+                Self::AttemptFailed { quarantined: false }
+            }
+        }
+    }
+
+    /// What came of an end that was claimed.
+    pub(super) fn of(lease: LeaseId, outcome: Result<EndOutcome, StoreError>) -> Self {
+        match outcome {
+            Ok(EndOutcome::Ended(receipt)) => {
+                tracing::info!(%lease, reason = ?receipt.reason, "ended a lease");
+                Self::Ended(receipt)
+            }
+            Ok(EndOutcome::EngineAway(_)) => Self::EngineAway,
+            Ok(EndOutcome::TakenOver) => Self::LeftToOthers,
+            Ok(EndOutcome::Failed { state, error }) => {
+                tracing::warn!(%lease, %error, "could not end a lease; it is tried again");
+                Self::AttemptFailed {
+                    quarantined: state == StateName::Quarantined,
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%lease, %error, "could not write how a lease ended");
+                Self::AttemptFailed { quarantined: false }
+            }
+        }
+    }
+}
+
+/// The ends that a run has taken on.
+pub(super) struct Ends {
+    task: EndTask,
+    in_hand: Arc<EndsInHand>,
+    tasks: JoinSet<Done>,
+}
+
+impl Ends {
+    /// None yet. They begin nothing at or after `stop_at`, and announce what their owners are
+    /// told.
+    pub(super) fn new(
+        reaper: &Reaper,
+        stop_at: Time,
+        announce: mpsc::UnboundedSender<Notification>,
+    ) -> Self {
+        Self {
+            task: EndTask {
+                store: Arc::clone(&reaper.store),
+                host: Arc::clone(&reaper.host),
+                catalogue: Arc::clone(&reaper.catalogue),
+                history: reaper.history,
+                taken_on: Arc::new(Semaphore::new(TAKEN_ON)),
+                at_the_engine: Arc::new(Semaphore::new(AT_THE_ENGINE)),
+                stop_at,
+                stopping: reaper.stopping.clone(),
+                announce,
+            },
+            in_hand: Arc::clone(&reaper.ends_in_hand),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// The places at the engine, which ends come first to.
+    pub(super) fn at_the_engine(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.task.at_the_engine)
+    }
+
+    /// Begins with an end, unless it is in hand already. Says whether it has.
+    pub(super) fn take_on(&mut self, planned: PlannedEnd) -> bool {
+        let lease = (planned.lease.id, planned.lease.version);
+        let Some(hold) = self.in_hand.take(lease) else {
+            return false;
+        };
+        let task = self.task.clone();
+        self.tasks.spawn(async move {
+            let done = task.run(planned).await;
+            drop(hold);
+            done
+        });
+        true
+    }
+
+    /// Waits for all of them and adds to `report` how they went.
+    pub(super) async fn finish(self, report: &mut Report) {
+        let Self {
+            task, mut tasks, ..
+        } = self;
+        // The tasks' own are left: deliveries wait for no more than these.
+        drop(task);
+        while let Some(done) = tasks.join_next().await {
+            match done {
+                Ok(done) => report.count(done),
+                // The claim of a task that panicked falls due again.
+                Err(error) => {
+                    report.attempts_failed += 1;
+                    tracing::error!(%error, "a task of the reaper ended badly");
+                }
+            }
+        }
+    }
+}
+
+/// All that one end needs, so that it can be a task of its own.
+#[derive(Clone)]
+struct EndTask {
+    store: Arc<Store>,
+    host: Arc<Host>,
+    catalogue: Arc<Catalogue>,
+    history: Duration,
+    taken_on: Arc<Semaphore>,
+    at_the_engine: Arc<Semaphore>,
+    stop_at: Time,
+    stopping: CancellationToken,
+    announce: mpsc::UnboundedSender<Notification>,
+}
+
+impl EndTask {
+    async fn run(self, planned: PlannedEnd) -> Done {
+        if !slept_until(planned.at, &self.stopping).await {
+            return Done::LeftToNextRun;
+        }
+        let mut lease = planned.lease;
+        // Who the engine was away for waits for it here, and is there when it returns.
+        loop {
+            let outcome = match self.once(&lease, planned.reason).await {
+                Ok(outcome) => outcome,
+                Err(done) => return done,
+            };
+            if let Ok(EndOutcome::EngineAway(postponed)) = outcome {
+                lease = *postponed;
+                tokio::time::sleep(AFTER_AWAY).await;
+                continue;
+            }
+            let done = Done::of(lease.id, outcome);
+            if let Done::Ended(receipt) = &done
+                && let Some(told) = Notification::ended(&lease, receipt.removed_at)
+            {
+                // Where nobody listens any more, the next run tells it.
+                drop(self.announce.send(told));
+            }
+            return done;
+        }
+    }
+
+    /// Claims the end and carries it out; the error is why it was not set out on.
+    async fn once(
+        &self,
+        lease: &Lease,
+        reason: Reason,
+    ) -> Result<Result<EndOutcome, StoreError>, Done> {
+        // Nothing is claimed for an engine that is away.
+        let there = tokio::select! {
+            there = self.host.answers_by(self.stop_at) => there,
+            () = self.stopping.cancelled() => return Err(Done::LeftToNextRun),
+        };
+        if !there {
+            return Err(Done::EngineAway);
+        }
+        let wait = Time::now().until(self.stop_at);
+        let Ok(_taken_on) = tokio::time::timeout(wait, place_in(&self.taken_on)).await else {
+            return Err(Done::LeftToNextRun);
+        };
+        if Time::now() >= self.stop_at || self.stopping.is_cancelled() {
+            return Err(Done::LeftToNextRun);
+        }
+        let tools = Tools {
+            store: &self.store,
+            host: &self.host,
+            catalogue: &self.catalogue,
+            history: self.history,
+        };
+        let begun = Time::now();
+        let (mut claim, written) = match Claim::at(tools, lease, reason, begun).await {
+            Ok(claim) => (claim, true),
+            Err(ClaimError::Store(error)) if error.kind == StoreErrorKind::Unwritable => {
+                tracing::warn!(lease = %lease.id, %error, "ends a lease from what was last read");
+                let claim = Claim::unwritten(tools, lease, reason, begun).await;
+                (claim.ok_or(Done::LeftToOthers)?, false)
+            }
+            Err(error) => return Err(Done::unclaimed(lease.id, error)),
+        };
+        // While one end is with the table another is with the engine, which is never idle. One
+        // that has no place when its claim could at last have been made is left: its claim is
+        // taken over, and this run comes to its end.
+        let wait = Time::now().until(self.stop_at.plus(CALL_LIMIT));
+        let place = tokio::time::timeout(wait, place_in(&self.at_the_engine));
+        let Ok(at_the_engine) = claim.alive_while(place).await else {
+            return Err(Done::LeftToNextRun);
+        };
+        let taken_down = Box::pin(claim.take_down()).await;
+        drop(at_the_engine);
+        if written {
+            return Ok(claim.write_down(taken_down).await);
+        }
+        match taken_down {
+            Ok(taken_down) => {
+                let claim = self.claim_later(tools, lease, reason, begun).await?;
+                Ok(claim.write_down(Ok(taken_down)).await)
+            }
+            Err(HostError::Away { .. }) => Ok(Ok(EndOutcome::EngineAway(Box::new(lease.clone())))),
+            Err(error) => {
+                tracing::warn!(lease = %lease.id, %error, "could not end a lease; it is tried again");
+                Err(Done::AttemptFailed { quarantined: false })
+            }
+        }
+    }
+
+    /// Claims an end whose container is gone, once the table takes that: what the receipt says
+    /// is known to nobody else.
+    async fn claim_later<'t>(
+        &self,
+        tools: Tools<'t>,
+        lease: &Lease,
+        reason: Reason,
+        begun: Time,
+    ) -> Result<Claim<'t>, Done> {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(AFTER_UNWRITTEN) => {}
+                () = self.stopping.cancelled() => return Err(Done::LeftToNextRun),
+            }
+            match Claim::at(tools, lease, reason, begun).await {
+                Ok(claim) => return Ok(claim),
+                Err(ClaimError::Store(error)) if error.kind == StoreErrorKind::Unwritable => {}
+                Err(error) => return Err(Done::unclaimed(lease.id, error)),
+            }
+        }
+    }
+}

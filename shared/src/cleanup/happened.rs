@@ -1,0 +1,90 @@
+//! What the engine tells of a container as it happens, for a machine that listens.
+
+use std::time::Duration;
+
+use super::{Reaper, Report, ends::Done, moved::note_ports};
+use crate::{
+    end::{Claim, Tools},
+    host::{Happened, HostError, HostEvent},
+    lease::{Lease, Reason, State},
+    time::Time,
+};
+
+/// How long after its program has ended a container is looked at: who restarts one by hand
+/// stops it and starts it again.
+const RESTART_GRACE: Duration = Duration::from_millis(750);
+
+/// Does what is to be done about something that has happened to a container, at once instead
+/// of at the next run. What we have done ourselves is in the lease's record before it happens,
+/// and needs nothing more; what fails here is the next run's.
+pub async fn happened(reaper: &Reaper, event: &HostEvent) -> Report {
+    let mut report = Report::default();
+    if event.happened == Happened::Died {
+        tokio::time::sleep(RESTART_GRACE).await;
+    }
+    let lease = match reaper.store.get(&event.owner, &event.lease).await {
+        Ok(Some(lease)) if is_about(event, &lease) => lease,
+        Ok(_) => return report,
+        Err(error) => {
+            tracing::warn!(lease = %event.lease, %error, "left an event to the next run");
+            return report;
+        }
+    };
+    let reason = match event.happened {
+        Happened::Started => {
+            read_ports(reaper, &lease).await;
+            None
+        }
+        Happened::Removed => Some(Reason::Lost),
+        Happened::Died => match reaper.host.stopped(&event.container).await {
+            Ok(None) => None,
+            Ok(Some(stopped)) => Some(Reason::of_exit(stopped.exit_code)),
+            Err(HostError::NotFound { .. }) => Some(Reason::Lost),
+            Err(error) => {
+                tracing::warn!(lease = %lease.id, %error, "left an event to the next run");
+                None
+            }
+        },
+    };
+    if let Some(reason) = reason {
+        report.due = 1;
+        report.count(end(reaper, &lease, reason).await);
+    }
+    report
+}
+
+/// Whether an event concerns the lease's container: a copy of it has the same labels.
+fn is_about(event: &HostEvent, lease: &Lease) -> bool {
+    let on_record = lease.placement.as_ref();
+    let on_record = on_record.and_then(|placement| placement.container.as_ref());
+    lease.state == State::Running
+        && !lease.is_expired(Time::now())
+        && on_record.is_some_and(|container| *container == event.container)
+}
+
+async fn read_ports(reaper: &Reaper, lease: &Lease) {
+    let Some(placement) = &lease.placement else {
+        return;
+    };
+    let asked: Vec<_> = placement.ports.iter().map(|it| it.port.clone()).collect();
+    match reaper.host.started(&lease.container(), &asked).await {
+        Ok(ports) if ports != placement.ports && ports.len() == asked.len() => {
+            note_ports(&reaper.store, lease, ports).await;
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(lease = %lease.id, %error, "left new ports to the next run"),
+    }
+}
+
+async fn end(reaper: &Reaper, lease: &Lease, reason: Reason) -> Done {
+    let tools = Tools {
+        store: &reaper.store,
+        host: &reaper.host,
+        catalogue: &reaper.catalogue,
+        history: reaper.history,
+    };
+    match Claim::of(tools, lease, reason).await {
+        Ok(claim) => Done::of(lease.id, claim.carry_out().await),
+        Err(error) => Done::unclaimed(lease.id, error),
+    }
+}

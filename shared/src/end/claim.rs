@@ -1,0 +1,217 @@
+//! An end that was claimed, in the hands of the one that claimed it.
+//!
+//! Its holder shows that it is alive: while it works, it moves the time at which the claim
+//! falls due, every [`CLAIM_BEAT`]. So the claim of one that died is taken over within
+//! [`CLAIM_LIMIT`](crate::lease::CLAIM_LIMIT), however long an end may take.
+
+use std::{pin::pin, time::Duration};
+
+use super::{ClaimError, Tools};
+use crate::{
+    host::HostError,
+    lease::{CLAIM_BEAT, Facts, Gone, Lease, Reason, Receipt, State},
+    store::{ChangeError, StoreError, StoreErrorKind},
+    time::Time,
+};
+
+/// How long the table has for a write that no end may wait for.
+pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long to wait before the receipt is tried again: at first, and at the most.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// An end that is ours, as long as we show that we are alive.
+#[derive(Debug)]
+pub struct Claim<'t> {
+    pub(super) tools: Tools<'t>,
+    pub(super) lease: Lease,
+}
+
+/// What became of a write to a lease whose claim was ours.
+pub(super) enum Written {
+    Done,
+    /// The receipt was there already, and it is ours.
+    EndedBefore(Receipt),
+    TakenOver,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Write<'w> {
+    Alive,
+    Facts(&'w Facts),
+    Failed,
+    Postponed,
+    Gone(&'w Gone),
+}
+
+impl<'t> Claim<'t> {
+    /// Claims the lease's end for the caller alone.
+    pub async fn of(tools: Tools<'t>, lease: &Lease, reason: Reason) -> Result<Self, ClaimError> {
+        Self::at(tools, lease, reason, Time::now()).await
+    }
+
+    /// Claims an end that was set out on at `at`.
+    pub async fn at(
+        tools: Tools<'t>,
+        lease: &Lease,
+        reason: Reason,
+        at: Time,
+    ) -> Result<Self, ClaimError> {
+        match tools.store.claim(lease, reason, at).await {
+            Ok(lease) => Ok(Self { tools, lease }),
+            Err(ChangeError::Changed(_)) => Err(ClaimError::SomebodyElse),
+            Err(ChangeError::Store(error)) => Err(ClaimError::Store(error)),
+        }
+    }
+
+    /// The claim of an end, which a table that takes no write does not know of. None where the
+    /// lease is not over yet, or has changed since it was read: then it is somebody else's.
+    pub(crate) async fn unwritten(
+        tools: Tools<'t>,
+        lease: &Lease,
+        reason: Reason,
+        at: Time,
+    ) -> Option<Self> {
+        // What can still be read is looked at; nobody can have written what cannot.
+        if let Ok(found) = tools.store.get(&lease.owner, &lease.id).await
+            && found.is_none_or(|found| found.version != lease.version)
+        {
+            return None;
+        }
+        if reason == Reason::Expired && !lease.is_expired(at) && lease.ending().is_none() {
+            return None;
+        }
+        let lease = lease.claimed(reason, at)?;
+        Some(Self { tools, lease })
+    }
+
+    /// The lease as it was last written.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Waits for `work`, and shows meanwhile that this process is alive.
+    pub async fn alive_while<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = self.beat() => {}
+            }
+        }
+    }
+
+    /// Waits for what the engine is asked for, as long as it answers anything at all, and shows
+    /// meanwhile that this process is alive.
+    pub(super) async fn at_the_engine<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, HostError>>,
+    ) -> Result<T, HostError> {
+        let host = self.tools.host;
+        let answered = async {
+            tokio::select! {
+                biased;
+                done = work => done,
+                () = host.fallen_silent() => Err(HostError::Away {
+                    because: "it has fallen silent".to_owned(),
+                }),
+            }
+        };
+        self.alive_while(answered).await
+    }
+
+    /// One sign of life. It may be cut off anywhere: whether it was written is seen by the
+    /// next write.
+    async fn beat(&mut self) {
+        tokio::time::sleep(CLAIM_BEAT).await;
+        self.write_quickly(Write::Alive).await;
+    }
+
+    /// Has on record what was found, if the table takes it in time: no end waits for it.
+    pub(super) async fn note(&mut self, facts: &Facts) {
+        if self.lease.ending().map(|ending| &ending.facts) != Some(facts) {
+            self.write_quickly(Write::Facts(facts)).await;
+        }
+    }
+
+    async fn write_quickly(&mut self, write: Write<'_>) {
+        let id = self.lease.id;
+        match tokio::time::timeout(WRITE_LIMIT, self.write(write)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(lease = %id, %error, "could not write how far an end is");
+            }
+            Err(_) => tracing::warn!(lease = %id, "could not write in time how far an end is"),
+        }
+    }
+
+    /// Writes, again and again while the claim lasts: what the receipt says is known to nobody
+    /// else.
+    pub(super) async fn write_persistently(
+        &mut self,
+        write: Write<'_>,
+    ) -> Result<Written, StoreError> {
+        let lasts_until = self.lease.due_at();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.write(write).await {
+                Ok(written) => return Ok(written),
+                Err(error) => error,
+            };
+            // Nobody else can take over what nobody can write.
+            let takes_no_write = error.kind == StoreErrorKind::Unwritable;
+            let is_over = lasts_until.is_none_or(|until| Time::now().plus(pause) >= until);
+            if is_over && !takes_no_write {
+                return Err(error);
+            }
+            tracing::warn!(lease = %self.lease.id, %error, "tries again to write a receipt");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Writes to the lease, if its claim is still ours.
+    pub(super) async fn write(&mut self, write: Write<'_>) -> Result<Written, StoreError> {
+        // A write of ours whose outcome we do not know may have moved the version.
+        for _ in 0..2 {
+            match self.send(write).await {
+                Ok(lease) => {
+                    self.lease = lease;
+                    return Ok(Written::Done);
+                }
+                Err(ChangeError::Store(error)) => return Err(error),
+                Err(ChangeError::Changed(_)) => {}
+            }
+            let (owner, id) = (&self.lease.owner, &self.lease.id);
+            let Some(found) = self.tools.store.get(owner, id).await? else {
+                break;
+            };
+            let ours = self.lease.ending().map(|ending| ending.attempts);
+            match &found.state {
+                State::Ended(receipt) if Some(receipt.attempts) == ours => {
+                    return Ok(Written::EndedBefore(receipt.clone()));
+                }
+                State::Ending(ending) | State::Quarantined(ending)
+                    if Some(ending.attempts) == ours && self.tools.store.holds(&found) =>
+                {
+                    self.lease = found;
+                }
+                _ => break,
+            }
+        }
+        Ok(Written::TakenOver)
+    }
+
+    async fn send(&self, write: Write<'_>) -> Result<Lease, ChangeError> {
+        let (store, lease, now) = (self.tools.store, &self.lease, Time::now());
+        match write {
+            Write::Alive => store.hold(lease, None, now).await,
+            Write::Facts(facts) => store.hold(lease, Some(facts), now).await,
+            Write::Failed => store.attempt_failed(lease, now, crate::jitter()).await,
+            Write::Postponed => store.postpone(lease, now).await,
+            Write::Gone(gone) => store.end(lease, gone, self.tools.history).await,
+        }
+    }
+}

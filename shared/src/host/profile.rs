@@ -1,0 +1,180 @@
+//! Which system calls a leased program may make: those that programs need which have neither
+//! capabilities nor hardware to speak to, and no other.
+//!
+//! It is an allow-list, and narrower than the engine's own: no `io_uring` and no `AF_VSOCK` or
+//! `AF_ALG` sockets, behind which the kernel's faults of the last years were; no x32. What is
+//! not allowed fails as it does where the kernel has no right to give (`EPERM`), so that
+//! programs find another way, as they do in any container.
+//!
+//! The names are the kernel's; an engine passes over those that its machine does not have.
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+/// `EPERM`.
+const NOT_PERMITTED: u32 = 1;
+
+/// `ENOSYS`: with it the C library takes `clone` for `clone3`, whose flags lie in memory that a
+/// filter cannot read.
+const NOT_THERE: u32 = 38;
+
+/// Files and folders, what is known of them, and waiting for them.
+const FILES: &str = "access chdir chmod chown chown32 close close_range copy_file_range creat dup \
+    dup2 dup3 faccessat faccessat2 fadvise64 fadvise64_64 arm_fadvise64_64 fallocate fchdir fchmod \
+    fchmodat fchmodat2 fchown fchown32 fchownat fcntl fcntl64 fdatasync fgetxattr flistxattr flock \
+    fremovexattr fsetxattr fstat fstat64 fstatat64 fstatfs fstatfs64 fsync ftruncate ftruncate64 \
+    futimesat getcwd getdents getdents64 getxattr inotify_add_watch inotify_init inotify_init1 \
+    inotify_rm_watch ioctl lchown lchown32 lgetxattr link linkat listxattr llistxattr _llseek \
+    lremovexattr lseek lsetxattr lstat lstat64 mkdir mkdirat mknod mknodat newfstatat open openat \
+    openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead readlink readlinkat \
+    readv removexattr rename renameat renameat2 rmdir sendfile sendfile64 setxattr splice stat \
+    stat64 statfs statfs64 statx symlink symlinkat sync sync_file_range sync_file_range2 \
+    arm_sync_file_range syncfs tee truncate truncate64 umask unlink unlinkat utime utimensat \
+    utimensat_time64 utimes vmsplice write writev epoll_create epoll_create1 epoll_ctl epoll_pwait \
+    epoll_pwait2 epoll_wait eventfd eventfd2 _newselect pipe pipe2 poll ppoll ppoll_time64 pselect6 \
+    pselect6_time64 select signalfd signalfd4 io_cancel io_destroy io_getevents io_pgetevents \
+    io_pgetevents_time64 io_setup io_submit landlock_add_rule landlock_create_ruleset \
+    landlock_restrict_self";
+
+/// Memory, also what processes share.
+const MEMORY: &str = "brk cachestat madvise membarrier memfd_create mincore mlock mlock2 mlockall \
+    mmap mmap2 mprotect mremap msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect \
+    remap_file_pages ipc mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time64 \
+    mq_timedsend mq_timedsend_time64 mq_unlink msgctl msgget msgrcv msgsnd semctl semget semop \
+    semtimedop semtimedop_time64 shmat shmctl shmdt shmget";
+
+/// Processes, threads, signals, and who they are. `ptrace` and its like are for debuggers, which
+/// see no further than their container.
+const PROCESSES: &str = "alarm arch_prctl capget capset execve execveat exit exit_group fork futex \
+    futex_requeue futex_time64 futex_wait futex_waitv futex_wake get_robust_list get_thread_area \
+    getcpu getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups getgroups32 getpgid \
+    getpgrp getpid getppid getpriority getresgid getresgid32 getresuid getresuid32 getrlimit \
+    getrusage getsid gettid getuid getuid32 ioprio_get ioprio_set kill pause pidfd_open \
+    pidfd_send_signal prctl prlimit64 process_mrelease process_vm_readv process_vm_writev ptrace \
+    restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn \
+    rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo sched_get_priority_max \
+    sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler \
+    sched_rr_get_interval sched_rr_get_interval_time64 sched_setaffinity sched_setattr \
+    sched_setparam sched_setscheduler sched_yield seccomp set_robust_list set_thread_area \
+    set_tid_address set_tls setfsgid setfsgid32 setfsuid setfsuid32 setgid setgid32 setgroups \
+    setgroups32 setpgid setpriority setregid setregid32 setresgid setresgid32 setresuid \
+    setresuid32 setreuid setreuid32 setrlimit setsid setuid setuid32 sigaltstack sigprocmask \
+    sigreturn tgkill tkill ugetrlimit vfork wait4 waitid waitpid breakpoint cacheflush \
+    riscv_flush_icache riscv_hwprobe";
+
+/// Time, and what the machine says of itself.
+const TIME_AND_MACHINE: &str = "adjtimex clock_adjtime clock_adjtime64 clock_getres \
+    clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep clock_nanosleep_time64 \
+    getitimer getrandom gettimeofday nanosleep setitimer sysinfo time timer_create timer_delete \
+    timer_getoverrun timer_gettime timer_gettime64 timer_settime timer_settime64 timerfd_create \
+    timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime64 times uname";
+
+/// Sockets, but for their making, which is bound to families. `socketcall` hides its arguments
+/// from a filter; where it is refused, programs take `socket`.
+const SOCKETS: &str = "accept accept4 bind connect getpeername getsockname getsockopt listen recv \
+    recvfrom recvmmsg recvmmsg_time64 recvmsg send sendmmsg sendmsg sendto setsockopt shutdown";
+
+/// `AF_UNIX`, `AF_INET`, `AF_INET6`, and `AF_NETLINK`, by which a program learns its addresses.
+const FAMILIES: [u32; 4] = [UNIX, 2, 10, 16];
+const UNIX: u32 = 1;
+
+/// Linux as it is, without addresses that are drawn by lot, with old limits, both; and the
+/// question what it is.
+const PERSONALITIES: [u32; 5] = [0, 0x0008, 0x2_0000, 0x2_0008, u32::MAX];
+
+/// The flags of `clone` that make a namespace, all of which need a right that nobody has.
+const NEW_NAMESPACES: u32 = 0x7E02_0000;
+
+/// The engine's option for a container, with the profile in it.
+pub(super) fn system_calls() -> String {
+    static OPTION: LazyLock<String> = LazyLock::new(|| format!("seccomp={}", profile()));
+    OPTION.clone()
+}
+
+fn profile() -> Value {
+    let groups = [FILES, MEMORY, PROCESSES, TIME_AND_MACHINE, SOCKETS];
+    let names: Vec<_> = groups.iter().flat_map(|names| names.split(' ')).collect();
+    let mut rules = vec![json!({"names": names, "action": "SCMP_ACT_ALLOW"})];
+    rules.extend(FAMILIES.map(|family| where_first("socket", "SCMP_CMP_EQ", family)));
+    rules.push(where_first("socketpair", "SCMP_CMP_EQ", UNIX));
+    rules.extend(PERSONALITIES.map(|kind| where_first("personality", "SCMP_CMP_EQ", kind)));
+    rules.push(where_first("clone", "SCMP_CMP_MASKED_EQ", NEW_NAMESPACES));
+    rules.push(json!({
+        "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": NOT_THERE,
+    }));
+    json!({
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": NOT_PERMITTED,
+        "archMap": [
+            {"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]},
+            {"architecture": "SCMP_ARCH_AARCH64", "subArchitectures": ["SCMP_ARCH_ARM"]},
+            {"architecture": "SCMP_ARCH_RISCV64", "subArchitectures": []},
+        ],
+        "syscalls": rules,
+    })
+}
+
+/// Allows a call whose first argument is `value`, or, where `op` masks, has none of its bits.
+fn where_first(name: &str, op: &str, value: u32) -> Value {
+    json!({
+        "names": [name], "action": "SCMP_ACT_ALLOW",
+        "args": [{"index": 0, "value": value, "valueTwo": 0, "op": op}],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn it_allows_nothing_twice_and_nothing_that_reaches_the_host() {
+        let profile = profile();
+        let names = profile["syscalls"][0]["names"].as_array().unwrap();
+        let names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
+        let distinct: HashSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len());
+        assert!(!distinct.contains(&""), "there are two spaces");
+        for refused in [
+            "add_key",
+            "bpf",
+            "chroot",
+            "clone",
+            "clone3",
+            "fanotify_init",
+            "finit_module",
+            "init_module",
+            "io_uring_enter",
+            "io_uring_register",
+            "io_uring_setup",
+            "ioperm",
+            "iopl",
+            "kcmp",
+            "kexec_load",
+            "keyctl",
+            "mbind",
+            "modify_ldt",
+            "mount",
+            "move_pages",
+            "name_to_handle_at",
+            "open_by_handle_at",
+            "perf_event_open",
+            "pivot_root",
+            "reboot",
+            "request_key",
+            "setns",
+            "socket",
+            "socketcall",
+            "swapon",
+            "syslog",
+            "umount2",
+            "unshare",
+            "userfaultfd",
+            "vm86",
+        ] {
+            assert!(!distinct.contains(&refused), "{refused}");
+        }
+    }
+}

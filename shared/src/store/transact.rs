@@ -1,0 +1,35 @@
+//! Transactions.
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+
+use super::{Store, StoreError, error::reasons_of, failed};
+
+impl Store {
+    /// Carries out a transaction. Where it meets others it is sent again, as [`super::retry`]
+    /// has it, each time with the token that the client has given it: one that was carried
+    /// out and whose answer was lost is not carried out a second time.
+    pub(super) async fn transact(
+        &self,
+        attempted: &'static str,
+        items: Vec<TransactWriteItem>,
+    ) -> Result<Transacted, StoreError> {
+        let transaction = self.client.transact_write_items();
+        let sent = transaction.set_transact_items(Some(items)).send().await;
+        let Err(error) = sent else {
+            return Ok(Transacted::Done);
+        };
+        let failed_condition = reasons_of(&error)
+            .iter()
+            .position(|reason| reason.code() == Some("ConditionalCheckFailed"));
+        match failed_condition {
+            Some(index) => Ok(Transacted::ConditionFailed { index }),
+            None => Err(failed(attempted, &error)),
+        }
+    }
+}
+
+/// What came of a transaction.
+pub(super) enum Transacted {
+    Done,
+    ConditionFailed { index: usize },
+}

@@ -1,0 +1,56 @@
+//! The JSON of a receipt, as the API's callers and the viewers of a log see it.
+//!
+//! It is here and not among the other views because the last line of a log carries it too.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    lease::{Reason, Receipt},
+    time::Time,
+};
+
+/// Why a lease ended, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Receipt)]
+pub struct ReceiptView {
+    pub reason: Reason,
+    pub requested_at: Time,
+    /// When the container was seen stopped; none where none was there to stop.
+    #[schema(required)]
+    pub stopped_at: Option<Time>,
+    /// When the container was seen to be gone.
+    pub removed_at: Time,
+    pub attempts: u32,
+    /// Milliseconds from `expiresAt` to `removedAt`; only where the lease expired, and where it
+    /// is known when the container was gone.
+    #[schema(required)]
+    pub overshoot_ms: Option<i64>,
+    #[schema(required)]
+    pub exit_code: Option<i64>,
+    /// More on why it failed, as `out of memory, limit 64 MB`; there where more is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The end of its log, where its program ended by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub last_lines: Vec<String>,
+}
+
+impl ReceiptView {
+    /// The receipt of a lease whose container had so much memory.
+    pub fn of(receipt: &Receipt, memory_mb: u32) -> Self {
+        Self {
+            reason: receipt.reason,
+            requested_at: receipt.requested_at,
+            stopped_at: receipt.stopped_at,
+            removed_at: receipt.removed_at,
+            attempts: receipt.attempts,
+            overshoot_ms: receipt.overshoot_ms,
+            exit_code: receipt.exit_code,
+            detail: (receipt.out_of_memory).then(|| format!("out of memory, limit {memory_mb} MB")),
+            last_lines: receipt.last_lines.clone(),
+        }
+    }
+}
