@@ -259,8 +259,6 @@ async fn walk(verb: Verb) {
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    // How many calls a verb makes is not always the same: one that takes long shows that it is
-    // alive.
     let cut_off = reached.iter().filter(|reached| **reached).count();
     assert!(
         cut_off * 10 >= reached.len() * 9,
@@ -296,8 +294,18 @@ fn all() -> bool {
     std::env::var("CONTAINERLEASE_CRASHES").is_ok_and(|cases| cases == "all")
 }
 
-/// The calls that a verb makes, in their order.
+/// The calls that a verb makes, in their order, in the shorter of two runs.
 async fn calls_of(verb: Verb) -> Vec<String> {
+    let (first, second) = (heard_of(verb).await, heard_of(verb).await);
+    if second.len() < first.len() {
+        second
+    } else {
+        first
+    }
+}
+
+/// The calls of one run, which makes a few more when it is slow: it shows that it is alive.
+async fn heard_of(verb: Verb) -> Vec<String> {
     let (bench, receiver) = bench().await;
     let id = verb.prepare(&bench, &receiver).await;
     let calls = Arc::new(Mutex::new(Vec::new()));

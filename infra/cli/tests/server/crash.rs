@@ -26,6 +26,9 @@ const END: Duration = Duration::from_secs(20);
 /// How many servers are killed beside each other: one engine has to keep up with all of them.
 const AT_ONCE: usize = 5;
 
+/// How many calls to the engine each verb makes at least.
+const ALWAYS: usize = 3;
+
 /// What the server is at when it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
@@ -54,7 +57,7 @@ async fn a_server_that_is_killed_at_any_step_of_a_delete_leaks_nothing() {
 async fn killed_at_any_step(verb: Verb) {
     // How many calls there are depends on whether the registry's image is on the engine.
     let calls = calls_of(verb).await;
-    assert!(calls.len() >= 3, "{calls:?}");
+    assert!(calls.len() >= ALWAYS, "{calls:?}");
     let points = (0..calls.len()).flat_map(|call| {
         [false, true].map(|carried_out| Point {
             verb,
@@ -63,16 +66,19 @@ async fn killed_at_any_step(verb: Verb) {
         })
     });
     let points: Vec<_> = points.collect();
-    let reached = stream::iter(points.iter().copied().map(killed_at)).buffer_unordered(AT_ONCE);
-    let missed = reached
-        .filter(|reached| std::future::ready(!reached))
-        .count();
-    let missed = missed.await;
-    // On a slow machine a call is left out now and then: what took too long is not waited for.
-    assert!(
-        missed * 8 <= points.len(),
-        "{missed} of {points:?} were not reached"
-    );
+    let walked: Vec<(Point, bool)> = stream::iter(points)
+        .map(async |point| (point, killed_at(point).await))
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    // The run that was listened to may have made a call that others do without: which there
+    // are depends on how soon a program stops.
+    for (point, reached) in walked {
+        assert!(
+            reached || point.call >= ALWAYS,
+            "{point:?} of {calls:?} was not reached"
+        );
+    }
 }
 
 /// A place for one lease at a time, so that a quota that is not given back shows.
