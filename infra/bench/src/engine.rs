@@ -223,7 +223,7 @@ impl Engine {
         let options = EventsOptionsBuilder::new()
             .filters(&HashMap::from([
                 ("type", vec!["container", "volume"]),
-                ("event", vec!["create", "destroy", "mount"]),
+                ("event", vec!["create", "destroy", "die", "mount"]),
             ]))
             .build();
         let mut events = Box::pin(self.docker.events(Some(options)));
@@ -257,6 +257,8 @@ pub struct Watch {
 struct Seen {
     /// When the container of a lease was destroyed, in milliseconds after the epoch.
     gone: HashMap<String, f64>,
+    /// When its program ended, likewise.
+    died: HashMap<String, f64>,
     /// The engine's ids of the deployment's containers.
     containers: HashSet<String>,
     /// Volumes that were mounted into them.
@@ -285,11 +287,16 @@ impl Seen {
             "create" => {
                 self.containers.insert(id);
             }
-            "destroy" => {
+            "destroy" | "die" => {
                 let lease = attributes.get(LEASE_LABEL);
                 if let (Some(lease), Some(nanos)) = (lease, event.time_nano) {
+                    let times = if action == "die" {
+                        &mut self.died
+                    } else {
+                        &mut self.gone
+                    };
                     // Of a container that was made twice the last removal counts.
-                    self.gone.insert(lease.clone(), millis(nanos));
+                    times.insert(lease.clone(), millis(nanos));
                 }
             }
             _ => {}
@@ -301,10 +308,19 @@ impl Watch {
     /// When each lease's container was destroyed, by lease id, in milliseconds after the
     /// epoch with the engine's own precision.
     pub fn gone(&self) -> Fallible<HashMap<String, f64>> {
+        self.unbroken(|seen| seen.gone.clone())
+    }
+
+    /// When the program of each lease's container ended, in the same way.
+    pub fn died(&self) -> Fallible<HashMap<String, f64>> {
+        self.unbroken(|seen| seen.died.clone())
+    }
+
+    fn unbroken<T>(&self, told: impl FnOnce(&Seen) -> T) -> Fallible<T> {
         let seen = lock(&self.seen);
         match &seen.broken {
             Some(broken) => Err(format!("the engine's events broke off: {broken}").into()),
-            None => Ok(seen.gone.clone()),
+            None => Ok(told(&seen)),
         }
     }
 

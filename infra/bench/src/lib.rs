@@ -9,6 +9,7 @@
 //!
 //! - [`spread`]: leases that end one after another, with and without looking ahead.
 //! - [`burst`]: leases that end at one instant, against the engine's own throughput.
+//! - [`by_itself`]: programs that end by themselves.
 //! - [`cost`]: leasing and deleting, against the engine's own calls.
 //! - [`one_bad`]: one container that cannot be removed, and what it costs the others.
 //! - [`soak`]: many leases with faults, several reapers and kills, and what is left of them.
@@ -27,6 +28,7 @@
 //! - [`machine`]: what it ran on.
 
 pub mod burst;
+pub mod by_itself;
 pub mod continuity;
 pub mod cost;
 pub mod engine;

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use containerlease_bench::{
-    Fallible, Options, burst, continuity, cost, engine::Engine, log_speed, log_viewers, one_bad,
-    say, soak, spread,
+    Fallible, Options, burst, by_itself, continuity, cost, engine::Engine, log_speed, log_viewers,
+    one_bad, say, soak, spread,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,6 +13,7 @@ usage: containerlease-bench WHAT [OPTION VALUE]…
 
   spread          leases that end one after another, and the same by the bare tick
   burst           leases that end at one instant, against the engine's own throughput
+  by-itself       programs that end by themselves, and how soon their leases have ended
   cost            leasing and deleting, against the engine's own calls
   one-bad         one container that cannot be removed, and what it costs the others
   soak            many leases with faults, kills and several reapers
@@ -22,8 +23,9 @@ usage: containerlease-bench WHAT [OPTION VALUE]…
   all             all of these but soak and log-continuity
   clean           removes what measurements that were killed have left on the engine
 
-  --leases N      how many leases (200; cost 60; one-bad 100; soak 10000); of log-speed how many
-                  lines (500000), of log-viewers how many viewers (100)
+  --leases N      how many leases (200; by-itself and one-bad 100; cost 60;
+                  soak 10000); of log-speed how many lines (500000), of log-viewers how many
+                  viewers (100)
   --rounds N      how often each contestant of burst and log-speed has its turn (3)
   --tick N        how often the reaper runs, in seconds (60)
   --window N      over which time the ends of a spread lie, in seconds (120)
@@ -97,6 +99,7 @@ impl Call {
                     "spread",
                     "bare-tick",
                     "burst",
+                    "by-itself",
                     "cost",
                     "one-bad",
                     "log-speed",
@@ -117,7 +120,7 @@ impl Call {
             "log-continuity" => 1,
             "log-speed" => log_speed::LINES,
             "log-viewers" => log_viewers::VIEWERS,
-            "one-bad" => 100,
+            "by-itself" | "one-bad" => 100,
             "soak" => 10_000,
             "spread" | "bare-tick" | "burst" => 200,
             _ => return Err(format!("There is no {what}.\n\n{USAGE}").into()),
@@ -142,6 +145,7 @@ impl Call {
                 "spread" => spread::measure(options, engine, true).await,
                 "bare-tick" => spread::measure(options, engine, false).await,
                 "burst" => burst::measure(options, engine).await,
+                "by-itself" => by_itself::measure(options, engine).await,
                 "cost" => cost::measure(options, engine).await,
                 "one-bad" => one_bad::measure(options, engine).await,
                 "log-continuity" => continuity::measure(options, engine).await,

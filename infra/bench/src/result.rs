@@ -9,10 +9,11 @@ use serde_json::Value;
 use crate::{Fallible, machine, say};
 
 /// All measurements in the order in which the page shows them.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "spread",
     "bare-tick",
     "burst",
+    "by-itself",
     "cost",
     "one-bad",
     "soak",
