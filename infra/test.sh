@@ -18,6 +18,8 @@ passed=0
 failed=0
 engine_started=0
 pids=()
+behind_names=()
+behind_pids=()
 
 say() { printf '\n==> %s\n' "$*" >&2; }
 fail() {
@@ -28,6 +30,10 @@ fail() {
 # Ends what this run has started, however it ends, by its process id.
 clean_up() {
   local pid
+  for pid in ${behind_pids[@]+"${behind_pids[@]}"}; do
+    kill -TERM -- "-$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
   for pid in ${pids[@]+"${pids[@]}"}; do
     kill -TERM "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
@@ -56,16 +62,53 @@ need() { # COMMAND PACKAGE
 
 # Runs a step, shows what it says, and ends everything when it fails.
 step() { # NAME COMMAND…
-  local name=$1 started=$SECONDS
+  local name=$1 started=$SECONDS status=0
   shift
   say "$name"
-  if ! "$@" 2>&1 | tee "$work/output"; then
-    count "$work/output"
+  "$@" 2>&1 | tee "$work/output" || status=$?
+  judge "$name" "$status" "$work/output" "$((SECONDS - started))"
+}
+
+# Begins a step that is shown later, by `catch_up`. It is one that waits most of its time. What it
+# starts is a group of processes, which ends with it.
+behind() { # NAME COMMAND…
+  local name=$1 output=$work/behind-${#behind_names[@]}
+  shift
+  say "$name: begun, shown later"
+  set -m
+  {
+    started=$SECONDS status=0
+    "$@" >"$output" 2>&1 || status=$?
+    echo "$((SECONDS - started))" >"$output.seconds"
+    exit "$status"
+  } &
+  set +m
+  behind_names+=("$name")
+  behind_pids+=($!)
+}
+
+# Waits for the steps that were begun, and shows them as `step` does.
+catch_up() {
+  local index status
+  for index in "${!behind_names[@]}"; do
+    status=0
+    wait "${behind_pids[index]}" || status=$?
+    say "${behind_names[index]}"
+    cat "$work/behind-$index"
+    judge "${behind_names[index]}" "$status" "$work/behind-$index" "$(<"$work/behind-$index.seconds")"
+  done
+  behind_names=()
+  behind_pids=()
+}
+
+# Counts what a step has said, and ends everything when it failed.
+judge() { # NAME STATUS FILE SECONDS
+  count "$3"
+  if (($2 != 0)); then
     printf '\n%s passed, %s failed\n' "$passed" "$((failed > 0 ? failed : 1))"
-    fail "failed: $name"
+    fail "failed: $1"
   fi
-  count "$work/output"
-  printf '    (%s s)\n' "$((SECONDS - started))" >&2
+  printf '    (%s s)\n' "$4" >&2
 }
 
 # Adds up what the test runners have counted: cargo's, vitest's, pytest's, Node's, and the
@@ -95,11 +138,15 @@ lint_python() {
   "$venv/bin/ruff" check --quiet infra && "$venv/bin/ruff" format --quiet --check infra
 }
 
+# Compiles for some minutes where nothing is compiled yet, and is shown at the end of `lint`.
+begin_clippy() {
+  behind "Rust: clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets -- -D warnings
+}
+
 lint() {
   step "scripts: shellcheck" lint_scripts
   step "Python: ruff" lint_python
   step "Rust: formatting" cargo fmt --all --check
-  step "Rust: clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets -- -D warnings
   infra/local/dashboard.sh
   step "dashboard: biome" npm --prefix frontend run --silent lint
   step "dashboard: its types are the API's" infra/openapi/types.sh check
@@ -107,6 +154,7 @@ lint() {
   step "dashboard: tsc --strict" npm --prefix frontend run --silent typecheck
   step "alert rules and Grafana's dashboard: promql-parser" infra/local/observability/check.sh
   step "templates: sam, cfn-lint, checkov" infra/hosting/lint.sh
+  catch_up
 }
 
 # The tests of mutual TLS need an engine behind TLS. Where the engine in use has no TLS port of
@@ -244,11 +292,13 @@ command -v python3 >/dev/null || fail "python3 is missing; install Python 3.11 o
 command -v cc >/dev/null || fail "a C compiler is missing; install gcc (on Debian: build-essential) and run this again."
 
 if [[ ${1:-} == lint ]]; then
+  begin_clippy
   lint
   exit
 fi
 [[ $# -eq 0 || ${1:-} == release ]] || fail "usage: test.sh [lint|release]"
 
+[[ ${1:-} == release ]] || begin_clippy
 say "the engine and its images"
 engine=$(infra/docker-host/engine.sh ensure)
 eval "$engine"
@@ -265,12 +315,13 @@ lint
 step "dashboard: unit tests" npm --prefix frontend run --silent test
 step "hosting: CloudFront's functions, and the template" node --test --test-reporter=tap infra/hosting/hosting.test.js
 step "Rust: all tests" rust_test
-step "the API, driven from its description" infra/openapi/fuzz.sh 10
+behind "the API, driven from its description" infra/openapi/fuzz.sh 10
 step "a lease through generated clients" infra/openapi/clients.sh
 step "the Docker host" host_test
 step "sam: parameters, what is watched, the events" sam_tests
 step "sam: functions in their containers" infra/sam/local.sh check
 step "the measurements" bench_runs
+catch_up
 step "the template on the AWS emulator" emulator_test
 step "the main job in a browser" browser_test
 
