@@ -1,11 +1,16 @@
 //! What somebody may do to a leased container by hand, on a real engine.
 
+use std::sync::Arc;
+
 use containerlease_shared::{names::Owner, time::Time};
 use containerlease_testkit::{Bench, Fault, Plan, events::Event};
 use http::StatusCode;
 use serde_json::json;
 
-use crate::{MINUTE, SECOND, alpine, alpine_with, get, inspect, lease, wait_until_exited};
+use crate::{
+    MINUTE, SECOND, alpine, alpine_with, get, inspect, lease,
+    problems::catalogue_with_alpine_tagged, wait_until_exited,
+};
 
 async fn expire(bench: &Bench, id: &str) {
     let expiry = bench.lease(&Owner::local(), id).await.expires_at;
@@ -141,6 +146,49 @@ async fn one_that_was_paused_or_killed_or_has_no_network_any_more_ends_on_time()
     bench
         .assert_nothing_leaked(&Owner::local(), "by hand")
         .await;
+}
+
+/// An engine keeps the layers of what runs; its name is all that can be taken away.
+#[tokio::test]
+async fn one_whose_image_was_removed_ends_on_time() {
+    let mut bench = Bench::new().await;
+    let docker = bench.place.docker().clone();
+    let model = lease(&bench).await;
+    // An image that no other test uses, so that removing it leaves them theirs.
+    let tag = format!("removed-{}", &model[..18]);
+    let committed = docker
+        .commit_container(
+            bollard::query_parameters::CommitContainerOptionsBuilder::new()
+                .container(&format!("containerlease-{model}"))
+                .repo("alpine")
+                .tag(&tag)
+                .build(),
+            bollard::models::ContainerConfig::default(),
+        )
+        .await
+        .unwrap();
+    bench.app.catalogue = Arc::new(catalogue_with_alpine_tagged(&tag));
+    let id = lease(&bench).await;
+    let force = bollard::query_parameters::RemoveImageOptionsBuilder::new()
+        .force(true)
+        .build();
+    let remove = async |image: &str| {
+        let removed = docker.remove_image(image, Some(force.clone()), None);
+        removed.await.map(drop)
+    };
+    remove(&format!("alpine:{tag}")).await.unwrap();
+
+    assert_eq!(bench.reap().await.due, 0);
+    expire(&bench, &id).await;
+    assert_eq!(bench.reap().await.expired, 2);
+    let receipt = &get(&bench, &id).await["receipt"];
+    assert_eq!(receipt["reason"], "expired");
+    assert!(receipt["stoppedAt"].is_string(), "{receipt}");
+    bench
+        .assert_nothing_leaked(&Owner::local(), "without its image")
+        .await;
+    // Newer engines keep what has lost its name, older ones may have removed it already.
+    drop(remove(&committed.id).await);
 }
 
 #[tokio::test]

@@ -542,9 +542,13 @@ pub(crate) fn renew_at_each_read(bench: &Bench, id: &str) {
 
 /// The catalogue with an alpine that no engine has.
 pub(crate) fn catalogue_without_alpine() -> Catalogue {
+    catalogue_with_alpine_tagged("no-such-tag")
+}
+
+pub(crate) fn catalogue_with_alpine_tagged(tag: &str) -> Catalogue {
     let catalogue = include_str!("../../../infra/images/catalogue.json")
-        .replace("alpine:3", "alpine:no-such-tag")
-        .replace("stand-in-alpine:1", "stand-in-alpine:no-such-tag");
+        .replace("alpine:3", &format!("alpine:{tag}"))
+        .replace("stand-in-alpine:1", &format!("stand-in-alpine:{tag}"));
     serde_json::from_str(&catalogue).expect("only names are other ones")
 }
 
