@@ -1,7 +1,7 @@
 # What there is to do here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long release-test lint openapi fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
+.PHONY: help run test test-long release-test attack lint openapi fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test-long: ## Run all that takes long, one after the other: release-test, bench,
 
 release-test: ## See that a release of the server outlives panics
 	@infra/test.sh release
+
+attack: ## Try what SECURITY.md says is stopped, each proof of its tables
+	@infra/test.sh attack
 
 lint: ## Run the linters alone
 	@infra/test.sh lint

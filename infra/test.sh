@@ -3,8 +3,9 @@
 # catalogue's images, an AWS emulator, Chromium. What was started here is stopped again at the
 # end.
 #
-# usage: test.sh [lint|release]
+# usage: test.sh [lint|release|attack]
 #   lint      the linters alone
+#   attack    the attacks that SECURITY.md names, each proof of its tables
 #   release   how a release of the server outlives panics, which takes a build of its own
 #
 # environment: DOCKER_HOST and its like for an engine of your own; CHROMIUM for a browser
@@ -186,11 +187,15 @@ host_test() {
   as_root env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}" DOCKER_HOST="$DOCKER_HOST" infra/docker-host/test.sh
 }
 
-# Most of their time the tests wait, for the engine and for time to pass.
-rust_test() {
+prepare_for_attacks() {
   need faketime faketime
   # An engine that was here already has the rules that its machine has.
-  ! as_root infra/docker-host/firewall.sh status 2>/dev/null || export CONTAINERLEASE_TEST_FIREWALL=1
+  [[ ${CONTAINERLEASE_FIREWALL:-} != up ]] || export CONTAINERLEASE_TEST_FIREWALL=1
+}
+
+# Most of their time the tests wait, for the engine and for time to pass.
+rust_test() {
+  prepare_for_attacks
   RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2 + 1))} cargo test --quiet --workspace
 }
 
@@ -199,6 +204,48 @@ release_test() {
   cargo build --quiet --profile release-quick --package containerlease-cli
   CONTAINERLEASE_TEST_SERVER=$(realpath "${CARGO_TARGET_DIR:-target}")/release-quick/containerlease \
     cargo test --quiet --workspace --test server panics
+}
+
+# The tests of SECURITY.md that this target has; `lib` are those beside their code.
+proofs() { # server|handlers|lib
+  local target=$1
+  [[ $target != lib ]] || target='shared|functions|local'
+  grep -oE "\`($target) [a-z_0-9:]+\`" SECURITY.md | tr -d '`' | cut -d ' ' -f 2 | sort -u
+}
+
+# A row whose test was renamed proves nothing.
+proofs_exist() {
+  local target select filter missing=0
+  for target in server handlers lib; do
+    select=(--test "$target")
+    [[ $target != lib ]] || select=(--lib)
+    cargo test --quiet --workspace "${select[@]}" -- --list >"$work/tests"
+    while read -r filter; do
+      grep -qF "$filter" "$work/tests" ||
+        { printf 'SECURITY.md names %s %s, and there is no such test\n' "$target" "$filter"; missing=1; }
+    done < <(proofs "$target")
+  done
+  return "$missing"
+}
+
+attack_on() { # server|handlers|lib
+  local select=(--test "$1") filters
+  [[ $1 != lib ]] || select=(--lib)
+  mapfile -t filters < <(proofs "$1")
+  RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2 + 1))} cargo test --quiet --workspace "${select[@]}" -- "${filters[@]}"
+}
+
+attack() {
+  # What cannot be tried here is no proof: it fails.
+  export CONTAINERLEASE_TEST_ALL=1
+  step "SECURITY.md names tests that there are" proofs_exist
+  prepare_for_attacks
+  step "attacks on the server" attack_on server
+  step "attacks on the handlers, and from inside leases" attack_on handlers
+  step "attacks on what parses and decides" attack_on lib
+  step "from inside a container of a Docker host" host_test
+  infra/local/dashboard.sh
+  step "a browser: the main job, and a hostile page" browser_test
 }
 
 # An emulator of this run's own: one that is there for development stays as it is.
@@ -253,7 +300,8 @@ browser_test() (
     browser=$(command -v chromium)
   fi
   deployment=test-browser-$$
-  CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_DATA=$work/data CONTAINERLEASE_DEPLOYMENT=$deployment \
+  # With a port for the table, so that the hostile page has something to find.
+  CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_TABLE_PORT=0 CONTAINERLEASE_DATA=$work/data CONTAINERLEASE_DEPLOYMENT=$deployment \
     "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve >"$work/server.out" 2>"$work/server.log" &
   server=$!
   # shellcheck disable=SC2317  # The trap below calls it.
@@ -270,7 +318,8 @@ browser_test() (
     [[ -z $url ]] || break
     sleep 0.1
   done
-  if [[ -z $url ]] || ! BASE_URL=$url CHROMIUM=$browser npm --prefix frontend run --silent e2e; then
+  export BASE_URL=$url CHROMIUM=$browser SERVER_PID=$server
+  if [[ -z $url ]] || ! npm --prefix frontend run --silent e2e || ! npm --prefix frontend run --silent e2e:hostile; then
     tail -n 30 "$work/server.log" >&2
     return 1
   fi
@@ -296,9 +345,9 @@ if [[ ${1:-} == lint ]]; then
   lint
   exit
 fi
-[[ $# -eq 0 || ${1:-} == release ]] || fail "usage: test.sh [lint|release]"
+[[ $# -eq 0 || ${1:-} == release || ${1:-} == attack ]] || fail "usage: test.sh [lint|release|attack]"
 
-[[ ${1:-} == release ]] || begin_clippy
+[[ -n ${1:-} ]] || begin_clippy
 say "the engine and its images"
 engine=$(infra/docker-host/engine.sh ensure)
 eval "$engine"
@@ -311,10 +360,16 @@ if [[ ${1:-} == release ]]; then
   step "the server outlives panics as it is released" release_test
   exit
 fi
+if [[ ${1:-} == attack ]]; then
+  attack
+  printf '\n%s passed, %s failed\n' "$passed" "$failed"
+  exit
+fi
 lint
 step "dashboard: unit tests" npm --prefix frontend run --silent test
 step "hosting: CloudFront's functions, and the template" node --test --test-reporter=tap infra/hosting/hosting.test.js
 step "Rust: all tests" rust_test
+step "SECURITY.md names tests that there are" proofs_exist
 behind "the API, driven from its description" infra/openapi/fuzz.sh 10
 step "a lease through generated clients" infra/openapi/clients.sh
 step "the Docker host" host_test
@@ -323,6 +378,6 @@ step "sam: functions in their containers" infra/sam/local.sh check
 step "the measurements" bench_runs
 catch_up
 step "the template on the AWS emulator" emulator_test
-step "the main job in a browser" browser_test
+step "a browser: the main job, and a hostile page" browser_test
 
 printf '\n%s passed, %s failed\n' "$passed" "$failed"

@@ -11,34 +11,17 @@
  * | `SCREENSHOT_DARK`  | none                  | the same by night                              |
  * | `SCREENSHOT_PHONE` | none                  | file for a picture of a phone's width          |
  */
-import { chromium } from "playwright-core";
+import { baseUrl, complaints, expect, finish, launch, step } from "./harness.mjs";
 
-const baseUrl = process.env.BASE_URL ?? "http://127.0.0.1:8080";
 const imageType = process.env.IMAGE_TYPE ?? "redis";
 
 const WIDE = { width: 1280, height: 860 };
 const PHONE_WIDTHS = [390, 320];
 
-let passed = 0;
-let failed = 0;
-/** @type {string[]} */
-const complaints = [];
 /** @type {string[]} */
 const leasedIds = [];
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  headless: true,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 const context = await browser.newContext({ viewport: WIDE, colorScheme: "light" });
 const page = await context.newPage();
 page.on("console", (message) => {
@@ -46,17 +29,10 @@ page.on("console", (message) => {
 });
 page.on("pageerror", (error) => complaints.push(`page: ${error.message}`));
 
-try {
-  await mainJob();
-} catch (error) {
-  // The step that threw has been printed and counted; those after it build on it.
-  if (failed === 0) throw error;
-} finally {
+await finish(mainJob, async () => {
   await deleteLeftovers();
   await browser.close();
-}
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+});
 
 async function mainJob() {
   await step("the page opens and shows the catalogue", async () => {
@@ -243,32 +219,6 @@ async function takePictures() {
     await page.screenshot({ path: process.env.SCREENSHOT_DARK });
     await page.emulateMedia({ colorScheme: "light" });
   }
-}
-
-/**
- * @template T
- * @param {string} name
- * @param {() => Promise<T>} work
- * @returns {Promise<T>}
- */
-async function step(name, work) {
-  const startedAt = Date.now();
-  try {
-    const result = await work();
-    passed += 1;
-    console.log(`ok   ${name} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
-    return result;
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL ${name}\n     ${error instanceof Error ? error.message : error}`);
-    for (const complaint of complaints) console.log(`     ${complaint}`);
-    throw error;
-  }
-}
-
-/** @returns {asserts truth} */
-function expect(/** @type {boolean} */ truth, /** @type {string} */ otherwise) {
-  if (!truth) throw new Error(otherwise);
 }
 
 async function until(

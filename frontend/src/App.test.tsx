@@ -8,7 +8,12 @@ import { renderWithQueries } from "./test/render";
 import { json, stubServer } from "./test/stubServer";
 import type { Container } from "./types/container";
 
-const ready = { status: "ready", table: { state: "ok" }, engine: { state: "ok" } };
+const ready = {
+  status: "ready",
+  table: { state: "ok" },
+  engine: { state: "ok" },
+  warnings: [] as unknown[],
+};
 
 function serve(leases: Container[], routes: Parameters<typeof stubServer>[0] = {}) {
   return stubServer({
@@ -23,6 +28,19 @@ describe("App", () => {
   beforeEach(() => {
     vi.useFakeTimers({ now: NOW, toFake: ["Date"] });
     FakeWebSocket.install();
+  });
+
+  it("shows what the operator ought to put right, with the command that does", async () => {
+    const warning = {
+      kind: "firewall-missing",
+      detail: "There is no firewall.",
+      command: "set it",
+    };
+    serve([], { "GET /readyz": () => json({ ...ready, warnings: [warning] }) });
+    renderWithQueries(<App />);
+    const note = await screen.findByRole("note");
+    expect(note.textContent).toContain(warning.detail);
+    expect(within(note).getByText(warning.command).tagName).toBe("CODE");
   });
 
   it("shows a new lease at once, with its log, the focus and a word for ears", async () => {

@@ -6,6 +6,7 @@ import { BrandMark } from "./components/icons";
 import { LogViewer } from "./components/LogViewer";
 import { ProvisionForm } from "./components/ProvisionForm";
 import { RecentlyEnded } from "./components/RecentlyEnded";
+import { Warnings } from "./components/Warnings";
 import { useContainers } from "./hooks/useContainers";
 import { useRecentlyEnded } from "./hooks/useRecentlyEnded";
 import { useSelectedLease } from "./hooks/useSelectedLease";
@@ -45,6 +46,7 @@ export function App() {
         </div>
         <HealthBadge />
       </header>
+      <Warnings />
       <main className="board">
         <section className="panel new-lease" aria-labelledby="new-title">
           <div className="panel-head">

@@ -18,6 +18,8 @@ use containerlease_shared::{
 use thiserror::Error;
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
+use crate::warning::Warning;
+
 /// The clients and the rules that the handlers work with.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -31,6 +33,8 @@ pub struct App {
     pub policy: Policy,
     /// Where what falls due is sent ahead; none on one machine.
     pub queues: Option<Arc<Queues>>,
+    /// What the operator ought to put right.
+    pub warnings: Vec<Warning>,
 }
 
 /// Why a process cannot work at all.
@@ -62,6 +66,7 @@ impl App {
             courier: Arc::new(Courier::new(settings.policy.private_webhooks)),
             catalogue: Arc::new(Catalogue::embedded()),
             policy: settings.policy,
+            warnings: Vec::new(),
         })
     }
 

@@ -1,20 +1,13 @@
 //! The other queue's target: tells owners what is due to be told.
 
-use std::time::Duration;
-
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use containerlease_shared::{
-    courier,
     deliver::{self, Deliverer, Deliveries},
     due::Due,
     time::Time,
 };
 
 use crate::messages;
-
-/// An attempt begins only where it can come to its end before the function is cut off, its
-/// outcome on record.
-const MARGIN: Duration = courier::LIMIT.saturating_add(Duration::from_secs(5));
 
 /// Delivers what is due, each at its own instant. `cut_off` is when the function will be
 /// stopped from outside.
@@ -23,7 +16,8 @@ pub async fn handle(
     event: SqsEvent,
     cut_off: Time,
 ) -> (SqsBatchResponse, Deliveries) {
-    let stop_at = cut_off.minus(MARGIN);
+    // An attempt begins only where it can come to its end before, its outcome on record.
+    let stop_at = cut_off.minus(deliver::longest());
     let deliver = |due| deliver(deliverer, due, stop_at);
     let (response, outcomes) = messages::carry_out(event, deliver).await;
     let mut all = Deliveries::default();

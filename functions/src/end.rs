@@ -37,3 +37,36 @@ async fn end(app: &App, due: Due) -> Option<Outcome> {
     }
     Some(outcome)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use containerlease_shared::{
+        catalogue::{Catalogue, Image},
+        deliver,
+    };
+
+    use super::*;
+
+    fn timeout_of(function: &str) -> Duration {
+        let template = include_str!("../../template.yaml");
+        let (_, of_it) = template.split_once(&format!("  {function}:\n")).unwrap();
+        let (_, timeout) = of_it.split_once("Timeout: ").unwrap();
+        let seconds = timeout.split_whitespace().next().unwrap();
+        Duration::from_secs(seconds.parse().unwrap())
+    }
+
+    #[test]
+    fn what_a_message_asks_for_is_done_before_its_function_is_cut_off() {
+        let catalogue = Catalogue::embedded();
+        let graces = catalogue.images().iter().map(Image::stop_grace);
+        let longest = due::longest_end(graces.max().expect("there are images"));
+        assert!(timeout_of("EndFunction") >= longest, "it takes {longest:?}");
+        let longest = due::LONGEST_WAIT + deliver::longest();
+        assert!(
+            timeout_of("DeliverFunction") >= longest,
+            "it takes {longest:?}"
+        );
+    }
+}

@@ -31,8 +31,9 @@ pub(crate) struct Executed {
     truncated: Truncated,
     /// Whether it was killed, since its time was over.
     timed_out: bool,
-    /// Whether it could not be killed.
-    still_running: bool,
+    /// Whether it, or what it has started, could not be killed; none where that is not known.
+    #[schema(required)]
+    still_running: Option<bool>,
 }
 
 /// Of which stream there was more than is in the answer.

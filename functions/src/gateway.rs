@@ -1,7 +1,7 @@
 //! What serves viewers on AWS: their connections at API Gateway, and relays as asynchronous
 //! invocations of the `relay` function.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_sdk_apigatewaymanagement::{
@@ -114,17 +114,22 @@ impl Places {
     /// Keeps the place of a log's relay while `relaying` goes on. When that ends, the place is
     /// free again as soon as nobody says any more that it is taken.
     pub async fn keep<T>(&self, lease: &LeaseId, relaying: impl Future<Output = T>) -> T {
-        tokio::pin!(relaying);
+        // The log goes on while the table takes its time.
+        tokio::select! {
+            done = relaying => done,
+            never = self.hold(lease) => match never {},
+        }
+    }
+
+    async fn hold(&self, lease: &LeaseId) -> Infallible {
         let mut hold_again = tokio::time::interval(HOLD_AGAIN);
         loop {
-            tokio::select! {
-                done = &mut relaying => return done,
-                _ = hold_again.tick() => match self.take(lease, PLACE_HELD).await {
-                    Ok(true) => {}
-                    // It was started late, and the log goes on all the same.
-                    Ok(false) => tracing::warn!(%lease, "a relay has no place"),
-                    Err(error) => tracing::warn!(%lease, %error, "a relay could not keep its place"),
-                },
+            hold_again.tick().await;
+            match self.take(lease, PLACE_HELD).await {
+                Ok(true) => {}
+                // It was started late, and the log goes on all the same.
+                Ok(false) => tracing::warn!(%lease, "a relay has no place"),
+                Err(error) => tracing::warn!(%lease, %error, "a relay could not keep its place"),
             }
         }
     }

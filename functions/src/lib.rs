@@ -16,8 +16,8 @@
 //!
 //! And what these share: [`app`] (what a process holds), [`answer`] (requests and answers
 //! over HTTP), [`routes`] (which function answers what), [`problem`] (every error that a
-//! caller can see), [`parameters`] (a query's names), [`view`] (the JSON of a lease), [`metrics`]
-//! (what the alarms watch).
+//! caller can see), [`parameters`] (a query's names), [`view`] (the JSON of a lease),
+//! [`warning`] (what an operator ought to put right), [`metrics`] (what the alarms watch).
 //! `src/bin` holds one program per function; the one-machine server calls the same handlers.
 
 pub mod answer;
@@ -43,3 +43,4 @@ pub mod renew;
 pub mod routes;
 pub mod stats;
 pub mod view;
+pub mod warning;

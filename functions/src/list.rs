@@ -26,6 +26,7 @@ use crate::{
     routes::route,
     stats::stats,
     view::{Container, Containers, Images, One},
+    warning::Warning,
 };
 
 /// Answers every route of this function. A `HEAD` is answered as the `GET` would be, without
@@ -172,6 +173,8 @@ pub(crate) struct Readiness {
     status: Ready,
     table: PartState,
     engine: PartState,
+    /// What keeps no lease from being made, and ought to be put right.
+    warnings: Vec<Warning>,
 }
 
 /// Whether leases can be made now.
@@ -210,6 +213,7 @@ async fn readiness_of(app: &App) -> Readiness {
         status: if ready { Ready::Ready } else { Ready::Unready },
         table,
         engine,
+        warnings: app.warnings.clone(),
     }
 }
 

@@ -16,7 +16,7 @@ use http::Method;
 use serde::Serialize as _;
 use serde_json::{Map, Serializer, Value, json, ser::PrettyFormatter};
 
-use crate::problem::Kind;
+use crate::{problem::Kind, warning::Warning};
 use answers::Answer;
 
 /// The description as it is kept, which is what is served.
@@ -376,12 +376,14 @@ fn operations() -> Vec<Operation> {
             answers: vec![
                 Answer::plain(200, "They can.", answers::reference("Readiness")).example(json!({
                     "status": "ready", "table": {"state": "ok"}, "engine": {"state": "ok"},
+                    "warnings": [Warning::FIREWALL_MISSING],
                 })),
                 Answer::plain(503, "They cannot.", answers::reference("Readiness")).example(
                     json!({
                         "status": "unready",
                         "table": {"state": "ok"},
                         "engine": {"state": "error", "detail": "The engine cannot be reached."},
+                        "warnings": [],
                     }),
                 ),
             ],

@@ -13,6 +13,8 @@
 #   CONTAINERLEASE_ENGINE_STARTED=1|0         1 if this very run started it
 #   CONTAINERLEASE_ENGINE_TLS_HOST=tcp://…    the same engine over mutual TLS
 #   CONTAINERLEASE_ENGINE_CERTIFICATES=DIR    the client's certificate (a DOCKER_CERT_PATH)
+# and, where it is this machine's own engine and root can be asked:
+#   CONTAINERLEASE_FIREWALL=up|missing        whether the rules of firewall.sh are there
 # Use it as:  settings=$(engine.sh ensure) && eval "$settings" && export DOCKER_HOST
 #
 # environment:
@@ -123,6 +125,9 @@ report() { # DOCKER_HOST STARTED
     printf 'CONTAINERLEASE_ENGINE_TLS_HOST=%q\n' "tcp://$TLS_ADDRESS"
     printf 'CONTAINERLEASE_ENGINE_CERTIFICATES=%q\n' "$certificates/client"
   fi
+  # Of an engine in a virtual machine, or without root, these rules would say nothing.
+  [[ $1 != "unix://$SOCKET" || $(uname -s) != Linux ]] || ! can_be_root ||
+    printf 'CONTAINERLEASE_FIREWALL=%s\n' "$(firewall_state)"
 }
 
 is_debian_like() {
@@ -215,13 +220,17 @@ forget_networks() {
 # Keeps containers away from the host, but for what they are asked. Rules that are there already, as
 # on a machine that setup.sh has set up, are left alone, and are not ours to take away.
 raise_firewall() {
-  as_root "$here/firewall.sh" status 2>/dev/null && return
+  [[ $(firewall_state) != up ]] || return 0
   if as_root "$here/firewall.sh" up 2>"$state/firewall.log"; then
     say "containers reach neither this host nor a cloud's metadata (infra/docker-host/firewall.sh)"
     touch "$firewall_file"
   else
     say "the firewall could not be set, so containers can reach this host: $(tail -n 1 "$state/firewall.log")"
   fi
+}
+
+firewall_state() {
+  if as_root "$here/firewall.sh" status 2>/dev/null; then echo up; else echo missing; fi
 }
 
 lower_firewall() {
@@ -329,6 +338,8 @@ stop() {
   local pid deadline
   if ! pid=$(own_pid); then
     say "no engine of ours is running; nothing to stop"
+    # One that was killed has left its rules, which stay while another engine works behind them.
+    answering_socket >/dev/null || lower_firewall
     return 0
   fi
   say "stopping dockerd (process $pid)"

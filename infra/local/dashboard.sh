@@ -13,10 +13,11 @@ fail() {
 }
 
 for tool in node npm; do
-  command -v "$tool" >/dev/null || fail "$tool is missing; install Node.js 20 or newer and run this again."
+  command -v "$tool" >/dev/null || fail "$tool is missing; install Node.js 20.19 or newer and run this again."
 done
-node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' ||
-  fail "Node.js 20 or newer is needed, and this is $(node --version)."
+node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
+  process.exit(major >= 24 || (major === 22 && minor >= 13) || (major === 20 && minor >= 19) ? 0 : 1)' ||
+  fail "Node.js 20.19, 22.13 or 24, or newer in the same line, is needed, and this is $(node --version)."
 
 # npm notes what it has installed in a file that is as new as the installation.
 if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then

@@ -21,7 +21,7 @@ command -v cc >/dev/null || fail "a C compiler is missing; install gcc (on Debia
 
 engine=$(infra/docker-host/engine.sh ensure)
 eval "$engine"
-export DOCKER_HOST
+export DOCKER_HOST ${CONTAINERLEASE_FIREWALL:+CONTAINERLEASE_FIREWALL}
 infra/images/prepare.sh
 infra/local/dashboard.sh
 say "building the server (the first time takes some minutes)"

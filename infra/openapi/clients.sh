@@ -28,7 +28,7 @@ infra/venv.sh "$here/clients/requirements.txt" "$tools/venv" "a generator of Pyt
   fail "docs/openapi.json is not valid OpenAPI."
 [[ ${1:-} != check ]] || exit 0
 
-command -v npm >/dev/null || fail "npm is missing; install Node.js 20 or newer and run this again."
+command -v npm >/dev/null || fail "npm is missing; install Node.js 20.19 or newer and run this again."
 lock=$here/clients/package-lock.json
 if ! cmp -s "$lock" "$tools/npm/installed"; then
   printf '==> installing a generator of TypeScript clients (once, half a minute)\n' >&2

@@ -13,7 +13,7 @@ fail() {
 }
 
 [[ $# -eq 0 || ($# -eq 1 && $1 == check) ]] || fail "usage: types.sh [check]"
-command -v npm >/dev/null || fail "npm is missing; install Node.js 20 or newer and run this again."
+command -v npm >/dev/null || fail "npm is missing; install Node.js 20.19 or newer and run this again."
 
 # npm notes what it has installed in a file that is as new as the installation.
 generator=frontend/api-types

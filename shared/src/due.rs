@@ -30,7 +30,7 @@ use crate::{
     lease::{Lease, Reason, Receipt, State},
     names::{LeaseId, Owner},
     settings::QueueUrls,
-    store::StoreError,
+    store::{CALL_LIMIT, StoreError},
     time::Time,
     wait::slept_until,
     webhook::Notification,
@@ -41,7 +41,7 @@ pub use queue::{DueQueue, REACH};
 
 /// How long a function waits for a message's time at the most. The queue gives a message out
 /// two seconds before it; what is earlier than this was not sent by us, or by a wrong clock.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How often an end reads the lease again that another change was quicker with.
 const TRIES: u32 = 3;
@@ -119,6 +119,12 @@ impl Due {
         }
         slept_until(self.due_at, &CancellationToken::new()).await
     }
+}
+
+/// How long acting on a message may take at the most, from when it comes, where the grace of
+/// the lease's container is `grace`.
+pub fn longest_end(grace: Duration) -> Duration {
+    LONGEST_WAIT + 2 * CALL_LIMIT + end::longest(grace)
 }
 
 /// What came of a message that a lease's end is due.

@@ -17,8 +17,9 @@ pub struct Executed {
     pub exit_code: Option<i64>,
     pub stdout: Output,
     pub stderr: Output,
-    /// Whether it could not be killed either, and still runs.
-    pub still_running: bool,
+    /// Whether it, or what it has started, still runs although its time is over; none where
+    /// nobody knows.
+    pub still_running: Option<bool>,
 }
 
 /// What a command has written to one stream.

@@ -350,6 +350,18 @@ impl Lease {
         })
     }
 
+    /// The lease just claimed, where its end was set out on at `begun` already, when the table
+    /// took no write.
+    #[must_use]
+    pub fn set_out_at(mut self, begun: Time) -> Self {
+        if let State::Ending(ending) = &mut self.state
+            && ending.attempts == 1
+        {
+            ending.requested_at = begun;
+        }
+        self
+    }
+
     /// The lease once it is on record who has claimed its end.
     #[must_use]
     pub fn held_by(mut self, holder: &Holder) -> Self {
@@ -590,6 +602,19 @@ mod tests {
             assert_eq!(lease.reason_when_due().is_some(), moves_on, "{name:?}");
             assert_eq!(name.after(Event::Claimed).is_some(), moves_on, "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_claim_that_came_late_lasts_from_then_on_and_says_when_its_end_was_set_out_on() {
+        let begun = CREATED.plus(Duration::from_secs(60));
+        let now = begun.plus(5 * CLAIM_LIMIT);
+        let late = running().claimed(Reason::Expired, now).unwrap();
+        let late = late.set_out_at(begun);
+        let ending = late.ending().unwrap();
+        assert_eq!(ending.requested_at, begun);
+        assert_eq!(ending.next_attempt_at, now.plus(CLAIM_LIMIT));
+        let again = late.claimed(Reason::Expired, now).unwrap().set_out_at(now);
+        assert_eq!(again.ending().unwrap().requested_at, begun);
     }
 
     #[test]

@@ -37,6 +37,7 @@
 //! | `CONTAINERLEASE_TABLE_KEY` | a new one at each start | the path that they need for it; the whole URL is in `table-endpoint` in the data folder |
 //! | `CONTAINERLEASE_TICK_SECONDS` | `60` | how often the reaper compares leases with containers; what falls due is looked at every two seconds besides |
 //! | `CONTAINERLEASE_DASHBOARD` | `frontend/dist` | the folder of the built dashboard |
+//! | `CONTAINERLEASE_FIREWALL` | none | whether the engine's machine has the rules of `firewall.sh`: `up` or `missing` |
 //! | `RUST_LOG` | `info` | what is logged, in the syntax of `tracing-subscriber`; [`log`](crate::log) caps it |
 //!
 //! The guard on a Docker host reads `DOCKER_HOST`, as a socket only, `RUST_LOG`, and these:
@@ -63,7 +64,9 @@ use thiserror::Error;
 
 use crate::{capacity::MOST_CONTAINERS, names::Deployment};
 
+mod firewall;
 mod publish;
+pub use firewall::Firewall;
 pub use publish::Publish;
 
 /// The data folder of a one-machine server, where none is named.
@@ -160,7 +163,11 @@ pub struct LocalSettings {
     pub table_key: Option<String>,
     pub tick: Duration,
     pub dashboard: PathBuf,
+    pub firewall: Firewall,
 }
+
+/// How many characters a key has at least.
+const SHORTEST_KEY: usize = 16;
 
 /// What only the guard on a Docker host reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -295,9 +302,10 @@ impl LocalSettings {
                 None => None,
                 Some(_) => Some(read.number(TABLE_PORT, 0, 0..=65_535)?),
             },
-            table_key: read.optional("CONTAINERLEASE_TABLE_KEY"),
+            table_key: read.key("CONTAINERLEASE_TABLE_KEY")?,
             tick: read.seconds("CONTAINERLEASE_TICK_SECONDS", 60, 1..=3_600)?,
             dashboard: PathBuf::from(read.text("CONTAINERLEASE_DASHBOARD", "frontend/dist")),
+            firewall: Firewall::read(&read)?,
         })
     }
 }
@@ -387,6 +395,18 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     /// compose file leaves one out.
     fn optional(&self, variable: &'static str) -> Option<String> {
         (self.0)(variable).filter(|value| !value.is_empty())
+    }
+
+    /// A secret that opens something; one that could be guessed is refused.
+    fn key(&self, variable: &'static str) -> Result<Option<String>, SettingsError> {
+        match self.optional(variable) {
+            Some(key) if key.trim().len() < SHORTEST_KEY => Err(SettingsError {
+                variable,
+                value: "…".to_owned(),
+                problem: format!("it has to have {SHORTEST_KEY} characters at least"),
+            }),
+            key => Ok(key),
+        }
     }
 
     fn text(&self, variable: &'static str, default: &str) -> String {

@@ -307,8 +307,19 @@ impl Store {
         reason: Reason,
         now: Time,
     ) -> Result<Lease, ChangeError> {
+        self.claim_begun(lease, reason, now, now).await
+    }
+
+    /// The same for an end that was set out on at `begun`, when the table took no write.
+    pub(crate) async fn claim_begun(
+        &self,
+        lease: &Lease,
+        reason: Reason,
+        begun: Time,
+        now: Time,
+    ) -> Result<Lease, ChangeError> {
         let claimed = lease.claimed(reason, now).ok_or(Changed)?;
-        let claimed = claimed.held_by(&self.holder);
+        let claimed = claimed.set_out_at(begun).held_by(&self.holder);
         let guard = match reason {
             Reason::Expired => Guard::OverAt(now),
             _ => Guard::None,

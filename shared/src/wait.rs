@@ -7,6 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::time::Time;
 
+/// How long is slept at once at the most: the sleeper's time stands still while the machine is
+/// suspended, and ours does not.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
 /// Sleeps until `at`, and says so; or returns false at once when the process stops.
 pub(crate) async fn slept_until(at: Time, stopping: &CancellationToken) -> bool {
     // A clock that was set back while we slept must not make us early: look again.
@@ -16,7 +20,7 @@ pub(crate) async fn slept_until(at: Time, stopping: &CancellationToken) -> bool 
             return true;
         }
         tokio::select! {
-            () = tokio::time::sleep(now.until(at)) => {}
+            () = tokio::time::sleep(now.until(at).min(LONGEST_SLEEP)) => {}
             () = stopping.cancelled() => return false,
         }
     }

@@ -21,7 +21,10 @@ export function HealthBadge() {
   );
 }
 
-export function healthOf(readiness: Readiness | undefined, isError: boolean): Health {
+export function healthOf(
+  readiness: Omit<Readiness, "warnings"> | undefined,
+  isError: boolean,
+): Health {
   if (isError) {
     return {
       tone: "bad",

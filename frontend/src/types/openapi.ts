@@ -340,8 +340,8 @@ export interface components {
             exitCode: number | null;
             stderr: string;
             stdout: string;
-            /** @description Whether it could not be killed. */
-            stillRunning: boolean;
+            /** @description Whether it, or what it has started, could not be killed; none where that is not known. */
+            stillRunning: boolean | null;
             /** @description Whether it was killed, since its time was over. */
             timedOut: boolean;
             truncated: components["schemas"]["Truncated"];
@@ -617,6 +617,8 @@ export interface components {
             engine: components["schemas"]["PartState"];
             status: components["schemas"]["Ready"];
             table: components["schemas"]["PartState"];
+            /** @description What keeps no lease from being made, and ought to be put right. */
+            warnings: components["schemas"]["Warning"][];
         };
         /**
          * @description Whether leases can be made now.
@@ -702,6 +704,18 @@ export interface components {
          * @enum {string}
          */
         Usable: "ok" | "error";
+        /** @description What ought to be put right. */
+        Warning: {
+            /** @description What puts it right, run on the engine's machine from this project's folder. */
+            command: string;
+            detail: string;
+            kind: components["schemas"]["WarningKind"];
+        };
+        /**
+         * @description Which warning it is, for programs.
+         * @enum {string}
+         */
+        WarningKind: "firewall-missing";
     };
     responses: {
         /** @description - `sign-in-needed`: It is not known who calls, or the token or session is not known. */
@@ -1843,7 +1857,14 @@ export interface operations {
                      *       "status": "ready",
                      *       "table": {
                      *         "state": "ok"
-                     *       }
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "command": "sudo infra/docker-host/firewall.sh up",
+                     *           "detail": "Leased containers can open connections to the engine's machine, and reach a cloud's metadata: there is no firewall between them.",
+                     *           "kind": "firewall-missing"
+                     *         }
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["Readiness"];
@@ -1868,7 +1889,8 @@ export interface operations {
                      *       "status": "unready",
                      *       "table": {
                      *         "state": "ok"
-                     *       }
+                     *       },
+                     *       "warnings": []
                      *     }
                      */
                     "application/json": components["schemas"]["Readiness"];

@@ -165,6 +165,40 @@ async fn a_command_whose_time_is_over_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn what_has_dropped_its_mark_is_not_said_to_be_gone() {
+    let bench = Bench::new().await;
+    for (image, script) in [
+        ("alpine", "(env -i setsid sleep 1003 &) ; sleep 1004"),
+        ("alpine", "exec env -i setsid sleep 1003"),
+        ("ubuntu", "(env -i setsid sleep 1003 &) ; sleep 1004"),
+        ("redis", "exec env -i setsid sleep 1003"),
+    ] {
+        let asked = json!({"imageType": image});
+        let id = alpine_with(asked).provision(&bench.app).await.id();
+        // What is there by its own right is no reason for doubt.
+        let before = shell(&bench, &id, "sleep 1001 & echo started", json!({})).await;
+        assert_eq!(before.body["exitCode"], 0, "{before:?}");
+        let limit = json!({"timeoutSeconds": 1});
+        let sure = shell(&bench, &id, "sleep 1002", limit.clone()).await;
+        assert_eq!(sure.body["stillRunning"], false, "{image}: {sure:?}");
+
+        let doubt = shell(&bench, &id, script, limit).await;
+        assert_eq!(doubt.body["timedOut"], true, "{image}: {doubt:?}");
+        assert_eq!(
+            doubt.body["stillRunning"],
+            Value::Null,
+            "{image}: {doubt:?}"
+        );
+        let left = processes(&bench, &id).await;
+        assert!(left.contains(&"sleep 1003".to_owned()), "{image}: {left:?}");
+        assert!(
+            !left.contains(&"sleep 1004".to_owned()),
+            "{image}: {left:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_command_that_writes_without_end_is_ended() {
     let bench = Bench::new().await;
     let id = lease(&bench).await;

@@ -124,7 +124,10 @@ async fn health_needs_nothing_and_readiness_everything() {
     assert_eq!(ready.status, 200, "{ready:?}");
     assert_eq!(
         ready.body,
-        json!({"status": "ready", "table": {"state": "ok"}, "engine": {"state": "ok"}})
+        json!({
+            "status": "ready", "table": {"state": "ok"}, "engine": {"state": "ok"},
+            "warnings": [],
+        })
     );
 
     bench.engine_proxy().on_each(|_| Fault::Cut);

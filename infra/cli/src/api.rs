@@ -181,7 +181,7 @@ impl Api {
     pub async fn end(&self, id: &LeaseId) -> Result<bool, Failure> {
         let answer = self.settle(&Request::delete(id)).await?;
         let ended: answer::Deleted = answer.read()?;
-        Ok(ended.state != "ending")
+        Ok(ended.state == "ended")
     }
 
     /// All leases of a list, page by page where it has pages; with the server's time.

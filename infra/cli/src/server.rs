@@ -45,9 +45,15 @@ impl Server {
     /// The server, told who calls as the settings have it: with the token that they name, or
     /// else with that of a server on this machine whose data folder is ours to read. A token
     /// goes nowhere where others could read it on its way.
+    ///
+    /// On Linux none is read from a folder: the server knows us without, and where it does not
+    /// run somebody else may listen in its place.
     pub fn called_with(self, settings: &CommandLineSettings) -> Self {
         let is_here = self.is_on_this_machine();
         let from_file = || {
+            if cfg!(target_os = "linux") {
+                return None;
+            }
             let text = std::fs::read_to_string(settings.data.join("token")).ok()?;
             Some(Token(text.trim().to_owned())).filter(|token| !token.0.is_empty())
         };

@@ -15,9 +15,11 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use containerlease_functions::problem::Problem;
+use containerlease_shared::time::Time;
 use containerlease_table::Key;
 use http::{HeaderMap, header};
 
@@ -40,10 +42,13 @@ pub(crate) struct Callers {
     signed_in: Mutex<SignedIn>,
 }
 
+/// How long the link works: it may lie in a log that others read.
+const LINK_LIFE: Duration = Duration::from_secs(3_600);
+
 /// What has become of the link.
 enum SignedIn {
-    /// Nobody has used its code.
-    Nobody(Key),
+    /// Nobody has used its code, which was made at that time.
+    Nobody(Key, Time),
     /// The browser with this session has.
     One(Key),
 }
@@ -55,14 +60,14 @@ impl Callers {
             user: rustix::process::geteuid().as_raw(),
             token: Key::told(&token_in(folder)?),
             cookie: format!("containerlease-{}", address.port()),
-            signed_in: Mutex::new(SignedIn::Nobody(Key::told(&secret()))),
+            signed_in: Mutex::new(SignedIn::Nobody(Key::told(&secret()), Time::now())),
         })
     }
 
     /// The path that lets one browser in.
     pub(crate) fn link(&self) -> Option<String> {
         match &*self.signed_in() {
-            SignedIn::Nobody(code) => Some(format!("{SIGN_IN}{}", code.as_str())),
+            SignedIn::Nobody(code, _) => Some(format!("{SIGN_IN}{}", code.as_str())),
             SignedIn::One(_) => None,
         }
     }
@@ -81,7 +86,8 @@ impl Callers {
     pub(crate) fn sign_in(&self, code: &str) -> Result<String, Problem> {
         let mut signed_in = self.signed_in();
         match &*signed_in {
-            SignedIn::Nobody(right) if right.is(code) => {}
+            SignedIn::Nobody(right, made)
+                if right.is(code) && made.until(Time::now()) <= LINK_LIFE => {}
             _ => return Err(Problem::sign_in_needed()),
         }
         let session = secret();
@@ -154,7 +160,10 @@ mod tests {
             user: 1_000,
             token: Key::told(&"t".repeat(SECRET)),
             cookie: "containerlease-8080".to_owned(),
-            signed_in: Mutex::new(SignedIn::Nobody(Key::told(&"c".repeat(SECRET)))),
+            signed_in: Mutex::new(SignedIn::Nobody(
+                Key::told(&"c".repeat(SECRET)),
+                Time::now(),
+            )),
         }
     }
 
@@ -196,6 +205,17 @@ mod tests {
         let mut two = with(header::AUTHORIZATION, &format!("Bearer {token}"));
         two.append(header::AUTHORIZATION, "Bearer x".parse().unwrap());
         assert!(callers.admit(None, &two).is_err());
+    }
+
+    #[test]
+    fn a_link_that_lay_about_for_an_hour_lets_nobody_in() {
+        let made = Time::now().minus(LINK_LIFE + Duration::from_secs(1));
+        let old = SignedIn::Nobody(Key::told(&"c".repeat(SECRET)), made);
+        let callers = Callers {
+            signed_in: Mutex::new(old),
+            ..callers()
+        };
+        assert!(callers.sign_in(&"c".repeat(SECRET)).is_err());
     }
 
     #[test]

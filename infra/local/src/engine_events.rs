@@ -8,19 +8,22 @@ use containerlease_shared::{
     time::Time,
 };
 use futures_util::StreamExt as _;
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
 
 /// How long to wait before the engine is listened to again: at first, and at the most.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How many events are acted on at once.
+/// How many events are acted on at once; those that wait for a program's restart do not count.
 const AT_ONCE: usize = 8;
 
 /// Acts on what the engine tells until `ending` is cancelled; returns when what was begun is
 /// done.
-pub(crate) async fn listen(reaper: Arc<Reaper>, ending: CancellationToken) {
+pub(crate) async fn listen(reaper: Arc<Reaper>, metrics: Arc<Metrics>, ending: CancellationToken) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut acting = JoinSet::new();
     let mut since = Time::now();
     let mut pause = FIRST_PAUSE;
@@ -33,12 +36,11 @@ pub(crate) async fn listen(reaper: Arc<Reaper>, ending: CancellationToken) {
                 // remembers it.
                 since = event.at;
                 pause = FIRST_PAUSE;
-                if acting.len() >= AT_ONCE {
-                    acting.join_next().await;
-                }
-                let reaper = Arc::clone(&reaper);
+                let (reaper, metrics) = (Arc::clone(&reaper), Arc::clone(&metrics));
+                let places = Arc::clone(&places);
                 acting.spawn(async move {
-                    cleanup::happened(&reaper, &event).await;
+                    let report = cleanup::happened(&reaper, &event, &places).await;
+                    metrics.count_done(&report);
                 });
                 while acting.try_join_next().is_some() {}
             }

@@ -228,6 +228,7 @@ async fn watch(
             let tasks = gateway.tasks.clone();
             upgrade
                 .max_message_size(128 * 1024)
+                .max_frame_size(128 * 1024)
                 // A stop waits for it as for all that is the server's.
                 .on_upgrade(async move |socket| drop(tasks.spawn(connection.run(socket)).await))
         }

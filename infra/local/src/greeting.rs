@@ -68,8 +68,12 @@ pub(crate) async fn greet(
     ));
     if let Some(link) = callers.link() {
         said.push(format!(
-            "             a browser of another user, once: {here}{link}"
+            "             a browser of another user, once and within an hour: {here}{link}"
         ));
+    }
+    for warning in &app.warnings {
+        said.push(format!("  WARNING    {}", warning.detail()));
+        said.push(format!("             {}", warning.command()));
     }
     said.push(format!("  reaper     every {} s", local.tick.as_secs()));
     said.push(String::new());

@@ -52,15 +52,16 @@ use std::{
 use containerlease_functions::{
     app::{App, StartError, aws_defaults},
     cleanup,
+    warning::Warning,
 };
 use containerlease_shared::{
-    cleanup::release_claims,
+    cleanup::{Reaper, release_claims},
     clock,
-    settings::{LocalSettings, Settings, SettingsError},
+    settings::{Firewall, LocalSettings, Settings, SettingsError},
 };
 use containerlease_table::Inside;
 use thiserror::Error;
-use tokio::{net::TcpListener, signal::unix::SignalKind};
+use tokio::{net::TcpListener, signal::unix::SignalKind, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -125,7 +126,10 @@ pub async fn serve() -> Result<(), ServeError> {
     let inside = Inside::of(table.database()).relieved_by(relief);
     let aws = containerlease_table::by_way_of(aws_defaults(), inside);
     let aws = aws.load().await;
-    let app = App::new(&settings, &aws)?;
+    let mut app = App::new(&settings, &aws)?;
+    if local.firewall == Firewall::Missing {
+        app.warnings.push(Warning::FIREWALL_MISSING);
+    }
     app.store.create_table().await.map_err(TableError::from)?;
     let room = app.store.room();
     let place = place.get_or_init(|| table.place(room.clone())).clone();
@@ -160,10 +164,7 @@ pub async fn serve() -> Result<(), ServeError> {
     let ending = CancellationToken::new();
     let reaper = cleanup::reaper(&app, settings.look_ahead, ending.clone());
     let reaper = Arc::new(reaper);
-    let (listening, ended) = (Arc::clone(&reaper), ending.clone());
-    let events = tokio::spawn(keep_running("listening to the engine", move || {
-        engine_events::listen(Arc::clone(&listening), ended.clone())
-    }));
+    let events = listen_to_the_engine(&reaper, &metrics, &ending);
     let ended = ending.clone();
     let schedule = tokio::spawn(keep_running("the schedule", move || {
         schedule::run(
@@ -213,6 +214,18 @@ pub async fn serve() -> Result<(), ServeError> {
     drop(app);
     table.close();
     Ok(())
+}
+
+fn listen_to_the_engine(
+    reaper: &Arc<Reaper>,
+    metrics: &Arc<Metrics>,
+    ending: &CancellationToken,
+) -> JoinHandle<()> {
+    let (reaper, metrics) = (Arc::clone(reaper), Arc::clone(metrics));
+    let ending = ending.clone();
+    tokio::spawn(keep_running("listening to the engine", move || {
+        engine_events::listen(Arc::clone(&reaper), Arc::clone(&metrics), ending.clone())
+    }))
 }
 
 /// Takes over what a server before this one has left undone, and says what the settings do to

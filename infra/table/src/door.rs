@@ -97,9 +97,15 @@ impl Drop for Door {
     }
 }
 
+/// How many connections there may be: whoever has the key needs a few, and all others none.
+const CONNECTIONS: usize = 256;
+
 async fn serve(listener: TcpListener, database: Database, key: Key) {
     let mut connections = JoinSet::new();
     loop {
+        while connections.len() >= CONNECTIONS {
+            connections.join_next().await;
+        }
         match listener.accept().await {
             Ok((stream, _)) => {
                 connections.spawn(converse(stream, database.clone(), key.clone()));

@@ -34,3 +34,18 @@ pub use proxy::{Fault, Proxy, Seen};
 pub use receiver::{Receiver, Reply};
 pub use table::Table;
 pub use watch::Watch;
+
+/// Fails where a test has to leave out what it proves, although everything was to be tried
+/// (`CONTAINERLEASE_TEST_ALL`, as `make attack` has it).
+///
+/// # Panics
+///
+/// There.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is to be tried is asked of the tests alone"
+)]
+pub fn assert_may_skip(why: &str) {
+    let all = std::env::var_os("CONTAINERLEASE_TEST_ALL").is_some();
+    assert!(!all, "it could not be tried: {why}");
+}

@@ -22,11 +22,12 @@ use crate::{
     webhook::Notification,
 };
 
-/// How many ends may be at the engine at once. It ends most per second with 12 to 16, a few
+/// How many ends of one run may be at the engine at once. Runs overlap where an engine is slow,
+/// so that ends that hang there keep no later run's from theirs. It ends most per second with 12 to 16, a few
 /// in a hundred more than with 8; and each takes longer, the more there are.
 const AT_THE_ENGINE: usize = 12;
 
-/// How many ends may be claimed at once. It is more than are at the engine, so that the
+/// How many ends of one run may be claimed at once. It is more than are at the engine, so that the
 /// engine need not wait for the table; and not many more, since each shows with writes that it
 /// is alive.
 const TAKEN_ON: usize = 3 * AT_THE_ENGINE;
@@ -222,7 +223,7 @@ impl EndTask {
             return Err(Done::EngineAway);
         }
         let wait = Time::now().until(self.stop_at);
-        let Ok(_taken_on) = tokio::time::timeout(wait, place_in(&self.taken_on)).await else {
+        let Ok(taken_on) = tokio::time::timeout(wait, place_in(&self.taken_on)).await else {
             return Err(Done::LeftToNextRun);
         };
         if Time::now() >= self.stop_at || self.stopping.is_cancelled() {
@@ -235,7 +236,7 @@ impl EndTask {
             history: self.history,
         };
         let begun = Time::now();
-        let (mut claim, written) = match Claim::at(tools, lease, reason, begun).await {
+        let (mut claim, written) = match Claim::begun(tools, lease, reason, begun).await {
             Ok(claim) => (claim, true),
             Err(ClaimError::Store(error)) if error.kind == StoreErrorKind::Unwritable => {
                 tracing::warn!(lease = %lease.id, %error, "ends a lease from what was last read");
@@ -254,6 +255,8 @@ impl EndTask {
         };
         let taken_down = Box::pin(claim.take_down()).await;
         drop(at_the_engine);
+        // Who waits for the table with a receipt keeps no other container from its end.
+        drop(taken_on);
         if written {
             return Ok(claim.write_down(taken_down).await);
         }
@@ -284,7 +287,7 @@ impl EndTask {
                 () = tokio::time::sleep(AFTER_UNWRITTEN) => {}
                 () = self.stopping.cancelled() => return Err(Done::LeftToNextRun),
             }
-            match Claim::at(tools, lease, reason, begun).await {
+            match Claim::begun(tools, lease, reason, begun).await {
                 Ok(claim) => return Ok(claim),
                 Err(ClaimError::Store(error)) if error.kind == StoreErrorKind::Unwritable => {}
                 Err(error) => return Err(Done::unclaimed(lease.id, error)),

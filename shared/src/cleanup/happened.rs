@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use super::{Reaper, Report, ends::Done, moved::note_ports};
 use crate::{
     end::{Claim, Tools},
     host::{Happened, HostError, HostEvent},
     lease::{Lease, Reason, State},
     time::Time,
+    wait::place_in,
 };
 
 /// How long after its program has ended a container is looked at: who restarts one by hand
@@ -16,19 +19,22 @@ const RESTART_GRACE: Duration = Duration::from_millis(750);
 
 /// Does what is to be done about something that has happened to a container, at once instead
 /// of at the next run. What we have done ourselves is in the lease's record before it happens,
-/// and needs nothing more; what fails here is the next run's.
-pub async fn happened(reaper: &Reaper, event: &HostEvent) -> Report {
+/// and needs nothing more; what fails here is the next run's. Only what reads or does something
+/// takes one of the `places`.
+pub async fn happened(reaper: &Reaper, event: &HostEvent, places: &Semaphore) -> Report {
     let mut report = Report::default();
     if event.happened == Happened::Died {
-        tokio::time::sleep(RESTART_GRACE).await;
-    }
-    let lease = match reaper.store.get(&event.owner, &event.lease).await {
-        Ok(Some(lease)) if is_about(event, &lease) => lease,
-        Ok(_) => return report,
-        Err(error) => {
-            tracing::warn!(lease = %event.lease, %error, "left an event to the next run");
+        // An end of ours needs no grace, and of those there are most.
+        let place = place_in(places).await;
+        if lease_of(reaper, event).await.is_none() {
             return report;
         }
+        drop(place);
+        tokio::time::sleep(RESTART_GRACE).await;
+    }
+    let _place = place_in(places).await;
+    let Some(lease) = lease_of(reaper, event).await else {
+        return report;
     };
     let reason = match event.happened {
         Happened::Started => {
@@ -51,6 +57,17 @@ pub async fn happened(reaper: &Reaper, event: &HostEvent) -> Report {
         report.count(end(reaper, &lease, reason).await);
     }
     report
+}
+
+/// The lease that an event concerns, if there is anything to do about it.
+async fn lease_of(reaper: &Reaper, event: &HostEvent) -> Option<Lease> {
+    match reaper.store.get(&event.owner, &event.lease).await {
+        Ok(lease) => lease.filter(|lease| is_about(event, lease)),
+        Err(error) => {
+            tracing::warn!(lease = %event.lease, %error, "left an event to the next run");
+            None
+        }
+    }
 }
 
 /// Whether an event concerns the lease's container: a copy of it has the same labels.

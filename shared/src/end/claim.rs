@@ -48,17 +48,18 @@ pub(super) enum Write<'w> {
 impl<'t> Claim<'t> {
     /// Claims the lease's end for the caller alone.
     pub async fn of(tools: Tools<'t>, lease: &Lease, reason: Reason) -> Result<Self, ClaimError> {
-        Self::at(tools, lease, reason, Time::now()).await
+        Self::begun(tools, lease, reason, Time::now()).await
     }
 
-    /// Claims an end that was set out on at `at`.
-    pub async fn at(
+    /// Claims an end that was set out on at `begun`. The claim lasts from now on.
+    pub async fn begun(
         tools: Tools<'t>,
         lease: &Lease,
         reason: Reason,
-        at: Time,
+        begun: Time,
     ) -> Result<Self, ClaimError> {
-        match tools.store.claim(lease, reason, at).await {
+        let now = Time::now();
+        match tools.store.claim_begun(lease, reason, begun, now).await {
             Ok(lease) => Ok(Self { tools, lease }),
             Err(ChangeError::Changed(_)) => Err(ClaimError::SomebodyElse),
             Err(ChangeError::Store(error)) => Err(ClaimError::Store(error)),

@@ -7,6 +7,10 @@
 //! processes of their sessions. What it needs is `/bin/sh` alone, and one more process; where
 //! the image has none, what was left is told.
 //!
+//! A command can drop its mark (`env -i setsid …`). What has none, began while the command ran
+//! and hangs on nothing but the container's first process may be its, or the leased program's:
+//! it is let live, and the answer is that nobody knows.
+//!
 //! Whether a command still runs is what that shell has seen, and not what the engine says: an
 //! engine tells the ends of a container's commands one after another, and waits for seconds
 //! with the end of one whose children hold its output. All that ended after it run on for as
@@ -37,6 +41,10 @@ pub const OUTPUT_LIMIT: usize = 64 * 1024;
 /// kill it before API Gateway, which waits for 29 s, and with it the function gives up.
 const WHOLE_LIMIT: Duration = Duration::from_secs(26);
 
+/// How much earlier than it was asked for a process may have begun that is a command's: what
+/// kills it looks at the clock some time after it was asked to.
+const EARLIER: Duration = Duration::from_millis(500);
+
 /// How long killing a command may take.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -60,19 +68,41 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const MARK: &str = "CONTAINERLEASE_EXEC";
 
 /// What a shell runs to kill all processes with the mark `$1`, and their sessions, until it
-/// finds none any more; then it says whether it has found one at all. It has only what is built
+/// finds none any more; then it says whether it has found one at all, or that there is one of
+/// the last `$2` hundredths of a second that may belong to it. It has only what is built
 /// into every shell, so that a container at its limit of processes needs one place and no
 /// more. A text that `/proc` gives ends without a newline, so `read` fails with the last part
-/// of it.
+/// of it. The leased program is the process with the lowest number after the first.
 const KILL: &str = r#"
-mark=$1 tries=0 sessions=" " said=none
+mark=$1 lasted=$2 tries=0 sessions=" " said=none
+has() {
+  while IFS= read -r text || [ -n "$text" ]; do
+    case $text in *"$1"*) return 0 ;; esac
+  done <"$process/environ"
+  return 1
+}
+strays() {
+  IFS=". " read -r whole part rest </proc/uptime
+  since=$((whole * 100 + 1$part - 100 - lasted)) leased=
+  for process in /proc/[0-9]*; do
+    id=${process#/proc/}
+    [ "$id" = 1 ] || [ "$id" -gt "${leased:-$id}" ] || leased=$id
+  done
+  for process in /proc/[0-9]*; do
+    case ${process#/proc/} in 1 | $$ | "$leased") continue ;; esac
+    IFS= read -r stat <"$process/stat" || continue
+    set -- ${stat##*) }
+    case $1$2 in Z* | ?[2-9]* | ?1?*) continue ;; esac
+    shift 19
+    [ "$1" -ge "$since" ] && ! has CONTAINERLEASE_EXEC= && return 0
+  done
+  return 1
+}
 while [ $tries -lt 20 ]; do
   tries=$((tries + 1)) found=
   for process in /proc/[0-9]*; do
     marked=
-    while IFS= read -r text || [ -n "$text" ]; do
-      case $text in *"$mark"*) marked=1 ;; esac
-    done <"$process/environ"
+    ! has "$mark" || marked=1
     IFS= read -r stat <"$process/stat" || continue
     set -- ${stat##*) }
     case $sessions in *" $4 "*) [ "$1" = Z ] || marked=1 ;; esac
@@ -80,7 +110,7 @@ while [ $tries -lt 20 ]; do
     sessions="$sessions$4 " found=1 said=killed
     kill -9 "${process#/proc/}"
   done
-  [ -n "$found" ] || { echo $said; exit 0; }
+  [ -n "$found" ] || { ! strays || said=unknown; echo $said; exit 0; }
 done 2>/dev/null
 exit 1
 "#;
@@ -103,8 +133,9 @@ pub struct Executed {
     pub exit_code: Option<i64>,
     pub stdout: Output,
     pub stderr: Output,
-    /// Whether it could not be killed either, and still runs.
-    pub still_running: bool,
+    /// Whether it, or what it has started, still runs although its time is over; none where
+    /// nobody knows.
+    pub still_running: Option<bool>,
 }
 
 /// What a command has written to one stream.
@@ -132,8 +163,17 @@ enum Left {
     NothingToKill,
     /// It was killed.
     Nothing,
-    /// It could not be killed, or nobody knows.
+    /// It could not be killed.
     Running,
+    /// There is something that may be its.
+    Unknown,
+}
+
+/// What a command's processes are known by.
+struct Mark {
+    text: String,
+    /// Before the engine was asked to start it.
+    begun: Instant,
 }
 
 /// A command that runs.
@@ -156,9 +196,15 @@ impl Host {
         name: &ContainerName,
         command: Command<'_>,
     ) -> Result<Executed, HostError> {
-        let mark = format!("{MARK}={}", uuid::Uuid::now_v7().simple());
+        let mark = Mark {
+            text: format!("{MARK}={}", uuid::Uuid::now_v7().simple()),
+            begun: Instant::now(),
+        };
         let mut running = self.start_exec(name, command, &mark).await?;
-        let mut executed = Executed::default();
+        let mut executed = Executed {
+            still_running: Some(false),
+            ..Executed::default()
+        };
         let ended = self.attend(&mut running, &mut executed).await;
         if executed.exit_code.is_some() {
             return self.refused_or(executed, &running.id).await;
@@ -168,7 +214,11 @@ impl Host {
         if left == Left::NothingToKill {
             executed.exit_code = self.late_exit_code_of(&running.id, running.answer_by).await;
         }
-        executed.still_running = left == Left::Running;
+        executed.still_running = match left {
+            Left::Nothing | Left::NothingToKill => Some(false),
+            Left::Running => Some(true),
+            Left::Unknown => None,
+        };
         Ok(executed)
     }
 
@@ -176,13 +226,13 @@ impl Host {
         &self,
         name: &ContainerName,
         command: Command<'c>,
-        mark: &str,
+        mark: &Mark,
     ) -> Result<Running<'c>, HostError> {
         let options = CreateExecOptions {
             attach_stdin: Some(command.stdin.is_some()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            env: Some(vec![mark.to_owned()]),
+            env: Some(vec![mark.text.clone()]),
             cmd: Some(command.words.to_vec()),
             ..CreateExecOptions::default()
         };
@@ -331,11 +381,12 @@ impl Host {
     }
 
     /// Kills all that carries the mark.
-    async fn kill(&self, name: &ContainerName, mark: &str, id: &str) -> Left {
+    async fn kill(&self, name: &ContainerName, mark: &Mark, id: &str) -> Left {
         match timeout(KILL_LIMIT, self.run_killer(name, mark)).await {
             Ok(Ok(said)) => match said.trim_ascii() {
                 b"none" => return Left::NothingToKill,
                 b"killed" => return Left::Nothing,
+                b"unknown" => return Left::Unknown,
                 _ => tracing::warn!("could not kill a command: what kills it did not finish"),
             },
             Ok(Err(error)) => tracing::warn!(%error, "could not kill a command"),
@@ -349,10 +400,13 @@ impl Host {
     }
 
     /// Runs what kills all with the mark to its end; gives what it says.
-    async fn run_killer(&self, name: &ContainerName, mark: &str) -> Result<Vec<u8>, HostError> {
-        let script = ["/bin/sh", "-c", KILL, "sh", mark];
+    async fn run_killer(&self, name: &ContainerName, mark: &Mark) -> Result<Vec<u8>, HostError> {
+        let lasted = (mark.begun.elapsed() + EARLIER).as_millis() / 10;
+        let script = ["/bin/sh", "-c", KILL, "sh", &mark.text, &lasted.to_string()];
         let options = CreateExecOptions {
             attach_stdout: Some(true),
+            // No command's, so that it is not taken for one that has dropped its mark.
+            env: Some(vec![format!("{MARK}=")]),
             cmd: Some(script.map(str::to_owned).to_vec()),
             ..CreateExecOptions::default()
         };

@@ -111,7 +111,7 @@ pub struct Executed {
     pub stdout: String,
     pub stderr: String,
     pub truncated: Truncated,
-    pub still_running: bool,
+    pub still_running: Option<bool>,
 }
 
 /// Of which stream there was more.

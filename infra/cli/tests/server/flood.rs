@@ -17,7 +17,7 @@ use tokio::{
 use crate::harness::{PATIENCE, PROMPT, Place, Server, eventually, send, str_of};
 
 /// How many connections say nothing, and how many say it slowly.
-const IDLE: usize = 1_000;
+const IDLE: usize = 2_000;
 const SLOW: usize = 200;
 
 /// What the server may need for all of it, in MiB. At rest it has some 40.

@@ -209,5 +209,6 @@ impl Drop for Disk {
     reason = "whoever runs the tests wants to know which was skipped"
 )]
 fn skip(why: &str) {
+    containerlease_testkit::assert_may_skip(why);
     eprintln!("skipped, since it takes root to mount a small disk: {why}");
 }

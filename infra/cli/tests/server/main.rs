@@ -35,3 +35,4 @@ mod slow_viewers;
 mod start;
 mod stop;
 mod table;
+mod warnings;

@@ -11,7 +11,10 @@ use http::StatusCode;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
-use crate::harness::{PATIENCE, Place, Server, eventually, send, str_of};
+use crate::{
+    harness::{PATIENCE, Place, Server, eventually, send, str_of},
+    table::listening,
+};
 
 /// What a number of the metrics is.
 async fn metric(server: &Server, name: &str) -> f64 {
@@ -140,12 +143,19 @@ async fn a_server_whose_greeting_nobody_reads_comes_up() {
     let mut command = place.command(&[("RUST_LOG", "debug")]);
     let server = command.stdout(closed).stderr(Stdio::piped()).spawn();
     let mut server = Killed(server.unwrap());
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let ended = server.0.try_wait().unwrap();
-    if ended.is_some() {
-        let mut said = String::new();
-        let stderr = server.0.stderr.as_mut().unwrap();
-        stderr.read_to_string(&mut said).unwrap();
-        panic!("it has ended: {said}");
-    }
+    let client = reqwest::Client::new();
+    eventually("it answers", PATIENCE, async || {
+        if server.0.try_wait().unwrap().is_some() {
+            let mut said = String::new();
+            let stderr = server.0.stderr.as_mut().unwrap();
+            stderr.read_to_string(&mut said).unwrap();
+            panic!("it has ended: {said}");
+        }
+        let address = *listening(server.0.id()).first()?;
+        let answer = client.get(format!("http://{address}/healthz")).send().await;
+        answer
+            .is_ok_and(|it| it.status() == StatusCode::OK)
+            .then_some(())
+    })
+    .await;
 }

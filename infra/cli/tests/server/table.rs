@@ -14,7 +14,7 @@ use http::{Method, StatusCode};
 use crate::harness::{PATIENCE, Place};
 
 /// The TCP sockets on which the process of that id listens.
-fn listening(pid: u32) -> Vec<SocketAddr> {
+pub(crate) fn listening(pid: u32) -> Vec<SocketAddr> {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("it is ours");
     let inodes: Vec<String> = descriptors
         .filter_map(|descriptor| fs::read_link(descriptor.ok()?.path()).ok())

@@ -15,7 +15,7 @@ pub(crate) struct Peer {
     /// Its socket's own address, and ours, to which it is connected.
     ends: Option<(SocketAddr, SocketAddr)>,
     /// Its user, once somebody has asked: most connections ask for what is everybody's.
-    user: OnceLock<Option<u32>>,
+    user: OnceLock<u32>,
 }
 
 impl Peer {
@@ -29,26 +29,31 @@ impl Peer {
 
     /// The user whose socket it is; none where that cannot be told.
     pub(crate) fn user(&self) -> Option<u32> {
-        *self.user.get_or_init(|| {
-            let (theirs, ours) = self.ends?;
-            // Another machine's sockets are not in our tables, and its ports are no proof.
-            if !theirs.ip().to_canonical().is_loopback() {
-                return None;
-            }
-            let tables = TABLES
-                .iter()
-                .filter_map(|table| fs::read_to_string(table).ok());
-            tables
-                .into_iter()
-                .find_map(|table| user_in(&table, theirs, ours))
-        })
+        if let Some(user) = self.user.get() {
+            return Some(*user);
+        }
+        // A table that changes while it is read may lack a row: it is read again next time.
+        let user = self.look()?;
+        Some(*self.user.get_or_init(|| user))
+    }
+
+    fn look(&self) -> Option<u32> {
+        let (theirs, ours) = self.ends?;
+        // Another machine's sockets are not in our tables, and its ports are no proof.
+        if !theirs.ip().to_canonical().is_loopback() {
+            return None;
+        }
+        let mut tables = TABLES
+            .iter()
+            .filter_map(|table| fs::read_to_string(table).ok());
+        tables.find_map(|table| user_in(&table, theirs, ours))
     }
 
     #[cfg(test)]
     pub(super) fn known(user: Option<u32>) -> Self {
         Self {
             ends: None,
-            user: OnceLock::from(user),
+            user: user.map_or_else(OnceLock::new, OnceLock::from),
         }
     }
 }

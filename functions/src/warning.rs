@@ -1,0 +1,40 @@
+//! What keeps no lease from being made, and ought to be put right all the same.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What ought to be put right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Warning {
+    kind: WarningKind,
+    detail: &'static str,
+    /// What puts it right, run on the engine's machine from this project's folder.
+    command: &'static str,
+}
+
+/// Which warning it is, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum WarningKind {
+    FirewallMissing,
+}
+
+impl Warning {
+    /// The engine's machine has no firewall of ours.
+    pub const FIREWALL_MISSING: Self = Self {
+        kind: WarningKind::FirewallMissing,
+        detail: "Leased containers can open connections to the engine's machine, and reach a \
+                 cloud's metadata: there is no firewall between them.",
+        command: "sudo infra/docker-host/firewall.sh up",
+    };
+
+    /// What is wrong, in a sentence.
+    pub fn detail(&self) -> &'static str {
+        self.detail
+    }
+
+    /// What puts it right.
+    pub fn command(&self) -> &'static str {
+        self.command
+    }
+}
