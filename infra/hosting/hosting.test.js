@@ -206,6 +206,22 @@ test("no two graphs lie on each other", () => {
   }
 });
 
+test("what costs without use, or changes the account for others, is off", () => {
+  for (const api of ["HttpApi", "WebSocketApi"]) {
+    assert.match(resource(api), /^ +DetailedMetricsEnabled: false$/m, api);
+  }
+  assert.match(resource("ApiGatewayAccount"), /^Condition: SetsAccountRole$/m);
+  assert.match(block(template, "  ApiGatewayAccountRole:"), /^Default: 'false'$/m);
+  const host = read("infra", "docker-host", "host.yaml");
+  assert.match(host, /^ +CreditSpecification: .*CPUCredits: standard/m);
+  assert.match(host, /^ +Monitoring: false$/m);
+});
+
+test("the relay alone may invoke itself for hours", () => {
+  assert.equal(template.match(/RecursiveLoop/g).length, 1);
+  assert.match(resource("RelayFunction"), /^ +RecursiveLoop: Allow$/m);
+});
+
 test("docs/aws.md tells of each parameter what the template tells", () => {
   const guide = read("docs", "aws.md");
   const [, parameters] = /^Parameters:\n([\s\S]+?)^\S/m.exec(template);
