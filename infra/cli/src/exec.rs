@@ -112,10 +112,7 @@ fn show(executed: &Executed, console: &mut Console) -> Result<u8, Failure> {
         Some(true) => {
             console.tell("the command could not be ended when its time was over, and still runs");
         }
-        None => console.tell(
-            "the command's time was over; whether something that it has started still runs is \
-             not known",
-        ),
+        None => console.tell("whether something that it has started still runs is not known"),
     }
     let Some(code) = executed.exit_code else {
         console.tell("the command's time was over; --timeout gives it up to 25s");
