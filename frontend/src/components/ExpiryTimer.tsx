@@ -1,7 +1,14 @@
 import { useEffect, useRef } from "react";
 import { useTimer } from "../hooks/useTimer";
 import { leaseLabel } from "../lease/rules";
-import { clockTime, formatCountdown, shareLeft, spokenCountdown, urgencyOf } from "../lease/time";
+import {
+  clockTime,
+  dayAndTime,
+  formatCountdown,
+  shareLeft,
+  spokenCountdown,
+  urgencyOf,
+} from "../lease/time";
 import { announce } from "../services/announcements";
 import type { Container } from "../types/container";
 
@@ -34,7 +41,7 @@ export function ExpiryTimer({ lease }: { lease: Container }) {
         {formatCountdown(remainingMs)}
       </time>
       <span className="timer-end">
-        {urgency === "over" ? "ending" : `until ${clockTime(endMs)}`}
+        {urgency === "over" ? "ending" : `until ${dayAndTime(endMs, endMs - remainingMs)}`}
       </span>
       <span className="timer-bar" aria-hidden="true">
         <span style={{ scale: `${shareLeft(lease.createdAt, lease.expiryTime, remainingMs)} 1` }} />

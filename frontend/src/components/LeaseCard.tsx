@@ -11,7 +11,7 @@ import {
   shortId,
   type Verdict,
 } from "../lease/rules";
-import { clockTime } from "../lease/time";
+import { dayAndTime } from "../lease/time";
 import { formatCpu, formatMemory } from "../lease/words";
 import { announce } from "../services/announcements";
 import { serverClock } from "../services/serverClock";
@@ -68,7 +68,9 @@ export function LeaseCard({ lease, limits, selected, fresh, onSelect }: LeaseCar
       { id: lease.id, durationMinutes },
       {
         onSuccess: (renewed) => {
-          announce(`${label} now ends at ${clockTime(Date.parse(renewed.expiryTime))}.`);
+          announce(
+            `${label} now ends at ${dayAndTime(Date.parse(renewed.expiryTime), serverClock.now())}.`,
+          );
           if (step === "renewing") backToIdle();
         },
       },
@@ -269,8 +271,8 @@ function extensionTitle(lease: Container, extraMinutes: number, maximumMinutes: 
   const endMs = endAfterRenewal(lease, asked, now);
   const isCapped = endMs >= Date.parse(lease.maximumExpiryTime);
   return isCapped
-    ? `Ends at ${clockTime(endMs)} then, its longest time`
-    : `Ends at about ${clockTime(endMs)} then`;
+    ? `Ends at ${dayAndTime(endMs, now)} then, its longest time`
+    : `Ends at about ${dayAndTime(endMs, now)} then`;
 }
 
 function StandInMarker({ image }: { image: string }) {

@@ -1,7 +1,7 @@
 import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { parseMinutes } from "../lease/provisionForm";
 import { endAfterRenewal } from "../lease/rules";
-import { clockTime } from "../lease/time";
+import { dayAndTime } from "../lease/time";
 import { serverClock } from "../services/serverClock";
 import type { Container } from "../types/container";
 
@@ -32,7 +32,7 @@ export function RenewForm({ lease, limits, busy, onRenew, onCancel }: Props) {
     const now = serverClock.now();
     const endMs = Date.parse(lease.expiryTime);
     if (endAfterRenewal(lease, parsed.value, now) <= endMs) {
-      setError(`It already ends later, at ${clockTime(endMs)}. A renewal never shortens.`);
+      setError(`It already ends later, at ${dayAndTime(endMs, now)}. A renewal never shortens.`);
       return;
     }
     onRenew(parsed.value);
@@ -63,7 +63,8 @@ export function RenewForm({ lease, limits, busy, onRenew, onCancel }: Props) {
         Cancel
       </button>
       <p id={`${id}-hint`} className={error === null ? "hint" : "field-error"} aria-live="polite">
-        {error ?? `It can live until ${clockTime(Date.parse(lease.maximumExpiryTime))} at most.`}
+        {error ??
+          `It can live until ${dayAndTime(Date.parse(lease.maximumExpiryTime), serverClock.now())} at most.`}
       </p>
     </form>
   );

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   clockTimeWithMs,
   counted,
+  dayAndTime,
   formatCountdown,
   formatSpan,
   shareLeft,
@@ -9,6 +10,18 @@ import {
   untilNextSecond,
   urgencyOf,
 } from "./time";
+
+describe("dayAndTime", () => {
+  const now = new Date(2026, 10, 29, 14, 3, 22).getTime();
+  it.each([
+    [now, "14:03:22"],
+    [new Date(2026, 10, 29, 23, 59, 59).getTime(), "23:59:59"],
+    [new Date(2026, 10, 30, 0, 0, 0).getTime(), "tomorrow, 00:00:00"],
+    [new Date(2026, 11, 3, 9, 5, 0).getTime(), "3 Dec, 09:05:00"],
+  ])("shows %i as %s", (ms, text) => {
+    expect(dayAndTime(ms, now)).toBe(text);
+  });
+});
 
 describe("formatCountdown", () => {
   it.each([

@@ -1,6 +1,7 @@
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /**
  * Seconds are rounded up: a one-minute lease starts at 1:00, and 0:00 is shown only once
@@ -54,6 +55,21 @@ export function shareLeft(createdAt: string, expiryTime: string, remainingMs: nu
 export function clockTime(ms: number): string {
   const date = new Date(ms);
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits).join(":");
+}
+
+/** `14:03:22` on the day of `nowMs`, and `tomorrow, 14:03:22` or `3 Dec, 14:03:22` on another. */
+export function dayAndTime(ms: number, nowMs: number): string {
+  const days = Math.round((midnight(ms) - midnight(nowMs)) / DAY_MS);
+  if (days === 0) return clockTime(ms);
+  const day =
+    days === 1
+      ? "tomorrow"
+      : new Date(ms).toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  return `${day}, ${clockTime(ms)}`;
+}
+
+function midnight(ms: number): number {
+  return new Date(ms).setHours(0, 0, 0, 0);
 }
 
 /** `14:03:22.017`, for log lines. */

@@ -51,17 +51,16 @@ impl Term {
 }
 
 impl Renewal {
-    /// What to ask for, counted from now, for a lease that has `left` still. Where that is no
-    /// whole number of seconds, one more.
-    pub fn from_now(self, left: Duration) -> Term {
+    /// What to ask for, counted from now, for a lease that has `left` still, and `most` until
+    /// the end that no renewal can pass. Where that is no whole number of seconds, one more.
+    pub fn from_now(self, left: Duration, most: Duration) -> Term {
+        let whole =
+            |time: Duration| u64::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
         match self {
             Self::FromNow(term) => term,
             Self::Longer(term) => {
-                let left = left.as_millis().div_ceil(1_000);
-                Term(
-                    term.0
-                        .saturating_add(u64::try_from(left).unwrap_or(u64::MAX)),
-                )
+                let longer = term.0.saturating_add(whole(left));
+                Term(longer.min(whole(most)).max(SHORTEST_LEASE_SECONDS))
             }
         }
     }
@@ -210,9 +209,16 @@ mod tests {
         assert!("++15m".parse::<Renewal>().is_err());
         for (left, seconds) in [(0, 90), (60_000, 150), (60_001, 151), (599_000, 689)] {
             let left = Duration::from_millis(left);
-            assert_eq!(from_now.from_now(left), Term(900));
-            assert_eq!(longer.from_now(left), Term(seconds), "{left:?}");
+            let most = Duration::from_secs(86_400);
+            assert_eq!(from_now.from_now(left, most), Term(900));
+            assert_eq!(longer.from_now(left, most), Term(seconds), "{left:?}");
         }
+        // Near the longest lifetime there is only so much.
+        let (left, most) = (Duration::from_secs(50), Duration::from_millis(99_500));
+        assert_eq!(longer.from_now(left, most), Term(100));
+        assert_eq!(longer.from_now(left, left), Term(50));
+        let second = Duration::from_secs(1);
+        assert_eq!(longer.from_now(second, second), Term(30));
     }
 
     #[test]

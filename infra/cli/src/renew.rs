@@ -36,15 +36,17 @@ pub struct Arguments {
 
 pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Result<(), Failure> {
     let lease = find(api, &arguments.lease).await?;
-    let left = match arguments.duration {
-        Renewal::FromNow(_) => Duration::ZERO,
+    let (left, most) = match arguments.duration {
+        Renewal::FromNow(_) => (Duration::ZERO, Duration::MAX),
         Renewal::Longer(_) => {
             let request = Request::get(format!("/containers/{lease}"));
             let it: Timed<Lease> = api.settle(&request).await?.read()?;
-            it.server_time.until(it.body.expiry_time)
+            let until = |end| it.server_time.until(end);
+            let most = it.body.maximum_expiry_time.map_or(Duration::MAX, until);
+            (until(it.body.expiry_time), most)
         }
     };
-    let (field, value) = arguments.duration.from_now(left).asked();
+    let (field, value) = arguments.duration.from_now(left, most).asked();
     let body = json!({field: value});
     let request = Request::post(format!("/containers/{lease}/renew"), body);
     let answer = api.settle(&request).await?;

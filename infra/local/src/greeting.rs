@@ -7,7 +7,7 @@ use std::{
 
 use containerlease_functions::{app::App, list};
 use containerlease_shared::settings::{
-    CommandLineSettings, EngineAddress, LocalSettings, Settings,
+    CommandLineSettings, EngineAddress, Firewall, LocalSettings, Settings,
 };
 
 use crate::{
@@ -70,6 +70,12 @@ pub(crate) async fn greet(
         said.push(format!(
             "             a browser of another user, once and within an hour: {here}{link}"
         ));
+    }
+    if local.firewall == Firewall::Unknown && matches!(settings.engine, EngineAddress::Unix(_)) {
+        said.push(
+            "  firewall   nobody has looked; `sudo infra/docker-host/firewall.sh status` says"
+                .to_owned(),
+        );
     }
     for warning in &app.warnings {
         said.push(format!("  WARNING    {}", warning.detail()));

@@ -8,7 +8,7 @@ use super::{Reaper, Report, ends::Done, moved::note_ports};
 use crate::{
     end::{Claim, Tools},
     host::{Happened, HostError, HostEvent},
-    lease::{Lease, Reason, State},
+    lease::{Lease, PROVISION_LIMIT, Reason, State},
     time::Time,
     wait::place_in,
 };
@@ -23,19 +23,16 @@ const RESTART_GRACE: Duration = Duration::from_millis(750);
 /// takes one of the `places`.
 pub async fn happened(reaper: &Reaper, event: &HostEvent, places: &Semaphore) -> Report {
     let mut report = Report::default();
-    if event.happened == Happened::Died {
-        // An end of ours needs no grace, and of those there are most.
-        let place = place_in(places).await;
-        if lease_of(reaper, event).await.is_none() {
-            return report;
-        }
-        drop(place);
-        tokio::time::sleep(RESTART_GRACE).await;
+    if event.happened == Happened::Died && !is_to_be_looked_at(reaper, event, places).await {
+        return report;
     }
     let _place = place_in(places).await;
     let Some(lease) = lease_of(reaper, event).await else {
         return report;
     };
+    if !is_about(event, &lease) {
+        return report;
+    }
     let reason = match event.happened {
         Happened::Started => {
             read_ports(reaper, &lease).await;
@@ -59,10 +56,32 @@ pub async fn happened(reaper: &Reaper, event: &HostEvent, places: &Semaphore) ->
     report
 }
 
-/// The lease that an event concerns, if there is anything to do about it.
+/// Waits out the grace of a program that has ended, and, where it has ended sooner than its
+/// lease was on record as running, until that is. Says whether anything is to be done: an end
+/// of ours needs no grace, and of those there are most.
+async fn is_to_be_looked_at(reaper: &Reaper, event: &HostEvent, places: &Semaphore) -> bool {
+    let until = Time::now().plus(PROVISION_LIMIT);
+    while Time::now() < until {
+        let place = place_in(places).await;
+        let lease = lease_of(reaper, event).await;
+        drop(place);
+        let Some(lease) = lease else { return false };
+        let runs = is_about(event, &lease);
+        if !runs && lease.state != State::Provisioning {
+            return false;
+        }
+        tokio::time::sleep(RESTART_GRACE).await;
+        if runs {
+            return true;
+        }
+    }
+    false
+}
+
+/// The lease that an event names.
 async fn lease_of(reaper: &Reaper, event: &HostEvent) -> Option<Lease> {
     match reaper.store.get(&event.owner, &event.lease).await {
-        Ok(lease) => lease.filter(|lease| is_about(event, lease)),
+        Ok(lease) => lease,
         Err(error) => {
             tracing::warn!(lease = %event.lease, %error, "left an event to the next run");
             None

@@ -19,6 +19,7 @@ pub struct Lease {
     pub stand_in: bool,
     pub state: String,
     pub expiry_time: Time,
+    pub maximum_expiry_time: Option<Time>,
     #[serde(default)]
     pub ports: Vec<Port>,
     pub reason: Option<String>,

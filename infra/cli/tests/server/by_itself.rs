@@ -26,8 +26,15 @@ async fn ended(server: &Server, lease: &Value) -> Value {
 async fn a_program_that_ends_by_itself_is_known_without_a_tick() {
     let place = Place::new().await;
     let server = place.start().await;
-    for (code, reason) in [(0, "completed"), (3, "failed")] {
-        let lease = run(&server, &format!("sleep 2; echo bye; exit {code}")).await;
+    // Some end before it is on record that they run.
+    for (code, reason, sleep) in [
+        (0, "completed", "2"),
+        (3, "failed", "2"),
+        (0, "completed", "0"),
+        (3, "failed", "0"),
+        (4, "failed", "0.05"),
+    ] {
+        let lease = run(&server, &format!("sleep {sleep}; echo bye; exit {code}")).await;
         let ended = ended(&server, &lease).await;
         let receipt = &ended["receipt"];
         assert_eq!(receipt["reason"], reason, "{receipt}");
@@ -41,7 +48,7 @@ async fn a_program_that_ends_by_itself_is_known_without_a_tick() {
     }
     let metrics = server.get("/metrics").await.text;
     assert!(
-        metrics.contains("containerlease_leases_ended_total{reason=\"completed\"} 1"),
+        metrics.contains("containerlease_leases_ended_total{reason=\"completed\"} 2"),
         "{metrics}"
     );
 }
