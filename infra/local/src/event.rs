@@ -58,7 +58,9 @@ pub(crate) fn headers(headers: &HeaderMap) -> Map<String, Value> {
     let joined = headers.keys().map(|name| {
         let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let values: Vec<_> = values.map(String::from_utf8_lossy).collect();
-        (name.as_str().to_owned(), Value::from(values.join(",")))
+        // A key may have a comma and no space, so that two of them are no key.
+        let between = if name == "idempotency-key" { ", " } else { "," };
+        (name.as_str().to_owned(), Value::from(values.join(between)))
     });
     joined.collect()
 }

@@ -3,7 +3,9 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    },
     path::Path,
 };
 
@@ -49,12 +51,20 @@ pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
 }
 
 /// Opens a file that only this user may read, and makes it if it is not there. One that an
-/// earlier release has left open to others is closed to them.
+/// earlier release has left open to others is closed to them. One that somebody else has put
+/// there is not opened: he could read it, or have named another file by it.
 pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     let file = options.create(true).truncate(false).write(true).mode(0o600);
-    let file = file.open(path)?;
-    if let Some(closed) = close_to_others(&file.metadata()?.permissions()) {
+    let never_a_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let file = file.custom_flags(never_a_link).open(path)?;
+    let found = file.metadata()?;
+    if found.uid() != rustix::process::geteuid().as_raw() || found.nlink() > 1 {
+        let name = path.file_name().unwrap_or_default().display();
+        let message = format!("the file {name} there is another user's, or has two names");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    if let Some(closed) = close_to_others(&found.permissions()) {
         file.set_permissions(closed)?;
     }
     Ok(file)

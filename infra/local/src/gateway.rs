@@ -73,7 +73,9 @@ impl Gateway {
     /// could speak to it through the visitor's browser.
     fn is_named_by(&self, host: &str) -> bool {
         let with_port = |name: &String| {
-            name == host || (name.ends_with(":80") && name.strip_suffix(":80") == Some(host))
+            let without_port = name.strip_suffix(":80");
+            name.eq_ignore_ascii_case(host)
+                || without_port.is_some_and(|name| name.eq_ignore_ascii_case(host))
         };
         self.names.iter().any(with_port)
     }

@@ -81,6 +81,14 @@ has() {
   done <"$process/environ"
   return 1
 }
+is_anothers() {
+  while IFS= read -r text || [ -n "$text" ]; do
+    case $text in
+      *CONTAINERLEASE_EXEC=none* | *CONTAINERLEASE_EXEC=????????????????????????????????*) return 0 ;;
+    esac
+  done <"$process/environ"
+  return 1
+}
 strays() {
   IFS=". " read -r whole part rest </proc/uptime
   since=$((whole * 100 + 1$part - 100 - lasted)) leased=
@@ -94,7 +102,7 @@ strays() {
     set -- ${stat##*) }
     case $1$2 in Z* | ?[2-9]* | ?1?*) continue ;; esac
     shift 19
-    [ "$1" -ge "$since" ] && ! has CONTAINERLEASE_EXEC= && return 0
+    [ "$1" -ge "$since" ] && ! is_anothers && return 0
   done
   return 1
 }
@@ -110,7 +118,7 @@ while [ $tries -lt 20 ]; do
     sessions="$sessions$4 " found=1 said=killed
     kill -9 "${process#/proc/}"
   done
-  [ -n "$found" ] || { ! strays || said=unknown; echo $said; exit 0; }
+  [ -n "$found" ] || { ! strays || said="$said unknown"; echo $said; exit 0; }
 done 2>/dev/null
 exit 1
 "#;
@@ -165,8 +173,10 @@ enum Left {
     Nothing,
     /// It could not be killed.
     Running,
-    /// There is something that may be its.
+    /// It was killed, or nobody knows; there is something that may be its.
     Unknown,
+    /// It had ended before, or has dropped its mark; there is something that may be its.
+    NothingKnown,
 }
 
 /// What a command's processes are known by.
@@ -211,13 +221,13 @@ impl Host {
         }
         let left = self.kill(name, &mark, &running.id).await;
         ended?;
-        if left == Left::NothingToKill {
+        if matches!(left, Left::NothingToKill | Left::NothingKnown) {
             executed.exit_code = self.late_exit_code_of(&running.id, running.answer_by).await;
         }
         executed.still_running = match left {
             Left::Nothing | Left::NothingToKill => Some(false),
             Left::Running => Some(true),
-            Left::Unknown => None,
+            Left::Unknown | Left::NothingKnown => None,
         };
         Ok(executed)
     }
@@ -386,16 +396,19 @@ impl Host {
             Ok(Ok(said)) => match said.trim_ascii() {
                 b"none" => return Left::NothingToKill,
                 b"killed" => return Left::Nothing,
-                b"unknown" => return Left::Unknown,
+                b"killed unknown" => return Left::Unknown,
+                b"none unknown" => return Left::NothingKnown,
                 _ => tracing::warn!("could not kill a command: what kills it did not finish"),
             },
             Ok(Err(error)) => tracing::warn!(%error, "could not kill a command"),
             Err(_) => tracing::warn!("could not kill a command in time"),
         }
-        // What ends a container ends what runs in it.
         match self.exit_code_of(id).await {
             Ok(None) => Left::Running,
-            Ok(Some(_)) | Err(_) => Left::Nothing,
+            // It has ended, and what it has started may have not.
+            Ok(Some(_)) => Left::Unknown,
+            // What ends a container ends what runs in it.
+            Err(_) => Left::Nothing,
         }
     }
 
@@ -406,7 +419,7 @@ impl Host {
         let options = CreateExecOptions {
             attach_stdout: Some(true),
             // No command's, so that it is not taken for one that has dropped its mark.
-            env: Some(vec![format!("{MARK}=")]),
+            env: Some(vec![format!("{MARK}=none")]),
             cmd: Some(script.map(str::to_owned).to_vec()),
             ..CreateExecOptions::default()
         };

@@ -125,6 +125,38 @@ async fn a_port_that_is_asked_for_opens_to_its_key_alone() {
 }
 
 #[tokio::test]
+async fn what_another_user_has_put_into_its_folder_is_not_taken() {
+    let place = Place::new().await;
+    let data = place.folder.join("data");
+    let victim = place.folder.join("victim");
+    fs::create_dir(&data).expect("it can be made");
+    fs::write(&victim, "precious").expect("it can be written");
+    std::os::unix::fs::symlink(&victim, data.join("reserve")).expect("it can be made");
+    // It goes on without the space that it would keep.
+    drop(place.start().await);
+    assert_eq!(
+        fs::read_to_string(&victim).expect("it is there"),
+        "precious"
+    );
+
+    fs::remove_file(data.join("reserve")).expect("it is there");
+    let token = data.join("token");
+    fs::remove_file(&token).expect("the server has made it");
+    fs::write(&token, "a".repeat(64)).expect("it can be written");
+    if std::os::unix::fs::chown(&token, Some(65_534), None).is_err() {
+        containerlease_testkit::assert_may_skip("only root can make another user's file");
+        return;
+    }
+    let mut refused = place.launch(&[("RUST_LOG", "off")]);
+    assert!(!refused.end(PATIENCE).await.success());
+    let said = refused.stderr();
+    assert!(
+        said.contains("token") && said.contains("another user"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn other_users_cannot_read_its_files() {
     let place = Place::new().await;
     let data = place.folder.join("data");
