@@ -51,7 +51,7 @@ async fn a_relay_keeps_its_place_while_it_runs() {
         let at_first = take(&other).await;
         // Its first hold is long over; what counts is that it has held on since.
         bench.table.age(MINUTE).await;
-        tokio::time::sleep(12 * SECOND).await;
+        tokio::time::sleep(15 * SECOND).await;
         (at_first, take(&other).await)
     });
     let given_away = Box::pin(meanwhile).await;

@@ -3,13 +3,15 @@
 use std::{collections::HashMap, net::SocketAddr, path::Path, time::Duration};
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, error::ProvideErrorMetadata as _, types::AttributeValue};
 use containerlease_functions::app::aws_defaults;
 use containerlease_shared::{lease::Lease, names::Owner, store::Store, time::Time};
 use containerlease_table::{Database, Door, Key};
 
 /// The table's name.
 pub const NAME: &str = "containerlease";
+
+type Item = HashMap<String, AttributeValue>;
 
 /// A table of the test's own, which is also served on a loopback port until it is dropped.
 pub struct Table {
@@ -93,32 +95,45 @@ impl Table {
         let scanned = client.scan().table_name(NAME).send().await;
         let items = scanned.expect("the table can be scanned").items;
         for mut item in items.unwrap_or_default() {
-            let before = item.clone();
-            for name in [
-                "createdAt",
-                "expiresAt",
-                "hardDeadline",
-                "dueAt",
-                "eventAt",
-                "heldUntil",
-            ] {
-                if let Some(AttributeValue::N(millis)) = item.get_mut(name) {
-                    let time = Time::from_millis(millis.parse().expect("times are numbers"));
-                    *millis = time.minus(by).as_millis().to_string();
+            // What a process that was killed has still sent may be carried out meanwhile: it is
+            // not to be undone.
+            while let Some(later) = aged(&item, by) {
+                if self.replace(&item, later).await {
+                    break;
+                }
+                let (pk, sk) = (item["pk"].clone(), item["sk"].clone());
+                let found = client.get_item().table_name(NAME).consistent_read(true);
+                let found = found.key("pk", pk).key("sk", sk).send().await;
+                match found.expect("an item can be read").item {
+                    Some(found) => item = found,
+                    None => break,
                 }
             }
-            if let Some(AttributeValue::M(ending)) = item.get_mut("ending") {
-                for name in ["requestedAt", "nextAttemptAt"] {
-                    if let Some(AttributeValue::S(text)) = ending.get_mut(name) {
-                        let time = serde_json::from_value::<Time>(text.as_str().into());
-                        *text = time.expect("times are RFC 3339").minus(by).to_string();
-                    }
-                }
-            }
-            if item != before {
-                let put = client.put_item().table_name(NAME).set_item(Some(item));
-                put.send().await.expect("an item can be written back");
-            }
+        }
+    }
+
+    /// Writes an item in another's place, if that is there as it was read. Says whether it has.
+    async fn replace(&self, read: &Item, with: Item) -> bool {
+        let mut put = self
+            .client()
+            .put_item()
+            .table_name(NAME)
+            .set_item(Some(with));
+        let mut unchanged = Vec::new();
+        for (index, (name, value)) in read.iter().enumerate() {
+            put = put
+                .expression_attribute_names(format!("#{index}"), name)
+                .expression_attribute_values(format!(":{index}"), value.clone());
+            unchanged.push(format!("#{index} = :{index}"));
+        }
+        let sent = put
+            .condition_expression(unchanged.join(" AND "))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => true,
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => false,
+            Err(error) => panic!("an item cannot be written back: {error:?}"),
         }
     }
 
@@ -269,6 +284,33 @@ fn key_of(lease: &Lease) -> HashMap<String, AttributeValue> {
 pub async fn aws_at(address: SocketAddr, key: &Key) -> SdkConfig {
     let aws = containerlease_table::through_door(aws_defaults(), address, key);
     aws.load().await
+}
+
+/// The item with all its times earlier; none where it has none.
+fn aged(item: &Item, by: Duration) -> Option<Item> {
+    let mut later = item.clone();
+    for name in [
+        "createdAt",
+        "expiresAt",
+        "hardDeadline",
+        "dueAt",
+        "eventAt",
+        "heldUntil",
+    ] {
+        if let Some(AttributeValue::N(millis)) = later.get_mut(name) {
+            let time = Time::from_millis(millis.parse().expect("times are numbers"));
+            *millis = time.minus(by).as_millis().to_string();
+        }
+    }
+    if let Some(AttributeValue::M(ending)) = later.get_mut("ending") {
+        for name in ["requestedAt", "nextAttemptAt"] {
+            if let Some(AttributeValue::S(text)) = ending.get_mut(name) {
+                let time = serde_json::from_value::<Time>(text.as_str().into());
+                *text = time.expect("times are RFC 3339").minus(by).to_string();
+            }
+        }
+    }
+    (later != *item).then_some(later)
 }
 
 #[cfg(test)]
