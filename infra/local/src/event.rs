@@ -133,7 +133,10 @@ mod tests {
         map.append("idempotency-key", bytes);
         map.append("idempotency-key", HeaderValue::from_static("b"));
         let seen = headers(&map);
-        assert_eq!(seen["idempotency-key"], "a\u{fffd},b");
+        assert_eq!(seen["idempotency-key"], "a\u{fffd}, b");
+        map.append("accept", HeaderValue::from_static("c"));
+        map.append("accept", HeaderValue::from_static("d"));
+        assert_eq!(headers(&map)["accept"], "c,d");
     }
 
     #[test]
