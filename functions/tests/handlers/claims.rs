@@ -162,9 +162,10 @@ async fn what_was_found_is_in_the_receipt_of_who_takes_over() {
             assert_eq!(receipt.exit_code, exit_code, "{receipt:?}");
             assert_eq!(receipt.last_lines, ["its last words"]);
         } else {
-            // The engine remembers when it was, and nothing is made up.
-            assert!(receipt.removed_at <= removed_by, "{receipt:?}");
-            assert!(receipt.overshoot_ms.is_some(), "{receipt:?}");
+            // The engine remembers when it was, as long as not much else has happened there, of
+            // which it keeps the last 256 events; and nothing is made up.
+            let is_remembered = receipt.removed_at <= removed_by;
+            assert_eq!(receipt.overshoot_ms.is_some(), is_remembered, "{receipt:?}");
         }
     }
 }
