@@ -40,22 +40,13 @@ async fn end(app: &App, due: Due) -> Option<Outcome> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use containerlease_shared::{
         catalogue::{Catalogue, Image},
         deliver,
     };
 
     use super::*;
-
-    fn timeout_of(function: &str) -> Duration {
-        let template = include_str!("../../template.yaml");
-        let (_, of_it) = template.split_once(&format!("  {function}:\n")).unwrap();
-        let (_, timeout) = of_it.split_once("Timeout: ").unwrap();
-        let seconds = timeout.split_whitespace().next().unwrap();
-        Duration::from_secs(seconds.parse().unwrap())
-    }
+    use crate::template::timeout_of;
 
     #[test]
     fn what_a_message_asks_for_is_done_before_its_function_is_cut_off() {

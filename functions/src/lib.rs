@@ -42,5 +42,7 @@ pub mod relay;
 pub mod renew;
 pub mod routes;
 pub mod stats;
+#[cfg(test)]
+mod template;
 pub mod view;
 pub mod warning;

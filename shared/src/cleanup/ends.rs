@@ -23,13 +23,13 @@ use crate::{
 };
 
 /// How many ends of one run may be at the engine at once. Runs overlap where an engine is slow,
-/// so that ends that hang there keep no later run's from theirs. It ends most per second with 12 to 16, a few
-/// in a hundred more than with 8; and each takes longer, the more there are.
+/// so that ends that hang there keep no later run's from theirs. It ends most per second with 12
+/// to 16, a few in a hundred more than with 8; and each takes longer, the more there are.
 const AT_THE_ENGINE: usize = 12;
 
-/// How many ends of one run may be claimed at once. It is more than are at the engine, so that the
-/// engine need not wait for the table; and not many more, since each shows with writes that it
-/// is alive.
+/// How many ends of one run may be claimed at once. It is more than are at the engine, so that
+/// the engine need not wait for the table; and not many more, since each shows with writes that
+/// it is alive.
 const TAKEN_ON: usize = 3 * AT_THE_ENGINE;
 
 /// How long an end waits at least that the engine has gone away under, so that an engine that
