@@ -79,7 +79,7 @@ soak: bench-binary ## Races, kills at every call, fuzzing, a log across cuts and
 	  cargo test --quiet --workspace --test reaper races -- --nocapture
 	@CONTAINERLEASE_CRASHES=all \
 	  cargo test --quiet --workspace --test handlers crash
-	@CONTAINERLEASE_FUZZ=5000 \
+	@CONTAINERLEASE_FUZZ=1000 \
 	  cargo test --quiet --workspace --test rules logs
 	@$(BENCH_BINARY) log-continuity
 	@$(BENCH_BINARY) soak $(SOAK)
