@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use containerlease_shared::names::LeaseId;
+use containerlease_shared::names::{ContainerName, LeaseId, Owner};
 use containerlease_testkit::proxy::{Fault, Proxy};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let without = end_all(options, engine, api, None).await?.0;
     let broken = Arc::new(AtomicBool::new(true));
     let (with, bad) = end_all(options, engine, api, Some((&proxy, &broken))).await?;
-    let bad = bad.ok_or("there is no bad one")?;
+    let (bad, container) = bad.ok_or("there is no bad one")?;
 
     say("  the bad one is tried until it is quarantined");
     let begun = Instant::now();
@@ -55,7 +55,7 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let quarantined_after = begun.elapsed().as_secs();
     let tries = |proxy: &Proxy| {
         let removals = proxy.seen().into_iter();
-        let removals = removals.filter(|seen| seen.is("DELETE", &bad.to_string()));
+        let removals = removals.filter(|seen| seen.is("DELETE", container.as_str()));
         removals.count()
     };
     let tried = tries(&proxy);
@@ -135,19 +135,23 @@ async fn end_all(
     engine: &Engine,
     api: &Api,
     fault: Option<(&Proxy, &Arc<AtomicBool>)>,
-) -> Fallible<(Lateness, Option<LeaseId>)> {
+) -> Fallible<(Lateness, Option<(LeaseId, ContainerName)>)> {
     let watch = engine.watch().await?;
     let mut ids = leases::make(api, options.leases).await?;
     let middle = ids.len() / 2;
     let first = leases::soonest_end(ids.len(), options.tick);
     let ends = (0_u32..).map(|index| first.plus(PACE * index));
     let ends: Vec<_> = ids.iter().copied().zip(ends).collect();
-    let bad = fault.is_some().then(|| ids.remove(middle));
-    if let (Some((proxy, broken)), Some(bad)) = (fault, bad) {
-        let broken = Arc::clone(broken);
-        let name = format!("containerlease-{bad}");
+    let store = api.store().await;
+    let mut bad = None;
+    if let Some((proxy, broken)) = fault {
+        let (id, broken) = (ids.remove(middle), Arc::clone(broken));
+        let lease = store.get(&Owner::local(), &id).await?;
+        // It is removed by the engine's own id.
+        let container = lease.ok_or("the lease is not on record")?.container();
+        bad = Some((id, container.clone()));
         proxy.on_each(move |seen| {
-            if seen.is("DELETE", &name) && broken.load(Ordering::Relaxed) {
+            if seen.is("DELETE", container.as_str()) && broken.load(Ordering::Relaxed) {
                 let body = r#"{"message":"driver failed to remove root filesystem"}"#;
                 Fault::Answered(StatusCode::INTERNAL_SERVER_ERROR, body.to_owned())
             } else {
@@ -155,7 +159,6 @@ async fn end_all(
             }
         });
     }
-    let store = api.store().await;
     leases::move_ends(&store, &ends).await?;
     let last = ends.last().map_or(first, |(_, end)| *end);
     let ending = PACE.as_secs_f64() * number(options.leases);
