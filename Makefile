@@ -1,7 +1,7 @@
 # What there is to do here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long release-test attack lint openapi fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
+.PHONY: help run test test-long release-test attack audit lint openapi fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ release-test: ## See that a release of the server outlives panics
 
 attack: ## Try what SECURITY.md says is stopped, each proof of its tables
 	@infra/test.sh attack
+
+# AUDIT=--offline uses what an earlier run has fetched.
+audit: ## Check licences, sources and known vulnerabilities of the dependencies; writes bills of materials
+	@infra/audit.sh $(AUDIT)
 
 lint: ## Run the linters alone
 	@infra/test.sh lint

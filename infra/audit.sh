@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Checks what the product is made of: licences, sources and bans of the crates (deny.toml), known
+# holes of crates and npm packages, and writes a bill of materials for each program.
+#
+# usage: audit.sh [--offline]
+#   --offline   known vulnerabilities by the database that an earlier run has fetched, and none of npm's
+#
+# The bills are CycloneDX JSON, in .containerlease/sbom. It ends with 1 where something is wrong, and
+# with 3 where nothing is wrong and not all could be checked.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$repository"
+readonly DENY=0.20.2
+readonly CYCLONEDX=0.5.9
+readonly tools=$repository/.containerlease/tools
+readonly bills=$repository/.containerlease/sbom
+wrong=0
+unchecked=0
+offline=0
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() {
+  printf 'audit.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+case ${1:-} in
+  '') ;;
+  --offline) offline=1 ;;
+  *) fail "usage: audit.sh [--offline]" ;;
+esac
+[[ $# -le 1 ]] || fail "usage: audit.sh [--offline]"
+command -v cargo >/dev/null || fail "cargo is missing; install Rust and run this again."
+command -v npm >/dev/null || fail "npm is missing; install Node.js and run this again."
+
+# The versions are pinned, and each tool's own lockfile pins what it is made of.
+have() { # CRATE VERSION
+  [[ $("$tools/bin/$1" --version 2>/dev/null) == *"$2"* || $("$tools/bin/$1" "${1#cargo-}" --version 2>/dev/null) == *"$2"* ]] && return
+  [[ $offline == 0 ]] || fail "$1 $2 is missing; run this once without --offline."
+  say "building $1 $2, once (some minutes)"
+  cargo install --quiet --locked --root "$tools" "$1@$2" >&2 || fail "$1 could not be built; its own message is above."
+}
+
+check() { # SENTENCE COMMAND…
+  say "$1"
+  "${@:2}" || wrong=1
+}
+
+deny() { "$tools/bin/cargo-deny" --offline check --hide-inclusion-graph "$@"; }
+
+known_vulnerabilities() {
+  say "known vulnerabilities of crates"
+  if [[ $offline == 0 ]] && ! "$tools/bin/cargo-deny" fetch db >&2; then
+    say "the database of advisories could not be fetched; an earlier one is used, if there is one"
+  fi
+  local said status=0
+  said=$("$tools/bin/cargo-deny" --offline check advisories --disable-fetch 2>&1) || status=$?
+  printf '%s\n' "$said" >&2
+  [[ $status -ne 0 ]] || return 0
+  # Without a database it ends likewise.
+  if [[ $said == *"failed to load advisory database"* || $said == *"unable to fetch"* || $said == *"failed to open advisory database"* ]]; then
+    unchecked=1
+  else
+    wrong=1
+  fi
+}
+
+vulnerabilities_of_npm() {
+  say "known vulnerabilities of npm packages"
+  [[ $offline == 0 ]] || { unchecked=1; return 0; }
+  local said status=0
+  said=$(cd frontend && npm audit --omit=dev --audit-level=low 2>&1) || status=$?
+  printf '%s\n' "$said" >&2
+  [[ $status -ne 0 ]] || return 0
+  if [[ $said == *"audit endpoint returned an error"* || $said == *ENOTFOUND* || $said == *E405* || $said == *"Not Allowed"* ]]; then
+    unchecked=1
+  else
+    wrong=1
+  fi
+}
+
+# The bills are made from the lockfiles, so that one who has a release can tell what is in it.
+write_bills() {
+  say "bills of materials in ${bills#"$repository/"}"
+  rm -rf "$bills"
+  mkdir -p "$bills"
+  "$tools/bin/cargo-cyclonedx" cyclonedx --quiet --format json --manifest-path Cargo.toml --all-features >&2 || { wrong=1; return 0; }
+  local bill
+  while IFS= read -r bill; do mv -f "$bill" "$bills/"; done < <(find functions infra shared -name '*.cdx.json' -not -path '*/node_modules/*')
+  (cd frontend && npm sbom --omit dev --sbom-format cyclonedx --package-lock-only) >"$bills/frontend.cdx.json" || wrong=1
+  ls "$bills" >&2
+}
+
+have cargo-deny "$DENY"
+have cargo-cyclonedx "$CYCLONEDX"
+check "licences, sources and bans of crates" deny bans licenses sources
+known_vulnerabilities
+vulnerabilities_of_npm
+write_bills
+if [[ $wrong -ne 0 ]]; then
+  printf 'audit.sh: something is wrong; it is named above.\n' >&2
+  exit 1
+fi
+if [[ $unchecked -ne 0 ]]; then
+  printf 'audit.sh: nothing is wrong, but known vulnerabilities could not all be checked: no database was in reach.\n' >&2
+  exit 3
+fi
+say "nothing is wrong"
