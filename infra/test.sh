@@ -189,6 +189,7 @@ host_test() {
 
 prepare_for_attacks() {
   need faketime faketime
+  need mkfs.btrfs btrfs-progs
   # An engine that was here already has the rules that its machine has.
   [[ ${CONTAINERLEASE_FIREWALL:-} != up ]] || export CONTAINERLEASE_TEST_FIREWALL=1
 }
@@ -207,7 +208,7 @@ release_test() {
 }
 
 # The tests of SECURITY.md that this target has; `lib` are those beside their code.
-proofs() { # server|handlers|lib
+proofs() { # server|handlers|own_engine|lib
   local target=$1
   [[ $target != lib ]] || target='shared|functions|local'
   grep -oE "\`($target) [a-z_0-9:]+\`" SECURITY.md | tr -d '`' | cut -d ' ' -f 2 | sort -u
@@ -216,7 +217,7 @@ proofs() { # server|handlers|lib
 # A row whose test was renamed proves nothing.
 proofs_exist() {
   local target select filter missing=0
-  for target in server handlers lib; do
+  for target in server handlers own_engine lib; do
     select=(--test "$target")
     [[ $target != lib ]] || select=(--lib)
     cargo test --quiet --workspace "${select[@]}" -- --list >"$work/tests"
@@ -228,7 +229,7 @@ proofs_exist() {
   return "$missing"
 }
 
-attack_on() { # server|handlers|lib
+attack_on() { # server|handlers|own_engine|lib
   local select=(--test "$1") filters
   [[ $1 != lib ]] || select=(--lib)
   mapfile -t filters < <(proofs "$1")
@@ -242,6 +243,7 @@ attack() {
   prepare_for_attacks
   step "attacks on the server" attack_on server
   step "attacks on the handlers, and from inside leases" attack_on handlers
+  step "attacks on storage with quotas" attack_on own_engine
   step "attacks on what parses and decides" attack_on lib
   step "from inside a container of a Docker host" host_test
   infra/local/dashboard.sh
@@ -310,7 +312,8 @@ browser_test() (
     wait "$server" || true
     docker ps --all --quiet --filter "label=containerlease.deployment=$deployment" |
       xargs -r docker rm --force --volumes >/dev/null
-    docker network rm "$deployment" >/dev/null 2>&1 || true
+    docker network ls --quiet --filter "label=containerlease.deployment=$deployment" |
+      xargs -r docker network rm >/dev/null 2>&1 || true
   }
   trap end_server EXIT
   for ((i = 0; i < 100; i++)); do

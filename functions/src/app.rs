@@ -55,6 +55,7 @@ impl App {
             aws,
             settings.deployment.clone(),
             settings.publish.clone(),
+            settings.network,
         )?);
         let queues = settings.queues.as_ref();
         Ok(Self {

@@ -31,6 +31,7 @@ pub fn reaper(app: &App, look_ahead: Duration, stopping: CancellationToken) -> R
         longest_lease: app.policy.longest_lease,
         look_ahead,
         index_lag: Duration::ZERO,
+        measures_disks: true,
         ends_in_hand: Arc::default(),
         stopping,
     }

@@ -85,10 +85,10 @@ struct Operation {
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn operations() -> Vec<Operation> {
     use Kind::{
-        BodyTooLarge, CannotRun, ContainerPaused, EngineUnavailable, HostFull, IdempotencyConflict,
-        ImageMissing, InvalidBody, InvalidCursor, InvalidIdempotencyKey, InvalidLeaseId,
-        InvalidLogView, InvalidQuery, InvalidRequest, LeaseContended, LeaseNotFound,
-        LeaseNotRunning, LeaseOver, QuotaReached, StorageFull, StoreUnavailable,
+        BodyTooLarge, CannotRun, ContainerPaused, EgressStaysOpen, EngineUnavailable, HostFull,
+        IdempotencyConflict, ImageMissing, InvalidBody, InvalidCursor, InvalidIdempotencyKey,
+        InvalidLeaseId, InvalidLogView, InvalidQuery, InvalidRequest, LeaseContended,
+        LeaseNotFound, LeaseNotRunning, LeaseOver, QuotaReached, StorageFull, StoreUnavailable,
     };
     vec![
         Operation {
@@ -130,6 +130,7 @@ fn operations() -> Vec<Operation> {
                 IdempotencyConflict,
                 BodyTooLarge,
                 CannotRun,
+                EgressStaysOpen,
                 QuotaReached,
                 EngineUnavailable,
                 StoreUnavailable,
@@ -274,7 +275,8 @@ fn operations() -> Vec<Operation> {
             path: "/api/containers/{id}/stats",
             tag: "inside",
             summary: "See what a lease uses",
-            description: "It takes the half second over which the CPU is measured.",
+            description: "It takes the half second over which the CPU is measured, and up to two seconds \
+                where there are many files to count for the disk.",
             parameters: vec![requests::lease_id()],
             body: None,
             answers: vec![

@@ -123,6 +123,8 @@ kinds! {
         "The path and the query are longer than is read.";
     CannotRun = UNPROCESSABLE_ENTITY, "cannot-run", stays,
         "The container could not be started as asked, or the command is not in it.";
+    EgressStaysOpen = UNPROCESSABLE_ENTITY, "egress-stays-open", stays,
+        "The Docker host cannot keep a lease from opening connections.";
     WebsocketExpected = UPGRADE_REQUIRED, "websocket-expected", stays,
         "The path opens a WebSocket, and the request does not.";
     QuotaReached = TOO_MANY_REQUESTS, "quota-reached", passes,
@@ -497,6 +499,12 @@ impl From<&HostError> for Problem {
                 "The image is not on the Docker host",
                 format!("Nothing was leased; the operator must pull {image} there first."),
             ),
+            HostError::EgressStaysOpen => Self::new(
+                Kind::EgressStaysOpen,
+                "The Docker host cannot close the way out",
+                "Nothing was leased; leave out egress, or have the operator set up the host's \
+                 firewall.",
+            ),
             // The engine's sentence is about the caller's own command, but may name paths of
             // the host: the caller learns the kind of the fault only.
             HostError::CannotRun { .. } => Self::new(
@@ -521,6 +529,7 @@ fn amount(shortage: &Shortage, resource: Resource) -> String {
         Resource::Leases => format!("{bound} leases"),
         Resource::CpuMilli => format!("{bound} thousandths of a CPU"),
         Resource::MemoryMb => format!("{bound} MiB of memory"),
+        Resource::DiskMb => format!("{bound} MiB of disk"),
     }
 }
 

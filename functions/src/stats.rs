@@ -18,6 +18,7 @@ pub(crate) struct Stats {
     read_at: Time,
     cpu: Cpu,
     memory: Memory,
+    disk: Disk,
     network: Network,
     processes: Processes,
 }
@@ -40,6 +41,18 @@ pub(crate) struct Cpu {
 pub(crate) struct Memory {
     used_bytes: u64,
     limit_bytes: u64,
+}
+
+/// What it has written and its volumes hold, together.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Disk {
+    /// None where the engine could not say it in time.
+    #[schema(required)]
+    used_bytes: Option<u64>,
+    /// None where no limit was set.
+    #[schema(required)]
+    limit_bytes: Option<u64>,
 }
 
 /// Since the container's start.
@@ -73,6 +86,10 @@ pub(crate) async fn stats(app: &App, request: &Request) -> Result<Stats, Problem
         memory: Memory {
             used_bytes: stats.memory_bytes,
             limit_bytes: stats.memory_limit_bytes,
+        },
+        disk: Disk {
+            used_bytes: stats.disk_bytes,
+            limit_bytes: stats.disk_limit_bytes,
         },
         network: Network {
             received_bytes: stats.received_bytes,

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use containerlease_shared::{
     catalogue::{Catalogue, ImageType, Port, Preset, Range},
+    egress::Egress,
     lease::{Credentials, Lease, Reason, State, StateName},
     names::LeaseId,
     renew,
@@ -42,6 +43,11 @@ pub struct Container {
     /// Mebibytes.
     #[serde(rename = "memoryMB")]
     pub memory_mb: u32,
+    /// Mebibytes of the host's disk; none where no limit was set.
+    #[serde(rename = "diskMB")]
+    #[schema(required)]
+    pub disk_mb: Option<u32>,
+    pub egress: Egress,
     pub ports: Vec<ContainerPort>,
     /// Why it ends or has ended.
     #[schema(required)]
@@ -163,6 +169,8 @@ pub struct ImageView {
     pub cpu_milli: Range,
     #[serde(rename = "memoryMB")]
     pub memory_mb: Range,
+    #[serde(rename = "diskMB")]
+    pub disk_mb: Range,
     pub presets: Vec<Preset>,
 }
 
@@ -184,7 +192,7 @@ impl From<&Lease> for Container {
             State::Ended(receipt) => (
                 Some(receipt.reason),
                 receipt.attempts,
-                Some(ReceiptView::of(receipt, lease.memory_mb)),
+                Some(ReceiptView::of(receipt, lease)),
             ),
         };
         let placement = lease.placement.as_ref();
@@ -202,6 +210,8 @@ impl From<&Lease> for Container {
             started_at: placement.map(|placement| placement.started_at),
             cpu_milli: lease.cpu_milli,
             memory_mb: lease.memory_mb,
+            disk_mb: lease.disk_mb,
+            egress: lease.egress,
             ports: placement.map_or_else(Vec::new, |placement| {
                 placement.ports.iter().map(ContainerPort::from).collect()
             }),
@@ -311,6 +321,7 @@ impl Images {
                     ports: image.ports.clone(),
                     cpu_milli: image.cpu_milli,
                     memory_mb: image.memory_mb,
+                    disk_mb: image.disk_mb,
                     presets: image.presets.clone(),
                 })
                 .collect(),

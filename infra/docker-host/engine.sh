@@ -211,9 +211,9 @@ forget_networks() {
   say "dockerd cannot read the networks that an earlier run left; moving $store to $store.broken and starting again"
   as_root mv -f "$store" "$store.broken" || fail "$store could not be moved away; remove it and run this again."
   command -v ip >/dev/null || apt_install iproute2
-  for bridge in /sys/class/net/br-*/bridge; do
+  for bridge in /sys/class/net/{br,clc}-*/bridge; do
     bridge=$(basename "${bridge%/bridge}")
-    [[ ! $bridge =~ ^br-[0-9a-f]{12}$ ]] || as_root ip link delete "$bridge"
+    [[ ! $bridge =~ ^(br-[0-9a-f]{12}|clc-[0-9a-f]{10})$ ]] || as_root ip link delete "$bridge"
   done
 }
 
@@ -250,6 +250,8 @@ start_own() {
     --pidfile "$pid_file"
     # Docker's own pools are enough for some thirty networks; these are for 256 of 1,022 containers.
     --default-address-pool "base=172.20.0.0/14,size=22"
+    # Leases are on the default bridge, which keeps them apart and starts them soonest.
+    --icc=false
     # A published port costs no process: connections go through the kernel alone.
     --userland-proxy=false
     --host "unix://$SOCKET"
@@ -267,6 +269,7 @@ start_own() {
 
   # Before the engine, so that no container ever runs without.
   raise_firewall
+  [[ $(firewall_state) != up ]] || arguments+=(--label containerlease.firewall=closes-egress)
   say "starting dockerd on unix://$SOCKET and, with mutual TLS, on tcp://$TLS_ADDRESS (log: $log_file)"
   launch "${arguments[@]}"
   if ! wait_for_ping "$START_SECONDS" "$launched" && network_store_is_broken "$launched"; then

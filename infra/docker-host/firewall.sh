@@ -11,6 +11,8 @@
 #     identity, and addresses of that kind mean the host itself elsewhere;
 #   - reaches nothing at what CONTAINERLEASE_FIREWALL_DENY lists;
 #   - opens no connection to the host, and so none to the engine's port. Answers pass.
+# What comes from a bridge that is named clc-… opens no connection at all: it is the network of leases
+# that were asked for with no way out.
 # Connections through the host, and to ports that it publishes, are Docker's to judge.
 #
 # The first two rules stand in the table raw, before Docker's own: what is dropped there has not yet
@@ -23,7 +25,8 @@
 set -euo pipefail
 
 readonly CHAIN=CONTAINERLEASE
-readonly BRIDGES=(docker0 br-+)
+readonly CLOSED=clc-+
+readonly BRIDGES=(docker0 br-+ "$CLOSED")
 readonly DENY_IPV4=(169.254.0.0/16)
 readonly DENY_IPV6=(fd00:ec2::/32)
 
@@ -69,6 +72,10 @@ rules() { # iptables|ip6tables
   # Neighbours find each other by ICMP in IPv6, which is ARP's work in IPv4.
   [[ $1 == iptables ]] || printf '%s\n' "-A $CHAIN -p ipv6-icmp -j RETURN"
   printf '%s\nCOMMIT\n' "-A $CHAIN -j DROP"
+  # Docker lets through in the table filter what comes from its bridges, and never touches this one.
+  printf '*mangle\n:%s - [0:0]\n' "$CHAIN"
+  printf '%s\n' "-A $CHAIN -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+  printf '%s\nCOMMIT\n' "-A $CHAIN -j DROP"
 }
 
 # Calls a function for each place from which our chains are jumped to.
@@ -78,6 +85,7 @@ each_jump() { # iptables|ip6tables FUNCTION
     "$2" "$1" raw PREROUTING -i "$bridge" -j "$CHAIN"
     "$2" "$1" filter INPUT -i "$bridge" -j "$CHAIN"
   done
+  "$2" "$1" mangle FORWARD -i "$CLOSED" -j "$CHAIN"
 }
 
 is_there() { "$1" -w -t "$2" -C "${@:3}" 2>/dev/null; }
@@ -102,7 +110,7 @@ down() {
   local family table
   for family in $(families); do
     each_jump "$family" delete
-    for table in raw filter; do
+    for table in raw filter mangle; do
       "$family" -w -t "$table" -F "$CHAIN" 2>/dev/null || true
       "$family" -w -t "$table" -X "$CHAIN" 2>/dev/null || true
     done
@@ -117,6 +125,7 @@ status() {
       demand "$family" raw "$CHAIN" -d "$network" -j DROP
     done < <(denied "$family")
     demand "$family" filter "$CHAIN" -j DROP
+    demand "$family" mangle "$CHAIN" -j DROP
   done
 }
 

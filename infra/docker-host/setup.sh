@@ -239,7 +239,8 @@ place_certificate() {
 # live-restore: containers outlive a restart of dockerd, such as after an update or a new certificate.
 # userns-remap: root in a container is nobody on the host. All of the catalogue's images run so.
 # userland-proxy: without, a published port costs no process; connections go through the kernel alone.
-# icc: what runs on the default bridge is kept apart as on the leases' own network.
+# icc: leases are on the default bridge, where they are kept apart.
+# labels: that there is the firewall, which the engine cannot see, for leases without a way out.
 # no-new-privileges, log-opts, default-ulimits: leases ask for the first two themselves; here they hold
 # for whatever else is started. Files: redis wants 10,032. No core dumps: they would fill the disk.
 daemon_settings() {
@@ -256,6 +257,7 @@ daemon_settings() {
   "userns-remap": "default",
   "userland-proxy": false,
   "icc": false,
+  "labels": ["containerlease.firewall=closes-egress"],
   "no-new-privileges": true,${init:+
 $init}
   "log-driver": "json-file",

@@ -306,6 +306,8 @@ firewall() {
     succeeds "and one on the host itself" prints secret fetch "$container" http://169.254.170.2/
     succeeds "and the engine's port" connect "$container" 192.0.2.1 2376
   done
+  succeeds "and one without a way out the world" prints secret fetch closed http://198.51.100.10/
+  succeeds "also by ICMP" docker_in exec closed ping -c 1 -W 2 198.51.100.10
   # A new bridge may take a moment until its IPv6 address is its own.
   succeeds "and by IPv6" eventually 10 prints secret fetch six 'http://[fd00:ec2::254]/'
   fails "the rules are found missing" in_machine "$rules" status
@@ -335,6 +337,13 @@ blocked() {
   done
   fails "nor by IPv6" fetch six 'http://[fd00:ec2::254]/'
   succeeds "where the world is reached" eventually 10 prints secret fetch six 'http://[2001:db8::254]/'
+  fails "one without a way out does not reach the world" fetch closed http://198.51.100.10/
+  fails "nor the host" connect closed 192.0.2.1 2376
+  fails "nor a published port" connect closed 192.0.2.1 8001
+  fails "nor anything by ICMP" docker_in exec closed ping -c 1 -W 2 198.51.100.10
+  fails "nor a neighbour" connect closed "$(address_of neighbour)" 80
+  succeeds "and is reached at its own" in_world nc_reads 192.0.2.1 8003
+  succeeds "also from the host" in_machine nc_reads "$(address_of closed)" 80
   fails "neighbours do not reach each other" connect lease "$(address_of neighbour)" 80
   fails "not by a published port either" connect lease 192.0.2.1 8001
   succeeds "the host reaches its containers" in_machine nc_reads "$(address_of neighbour)" 80
@@ -506,6 +515,8 @@ run lease --network leases "$alpine" sleep 600
 run neighbour --network leases --publish 192.0.2.1:8001:80 "$alpine" "${serve[@]}"
 run local --network leases --publish 127.0.0.1:8002:80 "$alpine" "${serve[@]}"
 run plain "$alpine" sleep 600
+docker_in network create --opt com.docker.network.bridge.name=clc-test closed >/dev/null
+run closed --network closed --dns 192.0.2.1 --publish 192.0.2.1:8003:80 "$alpine" "${serve[@]}"
 run six --network six "$alpine" sleep 600
 
 mutual_tls

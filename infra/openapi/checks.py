@@ -57,7 +57,7 @@ def _mend_provision(body):
     if body.get("name"):
         body["name"] = "".join(c if c in " ._-" or c.isalnum() else "x" for c in body["name"])
     image = IMAGES[body["imageType"]]
-    for size in ("cpuMilli", "memoryMB"):
+    for size in ("cpuMilli", "memoryMB", "diskMB"):
         if body.get(size):
             body[size] = min(body[size], image[size]["maximum"])
     if body.get("notifyUrl"):

@@ -31,7 +31,8 @@ clean_up() {
   kill -TERM "$server" 2>/dev/null || true
   wait "$server" || true
   containers | xargs -r docker rm --force --volumes >/dev/null
-  docker network rm "$deployment" >/dev/null 2>&1 || true
+  docker network ls --quiet --filter "label=containerlease.deployment=$deployment" |
+    xargs -r docker network rm >/dev/null 2>&1 || true
   rm -rf "$own"
 }
 trap clean_up EXIT

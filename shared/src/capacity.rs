@@ -18,6 +18,9 @@ use crate::{
 /// the catalogue gives by default, memory is full first.
 pub const CPU_OVERCOMMIT: u32 = 8;
 
+/// How many bytes a mebibyte has.
+pub const MEBIBYTE: u64 = 1024 * 1024;
+
 /// Of the host's memory, the share in percent that leases may have. The rest is the engine's
 /// and the system's.
 const MEMORY_PERCENT: u64 = 90;
@@ -37,6 +40,9 @@ pub enum Resource {
     /// Mebibytes.
     #[serde(rename = "memoryMB")]
     MemoryMb,
+    /// Mebibytes of the host's disk.
+    #[serde(rename = "diskMB")]
+    DiskMb,
 }
 
 /// How much of each resource.
@@ -45,6 +51,7 @@ pub struct Amounts {
     pub leases: i64,
     pub cpu_milli: i64,
     pub memory_mb: i64,
+    pub disk_mb: i64,
 }
 
 /// The most that there may be of each resource; none where it is not bounded.
@@ -53,6 +60,7 @@ pub struct Bounds {
     pub leases: Option<u32>,
     pub cpu_milli: Option<u32>,
     pub memory_mb: Option<u32>,
+    pub disk_mb: Option<u32>,
 }
 
 /// What an owner may hold, and what all owners together.
@@ -94,7 +102,7 @@ pub struct Shortage {
 
 impl Resource {
     /// All resources.
-    pub const ALL: [Self; 3] = [Self::Leases, Self::CpuMilli, Self::MemoryMb];
+    pub const ALL: [Self; 4] = [Self::Leases, Self::CpuMilli, Self::MemoryMb, Self::DiskMb];
 }
 
 impl Amounts {
@@ -104,6 +112,7 @@ impl Amounts {
             Resource::Leases => self.leases,
             Resource::CpuMilli => self.cpu_milli,
             Resource::MemoryMb => self.memory_mb,
+            Resource::DiskMb => self.disk_mb,
         }
     }
 
@@ -113,6 +122,7 @@ impl Amounts {
             leases: self.leases + other.leases,
             cpu_milli: self.cpu_milli + other.cpu_milli,
             memory_mb: self.memory_mb + other.memory_mb,
+            disk_mb: self.disk_mb + other.disk_mb,
         }
     }
 
@@ -122,6 +132,7 @@ impl Amounts {
             leases: self.leases - other.leases,
             cpu_milli: self.cpu_milli - other.cpu_milli,
             memory_mb: self.memory_mb - other.memory_mb,
+            disk_mb: self.disk_mb - other.disk_mb,
         }
     }
 }
@@ -133,6 +144,7 @@ impl Bounds {
             Resource::Leases => self.leases,
             Resource::CpuMilli => self.cpu_milli,
             Resource::MemoryMb => self.memory_mb,
+            Resource::DiskMb => self.disk_mb,
         }
     }
 
@@ -156,6 +168,7 @@ impl Limits {
                 leases: Some(policy.leases_per_owner),
                 cpu_milli: Some(policy.owner_cpu_milli),
                 memory_mb: Some(policy.owner_memory_mb),
+                disk_mb: Some(policy.owner_disk_mb),
             },
             host: Bounds {
                 leases: Some(
@@ -166,6 +179,7 @@ impl Limits {
                 ),
                 cpu_milli: policy.host_cpu_milli.or(host.cpu_milli),
                 memory_mb: policy.host_memory_mb.or(host.memory_mb),
+                disk_mb: policy.host_disk_mb,
             },
         }
     }
@@ -186,6 +200,7 @@ impl Whose {
             leases: 1,
             cpu_milli: i64::from(lease.cpu_milli),
             memory_mb: i64::from(lease.memory_mb),
+            disk_mb: i64::from(lease.disk_mb.unwrap_or(0)),
         };
         match self {
             _ if lease.amounts_counted => all,
@@ -202,7 +217,7 @@ impl Whose {
 impl Machine {
     /// How much of it leases may take up.
     pub fn bounds(self) -> Bounds {
-        let mebibytes = self.memory / 100 * MEMORY_PERCENT / (1024 * 1024);
+        let mebibytes = self.memory / 100 * MEMORY_PERCENT / MEBIBYTE;
         Bounds {
             leases: Some(
                 self.addresses
@@ -210,6 +225,8 @@ impl Machine {
             ),
             cpu_milli: Some(self.cpus.saturating_mul(1000 * CPU_OVERCOMMIT)),
             memory_mb: Some(u32::try_from(mebibytes).unwrap_or(u32::MAX)),
+            // The engine does not say how much disk it has.
+            disk_mb: None,
         }
     }
 }
@@ -287,6 +304,8 @@ mod tests {
             hard_deadline: NOW.plus(600 * MINUTE),
             cpu_milli,
             memory_mb,
+            disk_mb: Some(1),
+            egress: crate::egress::Egress::Open,
             amounts_counted: true,
             webhook: None,
             placement: None,
@@ -299,6 +318,7 @@ mod tests {
             leases: Some(leases),
             cpu_milli: Some(cpu_milli),
             memory_mb: Some(memory_mb),
+            disk_mb: None,
         }
     }
 

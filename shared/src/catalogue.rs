@@ -34,6 +34,12 @@ pub struct Image {
     pub password: Option<PasswordRecipe>,
     /// What is given back after all capabilities were dropped.
     pub capabilities: Vec<String>,
+    /// Who runs its command, and what is run in it; none for whom the image says.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Whether nothing can be written but to its volumes and paths in memory.
+    #[serde(default)]
+    pub read_only: bool,
     /// Paths in memory, each with its mount options.
     #[serde(default)]
     pub tmpfs: BTreeMap<String, String>,
@@ -42,6 +48,9 @@ pub struct Image {
     /// Mebibytes.
     #[serde(rename = "memoryMB")]
     pub memory_mb: Range,
+    /// Mebibytes of the host's disk.
+    #[serde(rename = "diskMB")]
+    pub disk_mb: Range,
     /// Sizes by name, the smallest first.
     pub presets: Vec<Preset>,
     /// How many processes and threads there may be at once.
@@ -171,7 +180,7 @@ mod tests {
     fn every_image_is_bounded_and_can_be_ended_within_seconds() {
         for image in Catalogue::embedded().images() {
             let name = &image.image_type;
-            for range in [image.cpu_milli, image.memory_mb] {
+            for range in [image.cpu_milli, image.memory_mb, image.disk_mb] {
                 assert!(
                     0 < range.default && range.default <= range.maximum,
                     "{name}"

@@ -20,6 +20,8 @@
 //! - **Every running lease has a container or is ended**: as lost where it vanished, as
 //!   completed or failed where its program ended by itself. Leases are read before containers, so a
 //!   container that is missing was there when the lease was read, or has vanished since.
+//! - **Every container keeps within its disk or is ended**, where its engine has no quotas that
+//!   keep it there: what containers use is measured beside each run, and waited for by no end.
 //! - **An end goes first.** What falls due soon is taken on before the engine is asked what it
 //!   has; containers without a lease get a place at the engine that no end waits for, so many
 //!   in a run, and none is begun when the run's time is over. Nothing in a run waits without a
@@ -33,6 +35,7 @@ mod ends;
 mod happened;
 mod moved;
 mod orphans;
+mod overfull;
 mod plan;
 mod recounts;
 mod released;
@@ -58,6 +61,7 @@ use orphans::reconcile;
 
 pub use ends::{EndsInHand, longest_end};
 pub use happened::happened;
+pub use overfull::{Looked, end_overfull, until_next_look};
 pub use plan::{BETWEEN_SIGHTINGS, ORPHAN_GRACE, Plan, PlannedEnd, plan};
 pub use recounts::recount;
 pub use released::release_claims;
@@ -80,6 +84,9 @@ pub struct Reaper {
     pub look_ahead: Duration,
     /// How long the index over all owners may be behind the table.
     pub index_lag: Duration,
+    /// Whether its runs measure what containers use of the disk. They need not where something
+    /// else does, more often.
+    pub measures_disks: bool,
     /// The ends that this process is at, whichever run has begun them.
     pub ends_in_hand: Arc<EndsInHand>,
     /// Once it is cancelled, ends that have begun are finished and no other is begun.
@@ -98,12 +105,26 @@ pub enum CleanupError {
 pub async fn run(reaper: &Reaper, now: Time, stop_at: Time) -> Result<Report, CleanupError> {
     let until = now.plus(reaper.look_ahead).min(stop_at);
     let (announce, announced) = mpsc::unbounded_channel();
-    // Neither waits for the other, until both are done.
-    let (report, deliveries) = tokio::join!(
-        Box::pin(end_and_reconcile(reaper, now, until, stop_at, announce)),
+    // None waits for another, until all are done.
+    let (report, overfull, deliveries) = tokio::join!(
+        Box::pin(end_and_reconcile(
+            reaper,
+            now,
+            until,
+            stop_at,
+            announce.clone()
+        )),
+        Box::pin(async {
+            if reaper.measures_disks {
+                end_overfull(reaper, stop_at, announce).await
+            } else {
+                Looked::default()
+            }
+        }),
         Box::pin(deliver::run(&reaper.deliverer, announced, until, stop_at)),
     );
     let mut report = report?;
+    report.add(overfull.report);
     report.unreadable += deliveries.unreadable;
     report.deliveries = deliveries;
     Ok(report)

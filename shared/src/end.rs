@@ -224,10 +224,14 @@ impl Claim<'_> {
                 return Ok(true);
             }
         };
-        // What was found first stays: a second look at a container that has stopped finds no
-        // other time than that of the look.
+        // What was found first stays. The engine's clock may be another than ours, and is
+        // not believed where it cannot be right.
         if facts.stopped_at.is_none() {
-            facts.stopped_at = Some(Time::now());
+            let now = Time::now();
+            let at = stopped
+                .at
+                .filter(|at| (self.lease.created_at..=now).contains(at));
+            facts.stopped_at = Some(at.unwrap_or(now));
             facts.exit_code = stopped.exit_code;
             facts.out_of_memory = stopped.out_of_memory;
         }

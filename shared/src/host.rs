@@ -9,12 +9,14 @@
 
 mod certificates;
 mod client;
+mod disk;
 mod error;
 mod events;
 mod exec;
 mod find;
 mod logs;
 mod machine;
+mod network;
 mod presence;
 mod profile;
 mod stats;
@@ -29,17 +31,21 @@ use std::{
 use bollard::{
     Docker,
     models::{
-        ContainerCreateBody, ContainerInspectResponse, ContainerSummaryStateEnum, EndpointSettings,
-        HostConfig, HostConfigLogConfig, Network, NetworkCreateRequest, NetworkingConfig,
-        PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerInspectResponse, ContainerSummaryStateEnum, HostConfig,
+        HostConfigLogConfig, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-        ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+        RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
     },
 };
-use tokio::sync::{Mutex, OnceCell};
+use tokio::{
+    sync::{Mutex, OnceCell},
+    time::Instant,
+};
 
+pub(crate) use disk::DISK_LIMIT;
+pub use disk::DiskUse;
 pub use error::{HostError, TlsFault};
 pub use events::{Happened, HostEvent};
 pub use exec::{Command, Executed, OUTPUT_LIMIT, Output};
@@ -48,14 +54,17 @@ pub(crate) use presence::SIGN_LIMIT;
 pub use stats::Usage;
 
 use client::Client;
+use disk::QuotaRefused;
+use machine::EngineFacts;
+use network::Attachment;
 use presence::Presence;
 
 use crate::{
-    capacity::Machine,
+    capacity::MEBIBYTE,
     catalogue::{Image, Port},
     lease::{Lease, PublishedPort},
     names::{ContainerName, Deployment, LeaseId, Owner},
-    settings::{EngineAddress, Publish},
+    settings::{EngineAddress, NetworkChoice, Publish},
     time::Time,
 };
 
@@ -70,6 +79,9 @@ pub const IMAGE_TYPE_LABEL: &str = "containerlease.image-type";
 /// The label with the time that no renewal can pass, in RFC 3339: a guard on the host needs
 /// no more than this to end a container whose control plane is gone.
 pub const HARD_DEADLINE_LABEL: &str = "containerlease.hard-deadline";
+
+/// The label with the mebibytes that a container may use of the host's disk.
+pub const DISK_LABEL: &str = "containerlease.disk-mb";
 
 /// How long the engine has for a call that only looks.
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
@@ -104,12 +116,17 @@ pub struct Host {
     presence: Presence,
     deployment: Deployment,
     publish: Publish,
+    choice: NetworkChoice,
     /// The engine lets two networks have one name; only one of our calls at a time may
     /// find that there is none and make it.
     network: Mutex<()>,
     /// Known once somebody has asked.
-    machine: OnceCell<Machine>,
-    /// How many containers our network takes, known once it is there.
+    facts: OnceCell<EngineFacts>,
+    quota_refused: QuotaRefused,
+    /// What volumes were last measured to have, and when. Held while they are measured, which
+    /// only one may ask for at a time.
+    volumes: Mutex<Option<(Instant, disk::Sizes)>>,
+    /// How many containers their network takes, known once it is there.
     addresses: OnceLock<u32>,
 }
 
@@ -164,6 +181,8 @@ pub struct Stopped {
     /// Whether the kernel has killed a program in it for want of memory. A listing does not
     /// say so.
     pub out_of_memory: bool,
+    /// When it did, by the engine's clock. A listing does not say so.
+    pub at: Option<Time>,
 }
 
 /// What readiness shows of an engine.
@@ -181,14 +200,18 @@ impl Host {
         aws: &aws_config::SdkConfig,
         deployment: Deployment,
         publish: Publish,
+        choice: NetworkChoice,
     ) -> Result<Self, HostError> {
         Ok(Self {
             client: Client::new(address, aws)?,
             presence: Presence::new(),
             deployment,
             publish,
+            choice,
             network: Mutex::new(()),
-            machine: OnceCell::new(),
+            facts: OnceCell::new(),
+            quota_refused: QuotaRefused::default(),
+            volumes: Mutex::new(None),
             addresses: OnceLock::new(),
         })
     }
@@ -213,7 +236,7 @@ impl Host {
     /// Makes the lease's container without starting it. A container that is there under the
     /// lease's name already is taken for it: a retry adopts and never doubles.
     pub async fn create(&self, lease: &Lease, recipe: &Recipe<'_>) -> Result<Made, HostError> {
-        let network = self.ensure_network().await?;
+        let network = self.attachment(lease.egress).await?;
         let image = &recipe.image.image;
         let made = |container, image: &str, stand_in| Made {
             container,
@@ -298,10 +321,7 @@ impl Host {
         match self.inspect(name).await {
             Ok(details) => {
                 let state = details.state.unwrap_or_default();
-                Ok(Some(Stopped {
-                    exit_code: state.exit_code,
-                    out_of_memory: state.oom_killed.unwrap_or(false),
-                }))
+                Ok(Some(Stopped::of(&state)))
             }
             Err(HostError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -361,6 +381,7 @@ impl Host {
                 .then(|| Stopped {
                     exit_code: container.status.as_deref().and_then(exit_code),
                     out_of_memory: false,
+                    at: None,
                 }),
                 bindings: (container.ports.unwrap_or_default().iter())
                     .filter_map(Binding::of)
@@ -368,65 +389,6 @@ impl Host {
             })
         });
         Ok(managed.collect())
-    }
-
-    /// The id of our containers' network, which is made if it is not there. Containers on it
-    /// reach the outside, but not each other.
-    ///
-    /// Engines before version 25 let two networks have one name, and take that name for
-    /// neither of them then. So it is only ever named by its id, and of several that
-    /// processes made at the same moment any is good.
-    pub async fn ensure_network(&self) -> Result<String, HostError> {
-        let name = self.network_name();
-        let _one_at_a_time = self.network.lock().await;
-        if let Some(id) = self.network_id(&name).await? {
-            return Ok(id);
-        }
-        let request = &NetworkCreateRequest {
-            name: name.clone(),
-            driver: Some("bridge".to_owned()),
-            options: Some(HashMap::from([(
-                "com.docker.network.bridge.enable_icc".to_owned(),
-                "false".to_owned(),
-            )])),
-            labels: Some(HashMap::from([(
-                DEPLOYMENT_LABEL.to_owned(),
-                self.deployment.as_str().to_owned(),
-            )])),
-            ..NetworkCreateRequest::default()
-        };
-        let make = |docker: Docker| async move { docker.create_network(request.clone()).await };
-        let attempted = "making our network";
-        match self.client.call(attempted, CHANGE_LIMIT, make).await {
-            Ok(made) => Ok(made.id),
-            // Another process has made it between our look and our call.
-            Err(HostError::NameTaken) => self.network_id(&name).await?.ok_or(HostError::NotFound {
-                attempted: "looking for our network",
-            }),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The id of our network; of several of that name always the same.
-    async fn network_id(&self, name: &str) -> Result<Option<String>, HostError> {
-        let network = self.network_named(name).await?;
-        Ok(network.and_then(|network| network.id))
-    }
-
-    async fn network_named(&self, name: &str) -> Result<Option<Network>, HostError> {
-        let options = &ListNetworksOptionsBuilder::new()
-            .filters(&self.only_ours())
-            .build();
-        let list = |docker: Docker| async move {
-            let options = Some(options.clone());
-            docker.list_networks(options).await
-        };
-        let attempted = "looking for our network";
-        let listed = self.client.call(attempted, LOOK_LIMIT, list).await?;
-        Ok(listed
-            .into_iter()
-            .filter(|network| network.name.as_deref() == Some(name) && network.id.is_some())
-            .min_by(|one, other| one.id.cmp(&other.id)))
     }
 
     async fn inspect(&self, name: &ContainerName) -> Result<ContainerInspectResponse, HostError> {
@@ -444,19 +406,35 @@ impl Host {
         lease: &Lease,
         recipe: &Recipe<'_>,
         image: &str,
-        network: &str,
+        network: &Attachment,
     ) -> Result<ContainerName, HostError> {
         let name = ContainerName::of_lease(&lease.id);
         let options = &CreateContainerOptionsBuilder::new()
             .name(name.as_str())
             .build();
-        let body = &self.body(lease, recipe, image, network);
-        let create = |docker: Docker| async move {
-            let (options, body) = (Some(options.clone()), body.clone());
-            docker.create_container(options, body).await
-        };
+        let storage = self.storage_options(image, lease.disk_mb).await?;
+        let bounded = storage.is_some();
+        let body = self.body(lease, recipe, image, network, storage);
         let attempted = "making a container";
-        match self.client.call(attempted, CHANGE_LIMIT, create).await {
+        let create = async |body: &ContainerCreateBody| {
+            let create = |docker: Docker| async move {
+                let (options, body) = (Some(options.clone()), body.clone());
+                docker.create_container(options, body).await
+            };
+            self.client.call(attempted, CHANGE_LIMIT, create).await
+        };
+        let mut made = create(&body).await;
+        // Of XFS the engine says only now whether quotas are turned on, and others have bounds of
+        // their own.
+        if bounded && made.as_ref().is_err_and(HostError::may_be_of_storage) {
+            let unbounded = self.body(lease, recipe, image, network, None);
+            let again = create(&unbounded).await;
+            if again.is_ok() {
+                self.quota_refused.note();
+                made = again;
+            }
+        }
+        match made {
             Ok(made) => {
                 let id = ContainerName::listed_by_engine(&made.id);
                 id.ok_or_else(|| HostError::Client {
@@ -480,8 +458,10 @@ impl Host {
         lease: &Lease,
         recipe: &Recipe<'_>,
         image: &str,
-        network: &str,
+        network: &Attachment,
+        storage: Option<HashMap<String, String>>,
     ) -> ContainerCreateBody {
+        let disk = lease.disk_mb.map(|limit| (DISK_LABEL, limit.to_string()));
         let labels = [
             (DEPLOYMENT_LABEL, self.deployment.as_str().to_owned()),
             (LEASE_LABEL, lease.id.to_string()),
@@ -489,7 +469,11 @@ impl Host {
             (IMAGE_TYPE_LABEL, lease.image_type.to_string()),
             (HARD_DEADLINE_LABEL, lease.hard_deadline.to_string()),
         ];
-        let memory = i64::from(lease.memory_mb) * 1024 * 1024;
+        let memory = i64::from(lease.memory_mb) * MEBIBYTE.cast_signed();
+        // One file has no more than all together may have, also one that has no name any more and
+        // is measured by nobody.
+        let largest_file =
+            (lease.disk_mb).map(|limit| ("fsize", i64::from(limit) * MEBIBYTE.cast_signed()));
         let ports = recipe.ports;
         let any_free_port = PortBinding {
             host_ip: Some(self.publish.address.to_string()),
@@ -508,7 +492,7 @@ impl Host {
                 "no-new-privileges".to_owned(),
                 profile::system_calls(),
             ]),
-            ulimits: Some(LIMITS.map(ulimit).into()),
+            ulimits: Some(LIMITS.into_iter().chain(largest_file).map(ulimit).collect()),
             // A first process that passes signals on and takes in orphans, so that a stop
             // does not cost its whole grace.
             init: Some(true),
@@ -517,13 +501,16 @@ impl Host {
                 name: Some(RestartPolicyNameEnum::NO),
                 maximum_retry_count: None,
             }),
-            network_mode: Some(network.to_owned()),
+            network_mode: Some(network.mode()),
+            dns: network.name_servers(),
             port_bindings: Some(
                 ports
                     .iter()
                     .map(|port| (port_key(port), Some(vec![any_free_port.clone()])))
                     .collect(),
             ),
+            storage_opt: storage,
+            readonly_rootfs: Some(recipe.image.read_only),
             tmpfs: Some(recipe.image.tmpfs.clone().into_iter().collect()),
             log_config: Some(HostConfigLogConfig {
                 typ: Some("json-file".to_owned()),
@@ -545,18 +532,16 @@ impl Host {
                     .map(|(key, value)| format!("{key}={value}"))
                     .collect(),
             ),
-            labels: Some(labels.map(|(name, value)| (name.to_owned(), value)).into()),
+            labels: Some(
+                labels
+                    .into_iter()
+                    .chain(disk)
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+            ),
             exposed_ports: Some(ports.iter().map(port_key).collect()),
-            // Given its mode alone, the engine turns the id into the name and looks that up.
-            networking_config: Some(NetworkingConfig {
-                endpoints_config: Some(HashMap::from([(
-                    network.to_owned(),
-                    EndpointSettings {
-                        network_id: Some(network.to_owned()),
-                        ..EndpointSettings::default()
-                    },
-                )])),
-            }),
+            networking_config: network.endpoints(),
+            user: recipe.image.user.clone(),
             host_config: Some(host_config),
             ..ContainerCreateBody::default()
         }
@@ -587,10 +572,6 @@ impl Host {
     fn only_ours(&self) -> HashMap<&'static str, Vec<String>> {
         let label = format!("{DEPLOYMENT_LABEL}={}", self.deployment.as_str());
         HashMap::from([("label", vec![label])])
-    }
-
-    fn network_name(&self) -> String {
-        self.deployment.as_str().to_owned()
     }
 }
 

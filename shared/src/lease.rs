@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::{
     catalogue::{ImageType, Port},
+    egress::Egress,
     names::{ContainerName, Holder, LeaseId, Owner},
     time::Time,
     webhook::Webhook,
@@ -51,8 +52,13 @@ pub struct Lease {
     pub cpu_milli: u32,
     /// Mebibytes.
     pub memory_mb: u32,
-    /// Whether its CPU and memory are counted with its owner and on the host. They are not
-    /// once it has ended, nor of a lease that an earlier program has made.
+    /// Mebibytes of the host's disk, for what it writes and its volumes together; none of a
+    /// lease that an earlier program has made, which may write what it likes.
+    pub disk_mb: Option<u32>,
+    /// Where its programs may connect to.
+    pub egress: Egress,
+    /// Whether its CPU, memory and disk are counted with its owner and on the host. They are
+    /// not once it has ended, nor of a lease that an earlier program has made.
     pub amounts_counted: bool,
     /// Where its owner is told of it, if he wants to be.
     pub webhook: Option<Webhook>,
@@ -499,6 +505,8 @@ mod tests {
             hard_deadline: CREATED.plus(10 * MINUTE),
             cpu_milli: 500,
             memory_mb: 256,
+            disk_mb: Some(1024),
+            egress: Egress::Open,
             amounts_counted: true,
             webhook: None,
             placement: None,

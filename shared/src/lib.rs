@@ -39,6 +39,7 @@ pub mod courier;
 pub mod delete;
 pub mod deliver;
 pub mod due;
+pub mod egress;
 pub mod end;
 pub mod exec;
 pub mod host;

@@ -122,6 +122,8 @@ impl Wanted<'_> {
             hard_deadline: now.plus(self.policy.longest_lease),
             cpu_milli: asked.cpu_milli,
             memory_mb: asked.memory_mb,
+            disk_mb: Some(asked.disk_mb),
+            egress: asked.egress,
             amounts_counted: true,
             webhook: asked.notify.as_ref().map(Notify::webhook),
             placement: None,
@@ -335,7 +337,8 @@ async fn place(
         env: &env,
         ports: &asked.ports,
     };
-    let made = tools.host.create(lease, &recipe).await?;
+    // Boxed: it is large.
+    let made = Box::pin(tools.host.create(lease, &recipe)).await?;
     tools.host.start(&made.container).await?;
     let started_at = Time::now();
     if asked.command != asked.image.command {

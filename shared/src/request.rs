@@ -24,6 +24,7 @@ pub use notify::Notify;
 
 use crate::{
     catalogue::{Catalogue, Image, Port, Preset, Range},
+    egress::Egress,
     settings::Policy,
 };
 
@@ -44,6 +45,8 @@ pub const LABEL_VALUE_LENGTH: usize = 255;
 pub const LEAST_CPU_MILLI: u32 = 10;
 /// The engine itself refuses less than this.
 pub const LEAST_MEMORY_MB: u32 = 6;
+/// A database writes some forty at its start.
+pub const LEAST_DISK_MB: u32 = 64;
 
 /// A checked `POST /api/provision`.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +56,9 @@ pub struct Provision {
     pub name: Option<String>,
     pub cpu_milli: u32,
     pub memory_mb: u32,
+    /// Mebibytes of the host's disk.
+    pub disk_mb: u32,
+    pub egress: Egress,
     /// The command to run; none for the image's own.
     pub command: Option<Vec<String>>,
     /// The image's variables with the caller's laid over them.
@@ -153,6 +159,8 @@ impl Provision {
         let range = |of: fn(&Image) -> Range| image.map(of);
         let cpu_milli = fields.amount("cpuMilli", LEAST_CPU_MILLI, range(|i| i.cpu_milli));
         let memory_mb = fields.amount("memoryMB", LEAST_MEMORY_MB, range(|i| i.memory_mb));
+        let disk_mb = fields.amount("diskMB", LEAST_DISK_MB, range(|i| i.disk_mb));
+        let egress = fields.egress();
         fields.finish()?;
 
         let (Some(image), Some(duration)) = (image.cloned(), duration) else {
@@ -165,6 +173,8 @@ impl Provision {
             preset: preset.map(|preset| preset.name.as_str()),
             cpu_milli,
             memory_mb,
+            disk_mb,
+            egress,
             command: command.as_deref(),
             env: &env,
             labels: &labels,
@@ -185,6 +195,8 @@ impl Provision {
             name,
             cpu_milli: cpu_milli.unwrap_or(image.cpu_milli.default),
             memory_mb: memory_mb.unwrap_or(image.memory_mb.default),
+            disk_mb: disk_mb.unwrap_or(image.disk_mb.default),
+            egress: egress.unwrap_or_default(),
             command: command.or_else(|| image.command.clone()),
             env: all_env,
             labels,
@@ -207,6 +219,11 @@ struct Asked<'a> {
     preset: Option<&'a str>,
     cpu_milli: Option<u32>,
     memory_mb: Option<u32>,
+    /// Left out where nothing is said of it, as before there were limits of the disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk_mb: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    egress: Option<Egress>,
     command: Option<&'a [String]>,
     env: &'a BTreeMap<String, String>,
     labels: &'a BTreeMap<String, String>,
@@ -423,6 +440,19 @@ impl Fields {
         self.keep(FIELD, preset)
     }
 
+    fn egress(&mut self) -> Option<Egress> {
+        const FIELD: &str = "egress";
+        const CHOICE: &str = "choose open or none";
+        let egress = match self.take(FIELD)? {
+            Value::String(name) => Egress::ALL
+                .into_iter()
+                .find(|egress| egress.as_str() == name)
+                .ok_or_else(|| format!("There is no egress {}; {CHOICE}.", quoted(&name))),
+            other => Err(format!("It is {}, not text; {CHOICE}.", kind(&other))),
+        };
+        self.keep(FIELD, egress)
+    }
+
     fn amount(&mut self, field: &'static str, least: u32, range: Option<Range>) -> Option<u32> {
         let value = self.take(field)?;
         let range = range?;
@@ -566,7 +596,8 @@ mod tests {
     fn every_optional_field_is_taken() {
         let parsed = provision(&json!({
             "imageType": "redis", "durationMinutes": 1, "name": "cache for Zoë",
-            "cpuMilli": 250, "memoryMB": 64, "command": ["redis-server", "--save", ""],
+            "cpuMilli": 250, "memoryMB": 64, "diskMB": 100, "egress": "none",
+            "command": ["redis-server", "--save", ""],
             "env": {"TOKEN": "x"}, "labels": {"team/a": "Zoë: search", "tmp": ""},
             "ports": [8080, {"containerPort": 9, "scheme": "http"}, {"containerPort": 6379}],
         }))
@@ -581,6 +612,7 @@ mod tests {
         let expected = [(6379, Some("redis")), (8080, None), (9, Some("http"))];
         assert_eq!(ports.collect::<Vec<_>>(), expected);
         assert_eq!((parsed.cpu_milli, parsed.memory_mb), (250, 64));
+        assert_eq!((parsed.disk_mb, parsed.egress), (100, Egress::None));
         assert_eq!(parsed.command.unwrap().len(), 3);
         assert_eq!(parsed.env["TOKEN"], "x");
     }
@@ -651,6 +683,7 @@ mod tests {
         for (field, most) in [
             ("cpuMilli", image.cpu_milli.maximum),
             ("memoryMB", image.memory_mb.maximum),
+            ("diskMB", image.disk_mb.maximum),
         ] {
             assert!(provision(&body(field, json!(most))).is_ok());
             for wrong in [
@@ -662,6 +695,14 @@ mod tests {
             ] {
                 assert_eq!(faults(&body(field, wrong))[0].0, field);
             }
+        }
+    }
+
+    #[test]
+    fn egress_is_open_or_none() {
+        assert_eq!(provision(&redis(&json!({}))).unwrap().egress, Egress::Open);
+        for wrong in [json!("closed"), json!(""), json!(1), json!([])] {
+            assert_eq!(faults(&redis(&json!({"egress": wrong})))[0].0, "egress");
         }
     }
 

@@ -8,13 +8,16 @@
 //! | `CONTAINERLEASE_MAX_LEASES` | `20` | how many leases an owner may hold at once |
 //! | `CONTAINERLEASE_OWNER_CPU_MILLI` | `40000` | how many thousandths of a CPU an owner's leases may have at once |
 //! | `CONTAINERLEASE_OWNER_MEMORY_MB` | `40960` | how many mebibytes an owner's leases may have at once |
+//! | `CONTAINERLEASE_OWNER_DISK_MB` | `204800` | how many mebibytes of disk an owner's leases may have at once |
 //! | `CONTAINERLEASE_HOST_CPU_MILLI` | eight times the CPUs of the engine's machine | how many thousandths of a CPU all leases together may have |
 //! | `CONTAINERLEASE_HOST_MEMORY_MB` | nine tenths of its memory | how many mebibytes all leases together may have |
-//! | `CONTAINERLEASE_HOST_CONTAINERS` | as many as the Docker network has addresses, at most 1000 | how many leases there may be on the host; a bridge of Linux takes no more than 1000 with some to spare |
+//! | `CONTAINERLEASE_HOST_DISK_MB` | none | how many mebibytes of disk all leases together may have; none: it is not bounded, since an engine does not say how much it has |
+//! | `CONTAINERLEASE_HOST_CONTAINERS` | as many as their Docker network has addresses, at most 1000 | how many leases there may be on the host; other containers on the same bridge take places that nobody counts; a bridge of Linux takes no more than 1000 with some to spare |
 //! | `CONTAINERLEASE_HISTORY_HOURS` | `24` | how long the record of an ended lease is kept |
 //! | `CONTAINERLEASE_LOOK_AHEAD_SECONDS` | `65` | how far ahead a run of the reaper takes leases on; 0 on one machine: nothing looks ahead, and leases end up to a tick late, which the server says when it starts |
 //! | `CONTAINERLEASE_PUBLISH_ADDRESS` | `127.0.0.1` | the address on the Docker host at which containers' ports are published |
 //! | `CONTAINERLEASE_ADVERTISED_HOST` | the publish address | the host name or IP address by which callers reach these ports, as answers have it; must be given where the publish address is `0.0.0.0` or `::` |
+//! | `CONTAINERLEASE_NETWORK` | `auto` | the network that containers are on: `auto`, the engine's default bridge where that keeps its containers apart (`"icc": false`), else one of the deployment's own; `own`, one of its own in any case |
 //! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues, at least 6 since it hands over 5 s before its end; none: as long as its lease |
 //! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | where the log relay posts to viewers: the WebSocket API's `@connections` address |
 //! | `CONTAINERLEASE_RELAY_FUNCTION` | none | the Lambda function that relays logs; on AWS only |
@@ -38,7 +41,7 @@
 //! | `CONTAINERLEASE_TICK_SECONDS` | `60` | how often the reaper compares leases with containers; what falls due is looked at every two seconds besides |
 //! | `CONTAINERLEASE_DASHBOARD` | `frontend/dist` | the folder of the built dashboard |
 //! | `CONTAINERLEASE_FIREWALL` | none | whether the engine's machine has the rules of `firewall.sh`: `up` or `missing` |
-//! | `RUST_LOG` | `info` | what is logged, in the syntax of `tracing-subscriber`; [`log`](crate::log) caps it |
+//! | `RUST_LOG` | `info` | what is logged, in the syntax of `tracing-subscriber`; of the libraries nothing below `info` |
 //!
 //! The guard on a Docker host reads `DOCKER_HOST`, as a socket only, `RUST_LOG`, and these:
 //!
@@ -65,9 +68,13 @@ use thiserror::Error;
 use crate::{capacity::MOST_CONTAINERS, names::Deployment};
 
 mod firewall;
+mod network;
 mod publish;
+mod rows;
 pub use firewall::Firewall;
+pub use network::NetworkChoice;
 pub use publish::Publish;
+pub use rows::{Row, of_the_server};
 
 /// The data folder of a one-machine server, where none is named.
 const DATA: &str = ".containerlease/data";
@@ -85,6 +92,7 @@ pub struct Settings {
     pub look_ahead: Duration,
     pub engine: EngineAddress,
     pub publish: Publish,
+    pub network: NetworkChoice,
     /// How long one log relay runs; none: as long as its lease.
     pub relay_time: Option<Duration>,
     pub connections_endpoint: Option<String>,
@@ -119,11 +127,15 @@ pub struct Policy {
     pub owner_cpu_milli: u32,
     /// How many mebibytes an owner's leases may have at once.
     pub owner_memory_mb: u32,
+    /// How many mebibytes of disk an owner's leases may have at once.
+    pub owner_disk_mb: u32,
     /// How many thousandths of a CPU all leases together may have; none: as the engine's
     /// machine has it.
     pub host_cpu_milli: Option<u32>,
     /// How many mebibytes all leases together may have; none: as that machine has it.
     pub host_memory_mb: Option<u32>,
+    /// How many mebibytes of disk all leases together may have; none: it is not bounded.
+    pub host_disk_mb: Option<u32>,
     /// How many leases there may be on the host; none: as many as its network takes.
     pub host_containers: Option<u32>,
     /// How long the record of an ended lease is kept.
@@ -239,8 +251,10 @@ impl Settings {
                 // As much as 20 of the largest leases take.
                 owner_cpu_milli: read.number("CONTAINERLEASE_OWNER_CPU_MILLI", 40_000, AMOUNTS)?,
                 owner_memory_mb: read.number("CONTAINERLEASE_OWNER_MEMORY_MB", 40_960, AMOUNTS)?,
+                owner_disk_mb: read.number("CONTAINERLEASE_OWNER_DISK_MB", 204_800, AMOUNTS)?,
                 host_cpu_milli: read.optional_number("CONTAINERLEASE_HOST_CPU_MILLI", AMOUNTS)?,
                 host_memory_mb: read.optional_number("CONTAINERLEASE_HOST_MEMORY_MB", AMOUNTS)?,
+                host_disk_mb: read.optional_number("CONTAINERLEASE_HOST_DISK_MB", AMOUNTS)?,
                 host_containers: read
                     .optional_number("CONTAINERLEASE_HOST_CONTAINERS", 1..=MOST_CONTAINERS)?,
                 history: minutes(
@@ -251,6 +265,7 @@ impl Settings {
             look_ahead: read.seconds("CONTAINERLEASE_LOOK_AHEAD_SECONDS", 65, 0..=600)?,
             engine: read.engine()?,
             publish: Publish::read(&read)?,
+            network: NetworkChoice::read(&read)?,
             relay_time: match read.optional("CONTAINERLEASE_RELAY_SECONDS") {
                 None => None,
                 Some(_) => Some(read.seconds("CONTAINERLEASE_RELAY_SECONDS", 0, 6..=86_400)?),
@@ -372,6 +387,17 @@ impl CommandLineSettings {
             colours: !unwanted && !unknown,
         }
     }
+}
+
+/// Variables of the environment that nobody reads, and that look like a slip of one that somebody
+/// does, which is the second of each pair.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
+pub fn mistaken() -> Vec<(String, &'static str)> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    rows::mistaken_among(names)
 }
 
 /// What is logged: `RUST_LOG`, or `info`.
@@ -568,6 +594,9 @@ mod tests {
         assert_eq!(defaults.policy.owner_memory_mb, 40_960);
         assert_eq!(defaults.policy.host_cpu_milli, None);
         assert_eq!(defaults.policy.host_memory_mb, None);
+        assert_eq!(defaults.policy.owner_disk_mb, 204_800);
+        assert_eq!(defaults.policy.host_disk_mb, None);
+        assert_eq!(defaults.network, NetworkChoice::Auto);
         assert_eq!(defaults.policy.history, Duration::from_secs(86_400));
         assert!(!defaults.policy.private_webhooks);
         assert_eq!(defaults.look_ahead, Duration::from_secs(65));

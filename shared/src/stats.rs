@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    capacity::MEBIBYTE,
     host::{Host, Usage},
     inside::{self, InsideError},
     names::{LeaseId, Owner},
@@ -13,6 +14,9 @@ use crate::{
 /// How long the use of the CPU is measured. It is several of the kernel's periods of 100 ms,
 /// over which it gives a container its share.
 const MEASURED: Duration = Duration::from_millis(500);
+
+/// How long the engine has to count what a container has written, file by file.
+const FILES_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a container uses.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +34,11 @@ pub struct Stats {
     /// Without what the kernel gives back when it is needed.
     pub memory_bytes: u64,
     pub memory_limit_bytes: u64,
+    /// What it has written and its volumes hold, together; none where the engine could not say
+    /// it in time.
+    pub disk_bytes: Option<u64>,
+    /// None where no limit was set.
+    pub disk_limit_bytes: Option<u64>,
     /// Since the container's start.
     pub received_bytes: u64,
     pub sent_bytes: u64,
@@ -47,11 +56,27 @@ pub async fn stats(
 ) -> Result<Stats, InsideError> {
     let (lease, name) = inside::running(store, owner, id, Time::now()).await?;
     let first = host.usage(&name).await?;
-    tokio::time::sleep(MEASURED).await;
-    let second = host.usage(&name).await?;
-    Ok(between(&first, &second, lease.cpu_milli, lease.memory_mb))
+    let second = async {
+        tokio::time::sleep(MEASURED).await;
+        host.usage(&name).await
+    };
+    let disk = tokio::time::timeout(FILES_LIMIT, Box::pin(host.disk_used(&name)));
+    let (second, disk) = tokio::join!(second, disk);
+    let second = second?;
+    let disk = disk.ok().and_then(|used| {
+        used.inspect_err(|error| tracing::warn!(%error, "could not measure a container's disk"))
+            .ok()
+            .flatten()
+    });
+    let stats = between(&first, &second, lease.cpu_milli, lease.memory_mb);
+    Ok(Stats {
+        disk_bytes: disk,
+        disk_limit_bytes: lease.disk_mb.map(|limit| u64::from(limit) * MEBIBYTE),
+        ..stats
+    })
 }
 
+/// All but the disk.
 fn between(first: &Usage, second: &Usage, cpu_milli: u32, memory_mb: u32) -> Stats {
     let measured = u64::try_from(second.read_at.saturating_sub(first.read_at)).unwrap_or(0);
     let used = second.cpu.saturating_sub(first.cpu);
@@ -64,7 +89,9 @@ fn between(first: &Usage, second: &Usage, cpu_milli: u32, memory_mb: u32) -> Sta
         cpu_limit_milli: cpu_milli,
         measured: Duration::from_nanos(measured),
         memory_bytes: second.memory,
-        memory_limit_bytes: u64::from(memory_mb) * 1024 * 1024,
+        memory_limit_bytes: u64::from(memory_mb) * MEBIBYTE,
+        disk_bytes: None,
+        disk_limit_bytes: None,
         received_bytes: second.received,
         sent_bytes: second.sent,
         processes: second.processes,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    lease::{Reason, Receipt},
+    lease::{Lease, Reason, Receipt},
     time::Time,
 };
 
@@ -29,7 +29,8 @@ pub struct ReceiptView {
     pub overshoot_ms: Option<i64>,
     #[schema(required)]
     pub exit_code: Option<i64>,
-    /// More on why it failed, as `out of memory, limit 64 MB`; there where more is known.
+    /// More on why it failed or was evicted, as `out of memory, limit 64 MB`; there where more is
+    /// known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// The end of its log, where its program ended by itself.
@@ -39,8 +40,16 @@ pub struct ReceiptView {
 }
 
 impl ReceiptView {
-    /// The receipt of a lease whose container had so much memory.
-    pub fn of(receipt: &Receipt, memory_mb: u32) -> Self {
+    /// The receipt of this lease.
+    pub fn of(receipt: &Receipt, lease: &Lease) -> Self {
+        let detail = match (receipt.reason, lease.disk_mb) {
+            (Reason::Evicted, Some(limit)) => Some(format!("out of disk, limit {limit} MB")),
+            (Reason::Evicted, None) => Some("out of disk".to_owned()),
+            _ if receipt.out_of_memory => {
+                Some(format!("out of memory, limit {} MB", lease.memory_mb))
+            }
+            _ => None,
+        };
         Self {
             reason: receipt.reason,
             requested_at: receipt.requested_at,
@@ -49,7 +58,7 @@ impl ReceiptView {
             attempts: receipt.attempts,
             overshoot_ms: receipt.overshoot_ms,
             exit_code: receipt.exit_code,
-            detail: (receipt.out_of_memory).then(|| format!("out of memory, limit {memory_mb} MB")),
+            detail,
             last_lines: receipt.last_lines.clone(),
         }
     }

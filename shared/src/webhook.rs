@@ -448,6 +448,8 @@ mod tests {
             hard_deadline: NOW.plus(60 * MINUTE),
             cpu_milli: 500,
             memory_mb: 256,
+            disk_mb: Some(1024),
+            egress: crate::egress::Egress::Open,
             amounts_counted: true,
             webhook: Some(Webhook {
                 url: NotifyUrl::parse("https://example.org/t0ken", false).unwrap(),

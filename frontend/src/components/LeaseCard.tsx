@@ -116,6 +116,12 @@ export function LeaseCard({ lease, limits, selected, fresh, onSelect }: LeaseCar
           {lease.name !== null && <span title={lease.id}>{shortId(lease.id)}</span>}
           <span>{formatCpu(lease.cpuMilli)}</span>
           <span>{formatMemory(lease.memoryMB)}</span>
+          {lease.diskMB !== null && <span>{`${formatMemory(lease.diskMB)} disk`}</span>}
+          {lease.egress === "none" && (
+            <span title="Its programs cannot open connections; its published ports still work.">
+              no way out
+            </span>
+          )}
           {lease.state === "running" && isAtLongest(lease) && <span>at its longest time</span>}
         </p>
       </div>

@@ -195,7 +195,9 @@ function CatalogueForm({ catalogue, onLeased }: Props & { catalogue: Catalogue }
         <summary>
           Advanced
           <span className="hint">
-            {changedAdvanced === 0 ? "CPU, memory, command, environment" : `${changedAdvanced} set`}
+            {changedAdvanced === 0
+              ? "CPU, memory, disk, command, environment"
+              : `${changedAdvanced} set`}
           </span>
         </summary>
         <div className="advanced-fields">
@@ -230,6 +232,23 @@ function CatalogueForm({ catalogue, onLeased }: Props & { catalogue: Catalogue }
                 placeholder={image && String(image.memoryMB.default)}
                 value={fields.memoryMB}
                 onChange={(event) => change({ memoryMB: event.target.value })}
+              />
+            )}
+          </Field>
+          <Field
+            label="Disk (MB)"
+            hint={image && `At most ${image.diskMB.maximum}.`}
+            error={errorOf("diskMB")}
+          >
+            {(control) => (
+              <input
+                {...control}
+                name="diskMB"
+                inputMode="numeric"
+                autoComplete="off"
+                placeholder={image && String(image.diskMB.default)}
+                value={fields.diskMB}
+                onChange={(event) => change({ diskMB: event.target.value })}
               />
             )}
           </Field>

@@ -84,6 +84,7 @@ describe("parseProvisionForm", () => {
       name: " builder ",
       cpuMilli: "2000",
       memoryMB: "512",
+      diskMB: "2048",
       command: "sleep\n60",
       env: "A=1",
     };
@@ -95,6 +96,7 @@ describe("parseProvisionForm", () => {
         name: "builder",
         cpuMilli: 2000,
         memoryMB: 512,
+        diskMB: 2048,
         command: ["sleep", "60"],
         env: { A: "1" },
       },
@@ -108,6 +110,7 @@ describe("parseProvisionForm", () => {
       durationMinutes: "0",
       cpuMilli: "half",
       memoryMB: "0",
+      diskMB: "-1",
       env: "x",
     };
     const parsed = parseProvisionForm(fields, catalogue);
@@ -117,6 +120,7 @@ describe("parseProvisionForm", () => {
       "durationMinutes",
       "cpuMilli",
       "memoryMB",
+      "diskMB",
       "env",
     ]);
   });

@@ -8,6 +8,7 @@ export interface ProvisionFields {
   name: string;
   cpuMilli: string;
   memoryMB: string;
+  diskMB: string;
   command: string;
   env: string;
 }
@@ -25,11 +26,18 @@ export const FIELD_ORDER: readonly FieldName[] = [
   "name",
   "cpuMilli",
   "memoryMB",
+  "diskMB",
   "command",
   "env",
 ];
 
-export const ADVANCED_FIELDS: readonly FieldName[] = ["cpuMilli", "memoryMB", "command", "env"];
+export const ADVANCED_FIELDS: readonly FieldName[] = [
+  "cpuMilli",
+  "memoryMB",
+  "diskMB",
+  "command",
+  "env",
+];
 
 export function emptyFields(catalogue: Catalogue): ProvisionFields {
   return {
@@ -38,6 +46,7 @@ export function emptyFields(catalogue: Catalogue): ProvisionFields {
     name: "",
     cpuMilli: "",
     memoryMB: "",
+    diskMB: "",
     command: "",
     env: "",
   };
@@ -49,6 +58,7 @@ export function parseProvisionForm(fields: ProvisionFields, catalogue: Catalogue
   const duration = parseMinutes(fields.durationMinutes, catalogue.durationMinutes);
   const cpu = parseAllowance(fields.cpuMilli, image?.cpuMilli, "millicores");
   const memory = parseAllowance(fields.memoryMB, image?.memoryMB, "MB");
+  const disk = parseAllowance(fields.diskMB, image?.diskMB, "MB");
   const env = parseEnv(fields.env);
 
   const errors: FieldErrors = {};
@@ -56,12 +66,14 @@ export function parseProvisionForm(fields: ProvisionFields, catalogue: Catalogue
   if ("error" in duration) errors.durationMinutes = duration.error;
   if ("error" in cpu) errors.cpuMilli = cpu.error;
   if ("error" in memory) errors.memoryMB = memory.error;
+  if ("error" in disk) errors.diskMB = disk.error;
   if ("error" in env) errors.env = env.error;
   if (
     image === undefined ||
     "error" in duration ||
     "error" in cpu ||
     "error" in memory ||
+    "error" in disk ||
     "error" in env
   ) {
     return { ok: false, errors };
@@ -79,6 +91,7 @@ export function parseProvisionForm(fields: ProvisionFields, catalogue: Catalogue
       ...(Object.keys(env.value).length === 0 ? {} : { env: env.value }),
       ...(cpu.value === null ? {} : { cpuMilli: cpu.value }),
       ...(memory.value === null ? {} : { memoryMB: memory.value }),
+      ...(disk.value === null ? {} : { diskMB: disk.value }),
     },
   };
 }

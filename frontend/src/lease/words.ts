@@ -39,6 +39,7 @@ export const REASON_WORDS: Record<
     meaning: "Its program ended by itself with an error, or did not start.",
   },
   lost: { label: "Lost", tone: "bad", meaning: "Its container disappeared before its end." },
+  evicted: { label: "Evicted", tone: "bad", meaning: "It used more disk than its limit." },
 };
 
 /** An end without a known reason still is an end. */

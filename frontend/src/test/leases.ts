@@ -26,6 +26,8 @@ export function aLease(changes: Partial<Container> = {}): Container {
     startedAt: at(-5 * MINUTE + 900),
     cpuMilli: 250,
     memoryMB: 128,
+    diskMB: 1024,
+    egress: "open",
     ports: [
       {
         containerPort: 6379,
@@ -77,6 +79,7 @@ export function aCatalogue(): Timed<Catalogue> {
         ports: [{ containerPort: 6379, protocol: "tcp", scheme: "redis" }],
         cpuMilli: { default: 250, maximum: 1000 },
         memoryMB: { default: 128, maximum: 512 },
+        diskMB: { default: 1024, maximum: 10240 },
         presets: [{ name: "small", cpuMilli: 100, memoryMB: 64 }],
       },
       {
@@ -87,6 +90,7 @@ export function aCatalogue(): Timed<Catalogue> {
         ports: [],
         cpuMilli: { default: 500, maximum: 2000 },
         memoryMB: { default: 256, maximum: 2048 },
+        diskMB: { default: 1024, maximum: 10240 },
         presets: [],
       },
     ],

@@ -114,7 +114,7 @@ export interface paths {
         };
         /**
          * See what a lease uses
-         * @description It takes the half second over which the CPU is measured.
+         * @description It takes the half second over which the CPU is measured, and up to two seconds where there are many files to count for the disk.
          */
         get: operations["getStats"];
         put?: never;
@@ -245,6 +245,12 @@ export interface components {
              */
             cpuMilli: number;
             createdAt: components["schemas"]["Time"];
+            /**
+             * Format: int32
+             * @description Mebibytes of the host's disk; none where no limit was set.
+             */
+            diskMB: number | null;
+            egress: components["schemas"]["Egress"];
             expiryTime: components["schemas"]["Time"];
             id: components["schemas"]["LeaseId"];
             /** @description The image that runs; before it does, none. */
@@ -315,6 +321,24 @@ export interface components {
          * @enum {string}
          */
         DeliveryState: "pending" | "delivered" | "failed" | "dropped";
+        /** @description What it has written and its volumes hold, together. */
+        Disk: {
+            /**
+             * Format: int64
+             * @description None where no limit was set.
+             */
+            limitBytes: number | null;
+            /**
+             * Format: int64
+             * @description None where the engine could not say it in time.
+             */
+            usedBytes: number | null;
+        };
+        /**
+         * @description Where a leased program may open connections to.
+         * @enum {string}
+         */
+        Egress: "open" | "none";
         /**
          * @description What is told.
          * @enum {string}
@@ -386,6 +410,7 @@ export interface components {
             command: string[] | null;
             cpuMilli: components["schemas"]["Range"];
             description: string;
+            diskMB: components["schemas"]["Range"];
             image: string;
             imageType: components["schemas"]["ImageType"];
             memoryMB: components["schemas"]["Range"];
@@ -551,7 +576,7 @@ export interface components {
          * @description docs/problems.md has each.
          * @enum {string}
          */
-        ProblemType: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id" | "urn:containerlease:problem:invalid-idempotency-key" | "urn:containerlease:problem:invalid-query" | "urn:containerlease:problem:invalid-cursor" | "urn:containerlease:problem:invalid-log-view" | "urn:containerlease:problem:sign-in-needed" | "urn:containerlease:problem:foreign-origin" | "urn:containerlease:problem:unknown-caller" | "urn:containerlease:problem:lease-not-found" | "urn:containerlease:problem:route-not-found" | "urn:containerlease:problem:method-not-allowed" | "urn:containerlease:problem:too-slow" | "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended" | "urn:containerlease:problem:idempotency-conflict" | "urn:containerlease:problem:container-paused" | "urn:containerlease:problem:body-too-large" | "urn:containerlease:problem:target-too-long" | "urn:containerlease:problem:cannot-run" | "urn:containerlease:problem:websocket-expected" | "urn:containerlease:problem:quota-reached" | "urn:containerlease:problem:internal" | "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable" | "urn:containerlease:problem:host-full" | "urn:containerlease:problem:too-many-logs" | "urn:containerlease:problem:image-missing" | "urn:containerlease:problem:storage-full";
+        ProblemType: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id" | "urn:containerlease:problem:invalid-idempotency-key" | "urn:containerlease:problem:invalid-query" | "urn:containerlease:problem:invalid-cursor" | "urn:containerlease:problem:invalid-log-view" | "urn:containerlease:problem:sign-in-needed" | "urn:containerlease:problem:foreign-origin" | "urn:containerlease:problem:unknown-caller" | "urn:containerlease:problem:lease-not-found" | "urn:containerlease:problem:route-not-found" | "urn:containerlease:problem:method-not-allowed" | "urn:containerlease:problem:too-slow" | "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended" | "urn:containerlease:problem:idempotency-conflict" | "urn:containerlease:problem:container-paused" | "urn:containerlease:problem:body-too-large" | "urn:containerlease:problem:target-too-long" | "urn:containerlease:problem:cannot-run" | "urn:containerlease:problem:egress-stays-open" | "urn:containerlease:problem:websocket-expected" | "urn:containerlease:problem:quota-reached" | "urn:containerlease:problem:internal" | "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable" | "urn:containerlease:problem:host-full" | "urn:containerlease:problem:too-many-logs" | "urn:containerlease:problem:image-missing" | "urn:containerlease:problem:storage-full";
         /** @description Processes and threads. */
         Processes: {
             /** Format: int64 */
@@ -564,10 +589,14 @@ export interface components {
             command?: string[] | null;
             /** @description Thousandths of a CPU. An image type may have a lower maximum, which GET /api/images tells. */
             cpuMilli?: number | null;
+            /** @description Mebibytes of the host's disk, for what the container writes and its volumes together. A lease that uses more is evicted, where the engine does not refuse to write more. An image type may have a lower maximum, which GET /api/images tells. */
+            diskMB?: number | null;
             /** @description For how many minutes; this or durationSeconds, exactly one of them. The operator may have set another maximum, which GET /api/images tells. */
             durationMinutes?: number | null;
             /** @description For how many seconds, in place of durationMinutes. */
             durationSeconds?: number | null;
+            /** @description Where the container's programs may open connections to: with `none` to nothing, while its published ports are reached all the same. That takes a firewall on the Docker host. */
+            egress?: ("open" | "none") | null;
             /** @description Variables, laid over the image type's own: at most 16384 bytes of UTF-8 together. They are in no answer. */
             env?: {
                 [key: string]: string;
@@ -629,12 +658,15 @@ export interface components {
          * @description Why a lease ends.
          * @enum {string}
          */
-        Reason: "expired" | "deleted" | "completed" | "failed" | "lost";
+        Reason: "expired" | "deleted" | "completed" | "failed" | "lost" | "evicted";
         /** @description Why a lease ended, and how. */
         Receipt: {
             /** Format: int32 */
             attempts: number;
-            /** @description More on why it failed, as `out of memory, limit 64 MB`; there where more is known. */
+            /**
+             * @description More on why it failed or was evicted, as `out of memory, limit 64 MB`; there where more is
+             *     known.
+             */
             detail?: string | null;
             /** Format: int64 */
             exitCode: number | null;
@@ -666,7 +698,7 @@ export interface components {
          * @description Something of which there is only so much.
          * @enum {string}
          */
-        Resource: "leases" | "cpuMilli" | "memoryMB";
+        Resource: "leases" | "cpuMilli" | "memoryMB" | "diskMB";
         /** @description What notifications are signed with. Its text is `whsec_` and base64. */
         Secret: string;
         /**
@@ -677,6 +709,7 @@ export interface components {
         /** @description What a container uses: numbers with their units in their names. */
         Stats: {
             cpu: components["schemas"]["Cpu"];
+            disk: components["schemas"]["Disk"];
             memory: components["schemas"]["Memory"];
             network: components["schemas"]["Network"];
             processes: components["schemas"]["Processes"];
@@ -798,6 +831,8 @@ export interface operations {
                      *           "attempts": 0,
                      *           "cpuMilli": 500,
                      *           "createdAt": "2026-11-24T09:30:00.000Z",
+                     *           "diskMB": 4096,
+                     *           "egress": "open",
                      *           "expiryTime": "2026-11-24T10:00:00.000Z",
                      *           "id": "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c",
                      *           "image": "redis:7-bookworm",
@@ -882,6 +917,8 @@ export interface operations {
                      *       "attempts": 1,
                      *       "cpuMilli": 500,
                      *       "createdAt": "2026-11-24T09:30:00.000Z",
+                     *       "diskMB": 4096,
+                     *       "egress": "open",
                      *       "expiryTime": "2026-11-24T10:00:00.000Z",
                      *       "id": "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c",
                      *       "image": "redis:7-bookworm",
@@ -1315,6 +1352,8 @@ export interface operations {
                      *       "attempts": 0,
                      *       "cpuMilli": 500,
                      *       "createdAt": "2026-11-24T09:30:00.000Z",
+                     *       "diskMB": 4096,
+                     *       "egress": "open",
                      *       "expiryTime": "2026-11-24T10:01:00.000Z",
                      *       "granted": {
                      *         "addedSeconds": 60,
@@ -1455,6 +1494,10 @@ export interface operations {
                      *         "percentOfLimit": 0.4,
                      *         "usedNanoseconds": 61523000
                      *       },
+                     *       "disk": {
+                     *         "limitBytes": 1073741824,
+                     *         "usedBytes": 4096
+                     *       },
                      *       "memory": {
                      *         "limitBytes": 268435456,
                      *         "usedBytes": 3190784
@@ -1563,6 +1606,10 @@ export interface operations {
                      *             "maximum": 2000
                      *           },
                      *           "description": "Ubuntu 24.04, a general purpose system with bash and apt.",
+                     *           "diskMB": {
+                     *             "default": 4096,
+                     *             "maximum": 10240
+                     *           },
                      *           "image": "ubuntu:24.04",
                      *           "imageType": "ubuntu",
                      *           "memoryMB": {
@@ -1669,6 +1716,8 @@ export interface operations {
                      *       "attempts": 0,
                      *       "cpuMilli": 500,
                      *       "createdAt": "2026-11-24T09:30:00.000Z",
+                     *       "diskMB": 4096,
+                     *       "egress": "open",
                      *       "expiryTime": "2026-11-24T10:00:00.000Z",
                      *       "id": "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c",
                      *       "image": "redis:7-bookworm",
@@ -1752,7 +1801,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `cannot-run`: The container could not be started as asked, or the command is not in it. */
+            /**
+             * @description - `cannot-run`: The container could not be started as asked, or the command is not in it.
+             *     - `egress-stays-open`: The Docker host cannot keep a lease from opening connections.
+             */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

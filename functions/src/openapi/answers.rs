@@ -386,6 +386,8 @@ fn running() -> Container {
         started_at: Some(at(1)),
         cpu_milli: redis.cpu_milli.default,
         memory_mb: redis.memory_mb.default,
+        disk_mb: Some(redis.disk_mb.default),
+        egress: containerlease_shared::egress::Egress::Open,
         ports: redis.ports.iter().map(published).collect(),
         reason: None,
         attempts: 0,
@@ -419,6 +421,7 @@ pub(super) fn stats() -> Value {
             "limitMilli": 500, "measuredMilliseconds": 502,
         },
         "memory": {"usedBytes": 3_190_784, "limitBytes": 268_435_456},
+        "disk": {"usedBytes": 4_096, "limitBytes": 1_073_741_824},
         "network": {"receivedBytes": 1_016, "sentBytes": 0},
         "processes": {"count": 6, "limit": 128},
     })

@@ -7,14 +7,15 @@
 
 use containerlease_shared::{
     catalogue::{Catalogue, Image},
+    egress::Egress,
     idempotency,
     lease::StateName,
     logs::{Level, PAGE_DEFAULT, PAGE_LIMIT, SEARCH_LIMIT, TAIL_LIMIT},
     names::LeaseId,
     request::{
         COMMAND_BYTES, COMMAND_PARTS, ENV_BYTES, ENV_ENTRIES, LABEL_KEY_LENGTH, LABEL_VALUE_LENGTH,
-        LABELS, LEAST_CPU_MILLI, LEAST_MEMORY_MB, NAME_LENGTH, SHORTEST_LEASE_SECONDS,
-        SHORTEST_MINUTES,
+        LABELS, LEAST_CPU_MILLI, LEAST_DISK_MB, LEAST_MEMORY_MB, NAME_LENGTH,
+        SHORTEST_LEASE_SECONDS, SHORTEST_MINUTES,
         exec::{DEFAULT_SECONDS, LONGEST_SECONDS, SHORTEST_SECONDS, STDIN_BYTES},
         list::{Cursor, LONGEST_PAGE, PAGE},
         ports::{PORTS, SCHEMES},
@@ -67,9 +68,10 @@ fn provision(catalogue: &Catalogue) -> Value {
     }
     // The greatest of all: what one image type has less of, GET /api/images tells.
     let most = |of: fn(&Image) -> u32| images.iter().map(of).max();
-    let (cpu, memory) = (
+    let (cpu, memory, disk) = (
         most(|it| it.cpu_milli.maximum),
         most(|it| it.memory_mb.maximum),
+        most(|it| it.disk_mb.maximum),
     );
     let mut schema = json!({
         "type": "object",
@@ -87,20 +89,16 @@ fn provision(catalogue: &Catalogue) -> Value {
                 "oneOf": [{"type": "string", "enum": presets}, {"type": "null"}],
                 "description": "A size, the image type's own. cpuMilli and memoryMB win over it.",
             },
-            "cpuMilli": {
-                "type": ["integer", "null"],
-                "minimum": LEAST_CPU_MILLI,
-                "maximum": cpu,
-                "description": "Thousandths of a CPU. An image type may have a lower maximum, \
-                    which GET /api/images tells.",
-            },
-            "memoryMB": {
-                "type": ["integer", "null"],
-                "minimum": LEAST_MEMORY_MB,
-                "maximum": memory,
-                "description": "Mebibytes. An image type may have a lower maximum, which \
-                    GET /api/images tells.",
-            },
+            "cpuMilli": amount(LEAST_CPU_MILLI, cpu, "Thousandths of a CPU."),
+            "memoryMB": amount(LEAST_MEMORY_MB, memory, "Mebibytes."),
+            "diskMB": amount(
+                LEAST_DISK_MB,
+                disk,
+                "Mebibytes of the host's disk, for what the container writes and its volumes \
+                 together. A lease that uses more is evicted, where the engine does not refuse to \
+                 write more.",
+            ),
+            "egress": egress(),
             "command": command(true),
             "env": {
                 "type": ["object", "null"],
@@ -246,6 +244,30 @@ fn seconds() -> Value {
         "minimum": SHORTEST_LEASE_SECONDS,
         "maximum": 60 * LONGEST_MINUTES,
         "description": "For how many seconds, in place of durationMinutes.",
+    })
+}
+
+/// How much of something: the greatest that any image type takes.
+fn amount(least: u32, most: Option<u32>, unit: &str) -> Value {
+    json!({
+        "type": ["integer", "null"],
+        "minimum": least,
+        "maximum": most,
+        "description": format!(
+            "{unit} An image type may have a lower maximum, which GET /api/images tells."
+        ),
+    })
+}
+
+fn egress() -> Value {
+    json!({
+        "oneOf": [
+            {"type": "string", "enum": Egress::ALL.map(Egress::as_str)},
+            {"type": "null"},
+        ],
+        "description": "Where the container's programs may open connections to: with `none` to \
+            nothing, while its published ports are reached all the same. That takes a firewall on \
+            the Docker host.",
     })
 }
 

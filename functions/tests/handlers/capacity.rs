@@ -53,6 +53,7 @@ async fn of_fifty_at_once_exactly_ten_are_leased_and_the_counts_are_exact_howeve
         leases: 10,
         cpu_milli: 100,
         memory_mb: 160,
+        disk_mb: 10_240,
     };
     assert_eq!(store.counted(owner).await.unwrap(), ten);
     assert_eq!(store.counted_on_host().await.unwrap(), ten);
@@ -260,6 +261,8 @@ async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
         hard_deadline: now.plus(60 * MINUTE),
         cpu_milli: 250,
         memory_mb: 128,
+        disk_mb: None,
+        egress: containerlease_shared::egress::Egress::Open,
         amounts_counted: false,
         webhook: None,
         placement: None,
@@ -283,6 +286,7 @@ async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
         leases: 2,
         cpu_milli: 250,
         memory_mb: 128,
+        disk_mb: 1024,
     };
     assert_eq!(store.counted(owner).await.unwrap(), both);
     let id = earlier.id.to_string();
@@ -314,7 +318,7 @@ async fn a_host_has_places_for_so_many_containers_only() {
 
 #[tokio::test]
 async fn a_host_whose_network_has_no_address_left_is_full() {
-    let bench = Bench::new().await;
+    let bench = Plan::default().on_own_network().build().await;
     // Eight addresses: the network's own, the broadcast's, the gateway's, and five.
     let name = bench.place.deployment().as_str().to_owned();
     let network = NetworkCreateRequest {

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::{
-    MINUTE, SECOND, alpine, alpine_with, get, inspect, lease,
+    MINUTE, SECOND, alpine, alpine_with, get, inspect, lease, millis,
     problems::catalogue_with_alpine_tagged, wait_until_exited,
 };
 
@@ -128,7 +128,8 @@ async fn one_that_was_paused_or_killed_or_has_no_network_any_more_ends_on_time()
     docker.pause_container(&name(&paused)).await.unwrap();
     docker.kill_container(&name(&killed), None).await.unwrap();
     wait_until_exited(&bench, &killed).await;
-    let network = bench.place.networks().await[0].id.clone().unwrap();
+    let on = inspect(&bench, &cut_off).await["NetworkSettings"]["Networks"].clone();
+    let network = on.as_object().unwrap().keys().next().unwrap().clone();
     let request = bollard::models::NetworkDisconnectRequest {
         container: name(&cut_off),
         force: Some(true),
@@ -203,4 +204,18 @@ async fn one_that_took_too_much_memory_says_so() {
     assert_eq!(receipt["reason"], "failed");
     assert_eq!(receipt["exitCode"], 137);
     assert_eq!(receipt["detail"], "out of memory, limit 64 MB");
+}
+
+#[tokio::test]
+async fn a_receipt_says_when_the_program_ended_and_not_when_somebody_looked() {
+    let bench = Bench::new().await;
+    let event = alpine_with(json!({"command": ["sh", "-c", "exit 3"]}));
+    let id = event.provision(&bench.app).await.id();
+    wait_until_exited(&bench, &id).await;
+    let finished_at = millis(&inspect(&bench, &id).await["State"], "FinishedAt");
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(bench.reap().await.failed, 1);
+    let receipt = &get(&bench, &id).await["receipt"];
+    assert_eq!(receipt["exitCode"], 3);
+    assert_eq!(millis(receipt, "stoppedAt"), finished_at, "{receipt}");
 }

@@ -34,6 +34,8 @@ fn lease(owner: &str, receiver: &Receiver, warned_in: u32) -> Lease {
         hard_deadline: now.plus(60 * MINUTE),
         cpu_milli: 1,
         memory_mb: 1,
+        disk_mb: Some(1024),
+        egress: containerlease_shared::egress::Egress::Open,
         amounts_counted: true,
         webhook: Some(Webhook {
             url: NotifyUrl::parse(&receiver.url(), true).expect("the receiver has a URL"),

@@ -65,6 +65,8 @@ async fn write(store: &Store, image_type: &str, label: Option<&str>, ended: bool
         hard_deadline: now.plus(MINUTE),
         cpu_milli: 10,
         memory_mb: 16,
+        disk_mb: Some(1024),
+        egress: containerlease_shared::egress::Egress::Open,
         amounts_counted: true,
         webhook: None,
         placement: None,

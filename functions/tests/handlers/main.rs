@@ -10,6 +10,7 @@ mod cleanup;
 mod container;
 mod crash;
 mod delete;
+mod disk;
 mod due;
 mod engine_away;
 mod exec;

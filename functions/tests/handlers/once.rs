@@ -220,6 +220,8 @@ pub(crate) async fn provisioning(bench: &Bench) -> Lease {
         hard_deadline: now.plus(policy.longest_lease),
         cpu_milli: asked.cpu_milli,
         memory_mb: asked.memory_mb,
+        disk_mb: Some(asked.disk_mb),
+        egress: asked.egress,
         amounts_counted: true,
         webhook: None,
         placement: None,

@@ -7,7 +7,7 @@ use containerlease_functions::{
     problem::{Kind, Problem},
     relay::StartFailed,
 };
-use containerlease_shared::store::Shortage;
+use containerlease_shared::{host::HostError, store::Shortage};
 use containerlease_testkit::{
     Bench, Fault, Plan,
     events::{Answer, Event, saved_for},
@@ -193,6 +193,7 @@ async fn produced_with_more(kind: Kind) -> Answer {
             let event = alpine_with(json!({"command": ["no-such-program"]}));
             event.provision(&bench.app).await
         }
+        Kind::EgressStaysOpen => of_gateway(&Problem::from(&HostError::EgressStaysOpen)),
         Kind::WebsocketExpected => of_gateway(&Problem::websocket_expected()),
         Kind::QuotaReached => {
             let bench = Plan::default().most_leases(1).build().await;

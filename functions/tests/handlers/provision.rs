@@ -47,6 +47,7 @@ async fn the_founding_request_is_answered_with_a_running_container() {
         json!([
             {"Name": "nofile", "Hard": 16_384, "Soft": 16_384},
             {"Name": "core", "Hard": 0, "Soft": 0},
+            {"Name": "fsize", "Hard": 4_294_967_296_u64, "Soft": 4_294_967_296_u64},
         ])
     );
     assert_eq!(config["Init"], true);
@@ -74,7 +75,7 @@ async fn the_founding_request_is_answered_with_a_running_container() {
 
 #[tokio::test]
 async fn containers_are_on_a_network_on_which_they_cannot_reach_each_other() {
-    let bench = Bench::new().await;
+    let bench = Plan::default().on_own_network().build().await;
     let app = &bench.app;
     // Two at once: neither may make a second network of the same name.
     let (a, b) = tokio::join!(alpine().provision(app), alpine().provision(app));
@@ -96,7 +97,7 @@ async fn containers_are_on_a_network_on_which_they_cannot_reach_each_other() {
 
 #[tokio::test]
 async fn processes_that_start_at_once_on_a_new_deployment_can_all_lease() {
-    let bench = Bench::new().await;
+    let bench = Plan::default().on_own_network().build().await;
     let apps: Vec<_> = (0..6).map(|_| bench.another_process()).collect();
     let answers = join_all(apps.iter().map(|app| alpine().provision(app))).await;
     for answer in &answers {
@@ -299,7 +300,7 @@ async fn an_answer_that_the_table_loses_is_neither_an_error_nor_counted_twice() 
 
 #[tokio::test]
 async fn an_answer_that_the_engine_loses_leaves_nothing() {
-    let bench = Bench::proxied().await;
+    let bench = Plan::default().proxied().on_own_network().build().await;
     for lost in ["/networks/create", "/containers/create", "/start"] {
         bench.engine_proxy().on_each(move |seen| {
             if seen.is("POST", lost) {

@@ -1,11 +1,13 @@
-//! What a leased program reaches around it: not the machine that it runs on.
+//! What a leased program reaches around it: neither the machine that it runs on nor a neighbour.
 
-use bollard::models::IpamConfig;
-use containerlease_testkit::Bench;
-use serde_json::json;
-use tokio::net::TcpListener;
+use containerlease_testkit::{Bench, Plan};
+use serde_json::{Value, json};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpStream},
+};
 
-use crate::{SECOND, exec::shell, lease};
+use crate::{SECOND, alpine_with, exec::shell, inspect, lease, wait_for};
 
 /// Whether the engine in use is one that the project's scripts have started, with a firewall.
 #[expect(
@@ -24,22 +26,141 @@ async fn a_lease_opens_no_connection_to_the_machine() {
         eprintln!("not tried: the engine is not one that `make test` has started");
         return;
     }
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
-    let network = bench.place.networks().await.remove(0);
-    let ranges = network.ipam.and_then(|ipam| ipam.config);
-    let gateway = ranges
-        .into_iter()
-        .flatten()
-        .find_map(|IpamConfig { gateway, .. }| gateway);
-    let gateway = gateway.expect("the engine gives a network a gateway");
+    for bench in [Bench::new().await, own_network().await] {
+        opens_no_connection_to_the_machine(&bench).await;
+    }
+}
+
+async fn opens_no_connection_to_the_machine(bench: &Bench) {
+    let id = lease(bench).await;
+    let gateway = network_of(bench, &id).await["Gateway"].clone();
+    let gateway = gateway.as_str().expect("the network has a gateway");
     // On the machine's address in the leases' network somebody listens, as a developer's database
     // on all addresses does.
-    let listener = TcpListener::bind((gateway.as_str(), 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let listener = TcpListener::bind((gateway, 0))
+        .await
+        .expect("the address is the machine's");
+    let port = listener.local_addr().expect("it listens").port();
     let script = format!("echo hello | nc -w 3 {gateway} {port}; echo $?");
-    let answer = shell(&bench, &id, &script, json!({})).await;
+    let answer = shell(bench, &id, &script, json!({})).await;
     assert_eq!(answer.body["stdout"], "1\n", "{answer:?}");
     let came = tokio::time::timeout(SECOND / 2, listener.accept()).await;
     assert!(came.is_err(), "{came:?}");
+}
+
+async fn own_network() -> Bench {
+    Plan::default().on_own_network().build().await
+}
+
+/// What the engine says of the one network that the lease's container is on.
+async fn network_of(bench: &Bench, id: &str) -> Value {
+    let on = inspect(bench, id).await["NetworkSettings"]["Networks"].clone();
+    let on = on.as_object().expect("it is on networks");
+    assert_eq!(on.len(), 1, "{on:?}");
+    on.values().next().cloned().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn neighbours_do_not_reach_each_other_on_any_network() {
+    for bench in [Bench::new().await, own_network().await] {
+        let (one, other) = (lease(&bench).await, lease(&bench).await);
+        let address = network_of(&bench, &one).await["IPAddress"].clone();
+        let address = address.as_str().expect("it has an address");
+        let listening = "for port in 7000 7001; do nc -l -p $port -e echo hello >/dev/null 2>&1 & done; \
+                         sleep 0.2; nc -w 3 127.0.0.1 7000 </dev/null; netstat -ltn | grep -c :7001";
+        let heard = shell(&bench, &one, listening, json!({})).await;
+        assert_eq!(heard.body["stdout"], "hello\n1\n", "{heard:?}");
+        let asking = format!(
+            "nc -w 2 {address} 7001 </dev/null; echo $?; \
+             ping -c 1 -W 1 {address} >/dev/null 2>&1; echo $?"
+        );
+        let answer = shell(&bench, &other, &asking, json!({})).await;
+        assert_eq!(answer.body["stdout"], "1\n1\n", "{answer:?}");
+    }
+}
+
+/// On the engine's default bridge there is no name server of the engine's. That of another network
+/// knows the containers on it by name, and so by the ids of their leases.
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that tries nothing says so")]
+async fn on_the_default_bridge_neighbours_learn_no_names() {
+    let own = own_network().await;
+    let (one, said) = learnt_of_a_neighbour(&own).await;
+    assert!(said.contains(&one) && said.contains("found"), "{said}");
+
+    let bench = Bench::new().await;
+    let (one, said) = learnt_of_a_neighbour(&bench).await;
+    if !bench.place.networks().await.is_empty() {
+        containerlease_testkit::assert_may_skip("the default bridge keeps nobody apart");
+        eprintln!("not tried: the engine's default bridge does not keep containers apart");
+        return;
+    }
+    assert!(!said.contains(&one) && !said.contains("found"), "{said}");
+}
+
+/// A lease's id, and all that another lease is told when it asks for the first one's names.
+async fn learnt_of_a_neighbour(bench: &Bench) -> (String, String) {
+    let (one, other) = (lease(bench).await, lease(bench).await);
+    let address = network_of(bench, &one).await["IPAddress"].clone();
+    let address = address.as_str().expect("it has an address");
+    let asking = format!(
+        "cat /etc/hosts; timeout 2 nslookup {address} 127.0.0.11; timeout 2 nslookup {address}; \
+         timeout 2 nslookup containerlease-{one} >/dev/null 2>&1 && echo found; true"
+    );
+    let answer = shell(bench, &other, &asking, json!({})).await;
+    let said = answer.body["stdout"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    (one, said)
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that tries nothing says so")]
+async fn who_is_to_open_no_connection_is_behind_a_bridge_that_the_firewall_knows() {
+    if !has_firewall() {
+        containerlease_testkit::assert_may_skip("the engine has no firewall of ours");
+        eprintln!("not tried: the engine is not one that `make test` has started");
+        return;
+    }
+    let bench = Bench::new().await;
+    let asked = json!({"egress": "none", "ports": [7000]});
+    let leases = [alpine_with(asked.clone()), alpine_with(asked)];
+    let leases = leases.map(|asked| asked.provision(&bench.app));
+    let leases = futures_util::future::join_all(leases).await;
+    for lease in &leases {
+        assert_eq!(lease.status, 201, "{lease:?}");
+        assert_eq!(lease.body["egress"], "none");
+    }
+    // What it drops, `infra/docker-host/test.sh` tries: here is nothing outside of this machine.
+    let [network] = &bench.place.networks().await[..] else {
+        panic!("they are on one network")
+    };
+    let options = network.options.as_ref().unwrap();
+    assert!(
+        options["com.docker.network.bridge.name"].starts_with("clc-"),
+        "{network:?}"
+    );
+    let id = leases[0].id();
+    let answer = shell(&bench, &id, "cat /etc/resolv.conf", json!({})).await;
+    let said = answer.body["stdout"].as_str().unwrap();
+    assert!(!said.contains("8.8.8.8"), "{said}");
+    let dns = &inspect(&bench, &id).await["HostConfig"]["Dns"];
+    assert_eq!(*dns, json!(["192.0.2.1"]));
+
+    let serve = "nc -l -l -p 7000 -e echo hello >/dev/null 2>&1 & echo on";
+    shell(&bench, &id, serve, json!({})).await;
+    let port = leases[0].body["ports"][0]["hostPort"].as_u64().unwrap();
+    let port = u16::try_from(port).unwrap();
+    wait_for("an answer at its port", async || {
+        answer_at(port).await.is_ok_and(|said| said == "hello\n")
+    })
+    .await;
+}
+
+async fn answer_at(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await?;
+    Ok(said)
 }

@@ -3,7 +3,10 @@
 use containerlease_testkit::{Bench, events::Event};
 use serde_json::{Value, json};
 
-use crate::exec::{command, shell};
+use crate::{
+    alpine_with,
+    exec::{command, shell},
+};
 
 /// Asks for what nobody needs in a box, and for what programs do need, and says what came of each.
 const ASK: &str = r#"
@@ -69,4 +72,30 @@ async fn what_leads_to_the_kernel_is_refused_and_what_programs_need_is_not() {
     }
     let answer = shell(&bench, &id, "ulimit -n; ulimit -c", json!({})).await;
     assert_eq!(answer.body["stdout"], "16384\n0\n", "{answer:?}");
+}
+
+/// An image type whose program needs neither: see `infra/images/catalogue.json`.
+#[tokio::test]
+async fn redis_is_nobody_special_and_writes_to_its_volume_alone() {
+    let bench = Bench::new().await;
+    let id = alpine_with(json!({"imageType": "redis"}))
+        .provision(&bench.app)
+        .await
+        .id();
+    let script = "id -u; touch /file /etc/file /data/file /tmp/file; grep CapBnd /proc/1/status";
+    let answer = shell(&bench, &id, script, json!({})).await;
+    let said = answer.body["stdout"].as_str().unwrap();
+    let (user, capabilities) = said.split_once('\n').unwrap();
+    assert_ne!(user, "0", "{answer:?}");
+    assert_eq!(
+        capabilities.trim(),
+        "CapBnd:\t0000000000000000",
+        "{answer:?}"
+    );
+    let refused = answer.body["stderr"].as_str().unwrap();
+    assert_eq!(refused.lines().count(), 2, "{answer:?}");
+    for path in ["/file", "/etc/file"] {
+        let said = format!("{path}: Read-only file system");
+        assert!(refused.contains(&said), "{answer:?}");
+    }
 }

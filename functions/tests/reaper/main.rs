@@ -24,7 +24,7 @@ use containerlease_shared::{
     host::Host,
     lease::{Lease, State},
     names::{Deployment, LeaseId, Owner},
-    settings::{EngineAddress, Publish},
+    settings::{EngineAddress, NetworkChoice, Publish},
     store::Store,
     time::Time,
 };
@@ -48,7 +48,13 @@ impl Process {
     fn new(table: &Table, engine: &EngineAddress, deployment: &Deployment) -> Self {
         let aws = table.aws();
         let publish = Publish::at(Ipv4Addr::LOCALHOST.into());
-        let host = Host::new(engine, aws, deployment.clone(), publish);
+        let host = Host::new(
+            engine,
+            aws,
+            deployment.clone(),
+            publish,
+            NetworkChoice::Auto,
+        );
         Self {
             store: Arc::new(Store::new(aws, table::NAME)),
             host: Arc::new(host.expect("the engine's client can be made")),
@@ -96,6 +102,7 @@ impl Process {
             longest_lease: 60 * MINUTE,
             look_ahead,
             index_lag: Duration::ZERO,
+            measures_disks: false,
             ends_in_hand: Arc::default(),
             stopping,
         }
@@ -119,6 +126,8 @@ fn lease(owner: Owner) -> Lease {
         hard_deadline: now.plus(60 * MINUTE),
         cpu_milli: image.cpu_milli.default,
         memory_mb: image.memory_mb.default,
+        disk_mb: Some(image.disk_mb.default),
+        egress: containerlease_shared::egress::Egress::Open,
         amounts_counted: true,
         webhook: None,
         placement: None,

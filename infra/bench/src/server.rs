@@ -22,10 +22,11 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// What is measured is how fast leases end, not how many may be held.
-pub(crate) const UNBOUNDED: [(&str, &str); 5] = [
+pub(crate) const UNBOUNDED: [(&str, &str); 6] = [
     ("CONTAINERLEASE_MAX_LEASES", "100000"),
     ("CONTAINERLEASE_OWNER_CPU_MILLI", "1000000000"),
     ("CONTAINERLEASE_OWNER_MEMORY_MB", "1000000000"),
+    ("CONTAINERLEASE_OWNER_DISK_MB", "1000000000"),
     ("CONTAINERLEASE_HOST_CPU_MILLI", "1000000000"),
     ("CONTAINERLEASE_HOST_MEMORY_MB", "1000000000"),
 ];

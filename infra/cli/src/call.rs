@@ -37,9 +37,10 @@ enum Command {
     Ask(Ask),
     /// Run the one-machine server, with the environment's settings
     ///
-    /// The README has the settings. The server says where it is, and goes on until it is told to
-    /// stop; leases are kept, and end on time once it runs again.
+    /// The server says where it is, and goes on until it is told to stop; leases are kept, and end
+    /// on time once it runs again.
     #[cfg(feature = "serve")]
+    #[command(after_long_help = settings())]
     Serve,
     Completion(completion::Arguments),
     /// Show this program's version
@@ -58,6 +59,23 @@ enum Ask {
     Inspect(inspect::Arguments),
     Stats(stats::Arguments),
     Images(images::Arguments),
+}
+
+/// The settings of the server, as help shows them.
+#[cfg(feature = "serve")]
+fn settings() -> String {
+    use std::fmt::Write as _;
+
+    let mut said = "Settings, from the environment:\n".to_owned();
+    for setting in containerlease_shared::settings::of_the_server() {
+        let default = match setting.default {
+            "none" => String::new(),
+            default => format!(" [default: {default}]"),
+        };
+        let (variable, meaning) = (setting.variable, setting.meaning);
+        let _ = writeln!(said, "\n  {variable}{default}\n      {meaning}");
+    }
+    said
 }
 
 impl Call {

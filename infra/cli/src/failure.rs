@@ -207,7 +207,11 @@ impl Failure {
                 wait,
             });
         };
-        let sentence = format!("{}. {}", uncapitalised(&problem.title), problem.detail);
+        let sentence = format!(
+            "{}. {}",
+            uncapitalised(&problem.title),
+            problem.in_our_words()
+        );
         match problem.kind.strip_prefix("urn:containerlease:problem:") {
             Some("lease-not-found") => Self::NoSuchLease(sentence),
             kind => Self::Refused(Refusal {
@@ -293,6 +297,54 @@ struct Problem {
     kind: String,
     title: String,
     detail: String,
+    #[serde(default)]
+    errors: Vec<Fault>,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Deserialize)]
+struct Fault {
+    field: String,
+    detail: String,
+}
+
+impl Problem {
+    /// The detail, where it speaks of fields of the API with the options by which they were given
+    /// here.
+    fn in_our_words(&self) -> String {
+        let faults = self
+            .errors
+            .iter()
+            .map(|fault| (fault, option_of(&fault.field)));
+        // Of many faults the detail alone says how many there are.
+        let many = self.errors.len() >= LISTED;
+        if many || faults.clone().all(|(_, option)| option.is_none()) {
+            return self.detail.clone();
+        }
+        let sentences = faults.map(|(fault, option)| {
+            let option = option.unwrap_or(&fault.field);
+            format!("{option}: {}", fault.detail)
+        });
+        sentences.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// How many faults the server lists at the most.
+const LISTED: usize = 20;
+
+fn option_of(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "imageType" => "IMAGE",
+        "durationMinutes" | "durationSeconds" => "the duration",
+        "preset" => "--size",
+        "cpuMilli" => "--cpu, in thousandths",
+        "memoryMB" => "--memory, in mebibytes",
+        "diskMB" => "--disk, in mebibytes",
+        "egress" => "--egress",
+        "name" => "--name",
+        "command" => "COMMAND",
+        _ => return None,
+    })
 }
 
 fn advice(wait: Option<Duration>) -> String {
@@ -359,6 +411,22 @@ mod tests {
             "there is no such lease. It was purged."
         );
         assert_eq!(refusal.exit_code(), 3);
+    }
+
+    #[test]
+    fn a_refusal_of_fields_names_what_was_given_here() {
+        let refusal = refused(
+            400,
+            r#"{"type": "urn:containerlease:problem:invalid-request", "status": 400,
+                "title": "Fields are wrong", "detail": "memoryMB: Less. env.A: None.",
+                "errors": [{"field": "memoryMB", "detail": "Less."},
+                           {"field": "env.A", "detail": "None."}]}"#,
+        );
+        assert_eq!(
+            refusal.to_string(),
+            "fields are wrong. --memory, in mebibytes: Less. env.A: None."
+        );
+        assert_eq!(refusal.exit_code(), 2);
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Res
     console.print(&text)
 }
 
-fn table(images: &[Image]) -> Table<5> {
-    let mut table = Table::new(["IMAGE", "PORTS", "CPU", "MEMORY", "DESCRIPTION"]);
+fn table(images: &[Image]) -> Table<6> {
+    let mut table = Table::new(["IMAGE", "PORTS", "CPU", "MEMORY", "DISK", "DESCRIPTION"]);
     for image in images {
         let ports = image.ports.iter().map(|port| match &port.scheme {
             Some(scheme) => format!("{}/{scheme}", port.container_port),
@@ -46,7 +46,10 @@ fn table(images: &[Image]) -> Table<5> {
                 ports.join(", ").into()
             },
             cpu(image.cpu_milli).into(),
-            memory(image.memory_mb).into(),
+            mebibytes(image.memory_mb).into(),
+            image
+                .disk_mb
+                .map_or("-".into(), |disk| mebibytes(disk).into()),
             image.description.as_str().into(),
         ]);
     }
@@ -59,7 +62,7 @@ fn cpu(Amount { default, maximum }: Amount) -> String {
     format!("{} of {}", cpus(default), cpus(maximum))
 }
 
-fn memory(Amount { default, maximum }: Amount) -> String {
+fn mebibytes(Amount { default, maximum }: Amount) -> String {
     format!("{default} of {maximum} MiB")
 }
 
@@ -74,12 +77,13 @@ mod tests {
             "ports": [{"containerPort": 6379, "protocol": "tcp", "scheme": "redis"}],
             "cpuMilli": {"default": 500, "maximum": 2000},
             "memoryMB": {"default": 256, "maximum": 2048},
+            "diskMB": {"default": 1024, "maximum": 10240},
         });
         let images = [serde_json::from_value(image).unwrap()];
         assert_eq!(
             table(&images).render(false),
-            "IMAGE   PORTS        CPU        MEMORY            DESCRIPTION\n\
-             redis   6379/redis   0.5 of 2   256 of 2048 MiB   A store.\n"
+            "IMAGE   PORTS        CPU        MEMORY            DISK                DESCRIPTION\n\
+             redis   6379/redis   0.5 of 2   256 of 2048 MiB   1024 of 10240 MiB   A store.\n"
         );
     }
 }

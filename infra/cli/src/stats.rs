@@ -32,14 +32,15 @@ pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Res
     console.print(&text)
 }
 
-fn table(stats: &Stats) -> Table<4> {
+fn table(stats: &Stats) -> Table<5> {
     let Stats {
         cpu,
         memory,
+        disk,
         network,
         processes,
     } = stats;
-    let mut table = Table::new(["CPU", "MEMORY", "NETWORK", "PROCESSES"]);
+    let mut table = Table::new(["CPU", "MEMORY", "DISK", "NETWORK", "PROCESSES"]);
     let limit = cpu.limit_milli / 10;
     table.row([
         format!("{:.1} of {limit} %", cpu.percent).into(),
@@ -49,6 +50,11 @@ fn table(stats: &Stats) -> Table<4> {
             size(memory.limit_bytes)
         )
         .into(),
+        match disk.map(|disk| (disk.used_bytes, disk.limit_bytes)) {
+            Some((Some(used), Some(limit))) => format!("{} of {}", size(used), size(limit)).into(),
+            Some((Some(used), None)) => size(used).into(),
+            Some((None, _)) | None => "-".into(),
+        },
         format!(
             "{} in, {} out",
             size(network.received_bytes),
@@ -87,13 +93,14 @@ mod tests {
             "cpu": {"percent": 12.5, "percentOfLimit": 25.0, "usedNanoseconds": 5,
                     "limitMilli": 500, "measuredMilliseconds": 500},
             "memory": {"usedBytes": 3_670_016, "limitBytes": 268_435_456},
+            "disk": {"usedBytes": 2_097_152, "limitBytes": 1_073_741_824},
             "network": {"receivedBytes": 1_536, "sentBytes": 70},
             "processes": {"count": 6, "limit": 256},
         });
         assert_eq!(
             table(&serde_json::from_value(stats).unwrap()).render(false),
-            "CPU            MEMORY                 NETWORK                PROCESSES\n\
-             12.5 of 50 %   3.5 MiB of 256.0 MiB   1.5 KiB in, 70 B out   6 of 256\n"
+            "CPU            MEMORY                 DISK                 NETWORK                PROCESSES\n\
+             12.5 of 50 %   3.5 MiB of 256.0 MiB   2.0 MiB of 1.0 GiB   1.5 KiB in, 70 B out   6 of 256\n"
         );
     }
 

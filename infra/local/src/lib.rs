@@ -36,6 +36,7 @@ mod folder;
 mod gateway;
 mod greeting;
 mod metrics;
+mod overfull;
 mod purge;
 mod room;
 mod schedule;
@@ -57,7 +58,7 @@ use containerlease_functions::{
 use containerlease_shared::{
     cleanup::{Reaper, release_claims},
     clock,
-    settings::{Firewall, LocalSettings, Settings, SettingsError},
+    settings::{self, Firewall, LocalSettings, Settings, SettingsError},
 };
 use containerlease_table::Inside;
 use thiserror::Error;
@@ -107,8 +108,7 @@ pub enum ServeError {
 /// Where this process logs already: the log is the whole process's.
 pub async fn serve() -> Result<(), ServeError> {
     set_up_process();
-    let settings = Settings::from_env()?;
-    let local = LocalSettings::from_env()?;
+    let (settings, local) = read_settings()?;
     let stop = stop_on_signal().map_err(ServeError::Signals)?;
 
     // The address first: a second server must not get as far as the first one's table.
@@ -162,9 +162,11 @@ pub async fn serve() -> Result<(), ServeError> {
 
     begin_anew(&settings, &local, &app).await;
     let ending = CancellationToken::new();
-    let reaper = cleanup::reaper(&app, settings.look_ahead, ending.clone());
+    let mut reaper = cleanup::reaper(&app, settings.look_ahead, ending.clone());
+    reaper.measures_disks = false;
     let reaper = Arc::new(reaper);
     let events = listen_to_the_engine(&reaper, &metrics, &ending);
+    let measuring = measure_disks(&reaper, &metrics, &ending);
     let ended = ending.clone();
     let schedule = tokio::spawn(keep_running("the schedule", move || {
         schedule::run(
@@ -200,12 +202,10 @@ pub async fn serve() -> Result<(), ServeError> {
     ending.cancel();
     sockets.close_all();
     let finished = tokio::time::timeout(SHUTDOWN_LIMIT, async {
-        // Neither task returns an error that could still be handled here.
-        drop(schedule.await);
-        drop(events.await);
-        drop(purging.await);
-        drop(keeping.await);
-        drop(server.await);
+        for task in [schedule, events, measuring, purging, keeping, server] {
+            // None returns an error that could still be handled here.
+            drop(task.await);
+        }
         tasks.finish().await;
     });
     if finished.await.is_err() {
@@ -228,6 +228,18 @@ fn listen_to_the_engine(
     }))
 }
 
+fn measure_disks(
+    reaper: &Arc<Reaper>,
+    metrics: &Arc<Metrics>,
+    ending: &CancellationToken,
+) -> JoinHandle<()> {
+    let (reaper, metrics) = (Arc::clone(reaper), Arc::clone(metrics));
+    let ending = ending.clone();
+    tokio::spawn(keep_running("measuring disks", move || {
+        overfull::watch(Arc::clone(&reaper), Arc::clone(&metrics), ending.clone())
+    }))
+}
+
 /// Takes over what a server before this one has left undone, and says what the settings do to
 /// the promises.
 async fn begin_anew(settings: &Settings, local: &LocalSettings, app: &App) {
@@ -245,6 +257,14 @@ async fn begin_anew(settings: &Settings, local: &LocalSettings, app: &App) {
              out, unless something else ends them"
         );
     }
+}
+
+fn read_settings() -> Result<(Settings, LocalSettings), SettingsError> {
+    let (settings, local) = (Settings::from_env()?, LocalSettings::from_env()?);
+    for (name, meant) in settings::mistaken() {
+        tracing::warn!("{name} is set, and nobody reads it: is {meant} meant?");
+    }
+    Ok((settings, local))
 }
 
 /// What is the whole process's: its clock and its log.

@@ -40,12 +40,13 @@ const CONTENT_TYPE: HeaderValue =
 const OVERSHOOT_BUCKETS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 75.0, 150.0, 300.0];
 
 /// Why leases end. Each is counted from zero, so that the first of its kind is seen to rise.
-const ALL_REASONS: [Reason; 5] = [
+const ALL_REASONS: [Reason; 6] = [
     Reason::Expired,
     Reason::Deleted,
     Reason::Completed,
     Reason::Failed,
     Reason::Lost,
+    Reason::Evicted,
 ];
 
 /// What is counted.
@@ -318,6 +319,7 @@ fn name_of(reason: Reason) -> &'static str {
         Reason::Completed => "completed",
         Reason::Failed => "failed",
         Reason::Lost => "lost",
+        Reason::Evicted => "evicted",
     }
 }
 

@@ -106,6 +106,12 @@ impl Plan {
         self
     }
 
+    /// Its containers are on a network of its own, whatever the engine's default bridge is.
+    pub fn on_own_network(mut self) -> Self {
+        self.more.push(("CONTAINERLEASE_NETWORK", "own".to_owned()));
+        self
+    }
+
     /// Ports are bound to `address`, and callers are told that they reach them at `host`.
     pub fn advertising(mut self, address: &str, host: &str) -> Self {
         for (variable, value) in [

@@ -178,7 +178,7 @@ impl Table {
             .table_name(NAME)
             .key("pk", AttributeValue::S(format!("owner#{}", owner.as_str())))
             .key("sk", AttributeValue::S("quota".to_owned()))
-            .update_expression("REMOVE cpuMilli, memoryMb");
+            .update_expression("REMOVE cpuMilli, memoryMb, diskMb");
         update.send().await.expect("the count can be changed");
     }
 

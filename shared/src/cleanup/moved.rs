@@ -11,6 +11,10 @@ use crate::{
     store::{ChangeError, Store},
 };
 
+/// How many new ports are written in a run at the most: they go one after another, and before what
+/// the run ends. The next run has the rest.
+const IN_A_RUN: usize = 50;
+
 /// The leases, each with its ports as the engine lists them. A lease that somebody else has
 /// changed meanwhile stays as it was read, and so does one that is ending already (`begun`): a
 /// new version would take its claim away.
@@ -25,16 +29,20 @@ pub(super) async fn with_ports(
         .map(|container| (&container.name, container))
         .collect();
     let mut after = Vec::with_capacity(leases.len());
+    let mut written = 0;
     for lease in leases {
         let container = by_id
             .get(&lease.container())
-            .filter(|_| !begun.contains(&lease.id));
+            .filter(|_| !begun.contains(&lease.id) && written < IN_A_RUN);
         let moved = container.and_then(|container| ports(&lease, &container.bindings));
         after.push(match moved {
             // Boxed: a run's own future is large, and this is seldom.
-            Some(ports) => Box::pin(note_ports(&reaper.store, &lease, ports))
-                .await
-                .unwrap_or(lease),
+            Some(ports) => {
+                written += 1;
+                Box::pin(note_ports(&reaper.store, &lease, ports))
+                    .await
+                    .unwrap_or(lease)
+            }
             None => lease,
         });
     }

@@ -177,6 +177,8 @@ mod tests {
             hard_deadline: NOW.plus(3_000 * SECOND),
             cpu_milli: 500,
             memory_mb: 256,
+            disk_mb: Some(1024),
+            egress: crate::egress::Egress::Open,
             amounts_counted: true,
             webhook: None,
             placement: None,
@@ -199,6 +201,7 @@ mod tests {
         Stopped {
             exit_code,
             out_of_memory: false,
+            at: None,
         }
     }
 

@@ -19,6 +19,7 @@ pub struct Report {
     pub completed: usize,
     pub failed: usize,
     pub lost: usize,
+    pub evicted: usize,
     /// Leases that somebody else renewed, deleted or ended first.
     pub left_to_others: usize,
     /// Ends that could not be finished and will be tried again.
@@ -59,7 +60,7 @@ pub struct Overshoot {
 impl Report {
     /// Leases that this run ended, for whatever reason.
     pub fn ended(&self) -> usize {
-        self.expired + self.deleted + self.completed + self.failed + self.lost
+        self.expired + self.deleted + self.completed + self.failed + self.lost + self.evicted
     }
 
     /// How late the leases that expired were gone, in milliseconds; none where none did.
@@ -80,6 +81,25 @@ impl Report {
         *self == Self::default()
     }
 
+    /// Adds what a look at the disk has ended, beside this run.
+    pub(super) fn add(&mut self, looked: Self) {
+        self.due += looked.due;
+        self.evicted += looked.evicted;
+        // The first reason of an end stays, and somebody may have been first.
+        self.expired += looked.expired;
+        self.deleted += looked.deleted;
+        self.completed += looked.completed;
+        self.failed += looked.failed;
+        self.lost += looked.lost;
+        self.left_to_others += looked.left_to_others;
+        self.attempts_failed += looked.attempts_failed;
+        self.quarantined += looked.quarantined;
+        self.waiting += looked.waiting;
+        self.left_to_next_run += looked.left_to_next_run;
+        self.engine_unseen |= looked.engine_unseen;
+        self.overshoot_ms.extend(looked.overshoot_ms);
+    }
+
     pub(super) fn count(&mut self, done: Done) {
         match done {
             Done::Ended(receipt) => {
@@ -89,6 +109,7 @@ impl Report {
                     Reason::Lost => self.lost += 1,
                     Reason::Completed => self.completed += 1,
                     Reason::Failed => self.failed += 1,
+                    Reason::Evicted => self.evicted += 1,
                 }
                 self.overshoot_ms.extend(receipt.overshoot_ms);
             }
@@ -116,6 +137,7 @@ impl fmt::Display for Report {
             (self.completed, "completed"),
             (self.failed, "failed"),
             (self.lost, "lost"),
+            (self.evicted, "evicted"),
             (self.left_to_others, "left to others"),
             (self.attempts_failed, "to be tried again"),
             (self.waiting, "waiting for the engine"),

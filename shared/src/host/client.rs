@@ -8,12 +8,13 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bollard::{Docker, errors::Error as ClientError};
+use bytes::Bytes;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     certificates::{self, Certificates},
     error::{self, HostError},
-    transport::{self, Expiry},
+    transport::{self, Expiry, Way},
 };
 use crate::{
     settings::{CertificateSource, EngineAddress},
@@ -39,7 +40,7 @@ pub(super) struct Client {
 
 #[derive(Clone, Debug)]
 struct Current {
-    docker: Docker,
+    way: Way,
     /// None over the engine's socket.
     tls: Option<Arc<Tls>>,
     read_at: Instant,
@@ -60,7 +61,7 @@ impl Client {
     ) -> Result<Self, HostError> {
         let current = match address {
             EngineAddress::Unix(path) => Some(Current {
-                docker: transport::over_socket(path)?,
+                way: transport::over_socket(path)?,
                 tls: None,
                 read_at: Instant::now(),
             }),
@@ -91,31 +92,55 @@ impl Client {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let sent = async |docker: Docker| {
+        let call = |way: Way| call(way.docker);
+        self.call_on(attempted, limit, call).await
+    }
+
+    /// What the engine answers to a GET of `path`, as it is.
+    pub(super) async fn get(
+        &self,
+        attempted: &'static str,
+        limit: Duration,
+        path: &str,
+    ) -> Result<Bytes, HostError> {
+        let get = |way: Way| async move { way.get(path).await };
+        self.call_on(attempted, limit, get).await
+    }
+
+    async fn call_on<T, F>(
+        &self,
+        attempted: &'static str,
+        limit: Duration,
+        call: impl Fn(Way) -> F,
+    ) -> Result<T, HostError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let sent = async |way: Way| {
             let mut tries_left = UNSENT_RETRIES;
             loop {
-                let answer = call(docker.clone()).await;
+                let answer = call(way.clone()).await;
                 if tries_left == 0 || !answer.as_ref().is_err_and(error::was_not_sent) {
                     return answer;
                 }
                 tries_left -= 1;
             }
         };
-        let call = |docker| error::limited(attempted, limit, sent(docker));
+        let call = |way| error::limited(attempted, limit, sent(way));
         let used = self.current().await?;
-        let answer = call(used.docker.clone()).await;
+        let answer = call(used.way.clone()).await;
         if !matches!(answer, Err(HostError::Tls { .. })) {
             return answer;
         }
         match self.newer_than(&used).await {
-            Some(newer) => call(newer.docker).await,
+            Some(newer) => call(newer.way).await,
             None => answer,
         }
     }
 
     /// The client library as it is now, for a call that answers with a stream.
     pub(super) async fn docker(&self) -> Result<Docker, HostError> {
-        self.current().await.map(|current| current.docker)
+        self.current().await.map(|current| current.way.docker)
     }
 
     /// When the first of the certificates expires that a connection needs: ours, the CA, and
@@ -183,13 +208,13 @@ impl Client {
 }
 
 fn over_tls(authority: &str, certificates: Certificates) -> Result<Current, HostError> {
-    let (docker, expiry) = transport::over_tls(authority, &certificates)?;
+    let (way, expiry) = transport::over_tls(authority, &certificates)?;
     let tls = Tls {
         certificates,
         expiry,
     };
     Ok(Current {
-        docker,
+        way,
         tls: Some(Arc::new(tls)),
         read_at: Instant::now(),
     })

@@ -58,6 +58,9 @@ pub enum HostError {
     /// The secret with our certificate cannot be read.
     #[error("{0}")]
     Secret(String),
+    /// The engine does not say that its machine has the firewall that closes the way out.
+    #[error("no firewall of ours is known on the engine's machine, so a way out stays open")]
+    EgressStaysOpen,
     /// The engine has no addresses left for another network.
     #[error(
         "{attempted}: the engine has no address pool left: remove networks that nobody uses, or \
@@ -80,6 +83,11 @@ pub enum HostError {
 }
 
 impl HostError {
+    /// Whether the engine has refused to make a container, perhaps for the bound of its layer.
+    pub(super) fn may_be_of_storage(&self) -> bool {
+        matches!(self, Self::Engine { .. } | Self::CannotRun { .. })
+    }
+
     /// Whether this is what the engine said. It is not where nothing came back from it.
     pub fn is_answer(&self) -> bool {
         !matches!(

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bollard::{
     Docker,
+    models::ContainerState,
     query_parameters::{EventsOptionsBuilder, ListContainersOptionsBuilder},
 };
 use futures_util::StreamExt as _;
@@ -61,10 +62,7 @@ impl Host {
     /// How a container has stopped; none while it runs.
     pub async fn stopped(&self, container: &ContainerName) -> Result<Option<Stopped>, HostError> {
         let state = self.inspect(container).await?.state.unwrap_or_default();
-        Ok((state.running == Some(false)).then(|| Stopped {
-            exit_code: state.exit_code,
-            out_of_memory: state.oom_killed.unwrap_or(false),
-        }))
+        Ok((state.running == Some(false)).then(|| Stopped::of(&state)))
     }
 
     /// When the engine has removed the lease's container, if that was after `since` and the
@@ -105,4 +103,35 @@ pub(super) fn in_seconds(time: Time) -> String {
         millis.div_euclid(1_000),
         millis.rem_euclid(1_000)
     )
+}
+
+impl Stopped {
+    /// How a container has stopped, as the engine describes its state.
+    pub(super) fn of(state: &ContainerState) -> Self {
+        Self {
+            exit_code: state.exit_code,
+            out_of_memory: state.oom_killed.unwrap_or(false),
+            at: state.finished_at.as_deref().and_then(finished_at),
+        }
+    }
+}
+
+/// When a container has stopped; none of one that has never run, of which the engine says that it
+/// was in the year 1.
+fn finished_at(said: &str) -> Option<Time> {
+    let at = said.parse::<jiff::Timestamp>().ok()?.as_millisecond();
+    (at > 0).then(|| Time::from_millis(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_has_never_run_has_not_stopped_at_any_time() {
+        let at = finished_at("2026-11-24T22:58:57.135601393Z");
+        assert_eq!(at, Some(Time::from_millis(1_795_561_137_135)));
+        assert_eq!(finished_at("0001-01-01T00:00:00Z"), None);
+        assert_eq!(finished_at(""), None);
+    }
 }

@@ -2,23 +2,47 @@
 
 use bollard::{Docker, models::Network};
 
-use super::{Host, HostError, LOOK_LIMIT};
-use crate::capacity::Machine;
+use super::{Host, HostError, LOOK_LIMIT, disk::Quota};
+use crate::{capacity::Machine, egress::Egress};
+
+/// What the engine says of itself and of its machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct EngineFacts {
+    cpus: u32,
+    /// Bytes.
+    memory: u64,
+    pub(super) quota: Quota,
+}
 
 impl Host {
-    /// The machine as the engine itself sees it. It is asked once, by the first that wants to
-    /// know: a machine that is changed is an engine that was restarted. Only our network's
-    /// addresses are asked for until it is there.
+    /// The machine as the engine itself sees it. Only our network's addresses are asked for until
+    /// it is there.
     pub async fn machine(&self) -> Result<Machine, HostError> {
-        let asked = self.machine.get_or_try_init(async || {
+        let facts = self.facts().await?;
+        let addresses = match self.addresses.get() {
+            Some(addresses) => Some(*addresses),
+            None => self.ask_for_addresses().await,
+        };
+        Ok(Machine {
+            cpus: facts.cpus,
+            memory: facts.memory,
+            addresses,
+        })
+    }
+
+    /// What the engine says of itself and of its machine, which seldom changes: it is asked once,
+    /// by the first that wants to know.
+    pub(super) async fn facts(&self) -> Result<EngineFacts, HostError> {
+        let asked = self.facts.get_or_try_init(async || {
             let info = |docker: Docker| async move { docker.info().await };
             let attempted = "asking the engine for its machine";
             let info = self.client.call(attempted, LOOK_LIMIT, info).await?;
+            let quota = Quota::of(&info);
             match (info.ncpu, info.mem_total) {
-                (Some(cpus), Some(memory)) if cpus > 0 && memory > 0 => Ok(Machine {
+                (Some(cpus), Some(memory)) if cpus > 0 && memory > 0 => Ok(EngineFacts {
                     cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
                     memory: memory.unsigned_abs(),
-                    addresses: None,
+                    quota,
                 }),
                 _ => Err(HostError::Client {
                     attempted,
@@ -26,25 +50,18 @@ impl Host {
                 }),
             }
         });
-        let machine = *asked.await?;
-        let addresses = match self.addresses.get() {
-            Some(addresses) => Some(*addresses),
-            None => self.ask_for_addresses().await,
-        };
-        Ok(Machine {
-            addresses,
-            ..machine
-        })
+        asked.await.copied()
     }
 
-    /// How many containers our network takes; none where it is not there, or nobody can say. No
+    /// How many containers their network takes; none where it is not there, or nobody can say. No
     /// provision fails by that: the engine itself has the last word.
     async fn ask_for_addresses(&self) -> Option<u32> {
-        let network = self.network_named(&self.network_name()).await;
-        let network = network.inspect_err(|error| {
+        let present = self.present_attachment(Egress::Open).await;
+        let present = present.inspect_err(|error| {
             tracing::warn!(%error, "could not see how many addresses our network has");
         });
-        let addresses = addresses(network.ok()?.as_ref()?)?;
+        let (_, network) = present.ok()??;
+        let addresses = addresses(&network)?;
         Some(*self.addresses.get_or_init(|| addresses))
     }
 }

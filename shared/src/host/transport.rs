@@ -15,7 +15,10 @@ use std::{
     time::Duration,
 };
 
-use bollard::{BollardRequest, Docker};
+use bollard::{BollardRequest, Docker, errors::Error as ClientError};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http_body_util::BodyExt as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
@@ -45,8 +48,37 @@ const LIBRARY_LIMIT: u64 = 30;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a connection may be silent before the other machine is asked whether it is there, and
+/// how often it may leave that without an answer.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// The way to one engine.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) docker: Docker,
+    get: Arc<Get>,
+}
+
+type Get = dyn Fn(&str) -> BoxFuture<'static, Result<Bytes, ClientError>> + Send + Sync;
+
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Way").field(&self.docker).finish()
+    }
+}
+
+impl Way {
+    /// What the engine answers at `path`, which may have a query, in the newest version that it
+    /// speaks: for what the client library reads in one version only.
+    pub(super) async fn get(&self, path: &str) -> Result<Bytes, ClientError> {
+        (self.get)(path).await
+    }
+}
+
 /// A client for the engine at the socket `path`. Nothing is sent.
-pub(super) fn over_socket(path: &Path) -> Result<Docker, HostError> {
+pub(super) fn over_socket(path: &Path) -> Result<Way, HostError> {
     // The authority is for the Host header alone.
     over(UnixSocket(path.into()), "http://localhost".to_owned())
 }
@@ -56,15 +88,15 @@ pub(super) fn over_socket(path: &Path) -> Result<Docker, HostError> {
 pub(super) fn over_tls(
     authority: &str,
     certificates: &Certificates,
-) -> Result<(Docker, Expiry), HostError> {
+) -> Result<(Way, Expiry), HostError> {
     let expiry = Expiry::default();
     let connector = tls_connector(certificates, expiry.clone())?;
-    let docker = over(connector, format!("https://{authority}"))?;
-    Ok((docker, expiry))
+    let way = over(connector, format!("https://{authority}"))?;
+    Ok((way, expiry))
 }
 
 /// A client whose connections `connector` makes. Nothing is connected before the first call.
-fn over<C>(connector: C, address: String) -> Result<Docker, HostError>
+fn over<C>(connector: C, address: String) -> Result<Way, HostError>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
@@ -72,7 +104,8 @@ where
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_LIMIT)
         .build(connector);
-    Docker::connect_with_custom_transport(
+    let (getter, base) = (client.clone(), address.clone());
+    let docker = Docker::connect_with_custom_transport(
         move |request: BollardRequest| {
             let answer = client.request(request);
             Box::pin(async move { Ok(answer.await?) })
@@ -81,7 +114,30 @@ where
         LIBRARY_LIMIT,
         bollard::API_DEFAULT_VERSION,
     )
-    .map_err(|error| super::error::translate("setting up the engine's client", error))
+    .map_err(|error| super::error::translate("setting up the engine's client", error))?;
+    let get = move |path: &str| -> BoxFuture<'static, _> {
+        let request = http::Request::get(format!("{base}{path}"));
+        let (client, request) = (
+            getter.clone(),
+            request.body(bollard::body_full(Bytes::new())),
+        );
+        Box::pin(async move {
+            let answer = client.request(request?).await?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await?.to_bytes();
+            if status.is_success() {
+                return Ok(body);
+            }
+            Err(ClientError::DockerResponseServerError {
+                status_code: status.as_u16(),
+                message: String::from_utf8_lossy(&body).into_owned(),
+            })
+        })
+    };
+    Ok(Way {
+        docker,
+        get: Arc::new(get),
+    })
 }
 
 /// Connects to the engine's socket, which need not be there before the first call.
@@ -91,7 +147,7 @@ struct UnixSocket(Arc<Path>);
 impl tower_service::Service<http::Uri> for UnixSocket {
     type Response = TokioIo<UnixStream>;
     type Error = std::io::Error;
-    type Future = futures_util::future::BoxFuture<'static, Result<Self::Response, Self::Error>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
@@ -184,6 +240,10 @@ fn tls_connector(
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_LIMIT));
+    // Who listens to events sends nothing, and would never notice that the machine is gone.
+    tcp.set_keepalive(Some(KEEPALIVE));
+    tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+    tcp.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
     Ok(HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_only()

@@ -106,6 +106,8 @@ pub enum Reason {
     Failed,
     /// Its container vanished by somebody else's hand.
     Lost,
+    /// It used more disk than its limit.
+    Evicted,
 }
 
 impl Reason {

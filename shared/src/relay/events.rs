@@ -178,5 +178,6 @@ fn why(reason: Reason) -> &'static str {
         Reason::Completed => "its program ended by itself",
         Reason::Failed => "its program failed or could not be started",
         Reason::Lost => "its container vanished",
+        Reason::Evicted => "it used more disk than its limit",
     }
 }

@@ -368,7 +368,7 @@ impl Reading {
             match &lease.state {
                 State::Ended(receipt) => {
                     let gap = self.push_kept(had_an_end).await;
-                    return Ok((ReceiptView::of(receipt, lease.memory_mb), gap));
+                    return Ok((ReceiptView::of(receipt, &lease), gap));
                 }
                 State::Provisioning => {}
                 State::Running | State::Ending(_) | State::Quarantined(_) => {

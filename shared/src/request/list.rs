@@ -308,6 +308,8 @@ mod tests {
             hard_deadline: now,
             cpu_milli: 100,
             memory_mb: 64,
+            disk_mb: Some(1024),
+            egress: crate::egress::Egress::Open,
             amounts_counted: true,
             webhook: None,
             placement: None,

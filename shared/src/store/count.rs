@@ -2,7 +2,7 @@
 //!
 //! | item | `pk` | `sk` | attributes |
 //! |---|---|---|---|
-//! | an owner's count | `owner#OWNER` | `quota` | `leases`, `cpuMilli`, `memoryMb`, `changes` |
+//! | an owner's count | `owner#OWNER` | `quota` | `leases`, `cpuMilli`, `memoryMb`, `diskMb`, `changes` |
 //! | the host's count | `host` | `counted` | the same |
 //!
 //! A count that is not there is nothing. `changes` grows by one with each change, by which a
@@ -95,6 +95,7 @@ pub(super) fn attribute(resource: Resource) -> &'static str {
         Resource::Leases => "leases",
         Resource::CpuMilli => "cpuMilli",
         Resource::MemoryMb => "memoryMb",
+        Resource::DiskMb => "diskMb",
     }
 }
 
@@ -115,5 +116,6 @@ pub(super) fn amounts(item: &Counted) -> Amounts {
         leases: count(Resource::Leases),
         cpu_milli: count(Resource::CpuMilli),
         memory_mb: count(Resource::MemoryMb),
+        disk_mb: count(Resource::DiskMb),
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Sighting, number, text};
 use crate::{
     catalogue::ImageType,
+    egress::Egress,
     idempotency::IdempotencyKey,
     lease::{Ending, Lease, Placement, State, StateName},
     names::{ContainerName, LeaseId, Owner},
@@ -42,6 +43,8 @@ pub(super) const ATTRIBUTES: &[&str] = &[
     "hardDeadline",
     "cpuMilli",
     "memoryMb",
+    "diskMb",
+    "egress",
     "amountsCounted",
     "webhook",
     "placement",
@@ -77,6 +80,11 @@ pub(super) struct Item {
     hard_deadline: i64,
     cpu_milli: u32,
     memory_mb: u32,
+    /// Not there in what an earlier program has written, which has limited none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disk_mb: Option<u32>,
+    #[serde(default, skip_serializing_if = "Egress::is_open")]
+    egress: Egress,
     /// Not there in what an earlier program has written, which has counted none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     amounts_counted: bool,
@@ -119,6 +127,8 @@ impl Item {
             hard_deadline: lease.hard_deadline.as_millis(),
             cpu_milli: lease.cpu_milli,
             memory_mb: lease.memory_mb,
+            disk_mb: lease.disk_mb,
+            egress: lease.egress,
             amounts_counted: lease.amounts_counted,
             webhook: lease.webhook.clone(),
             placement: lease.placement.clone(),
@@ -174,6 +184,8 @@ impl Item {
             hard_deadline: Time::from_millis(self.hard_deadline),
             cpu_milli: self.cpu_milli,
             memory_mb: self.memory_mb,
+            disk_mb: self.disk_mb,
+            egress: self.egress,
             amounts_counted: self.amounts_counted,
             webhook: self.webhook,
             placement: self.placement,
@@ -263,6 +275,8 @@ mod tests {
             hard_deadline: Time::from_millis(601_000),
             cpu_milli: 500,
             memory_mb: 256,
+            disk_mb: Some(1024),
+            egress: Egress::None,
             amounts_counted: true,
             webhook: Some(Webhook {
                 url: NotifyUrl::parse("https://example.org/hook", false).unwrap(),
@@ -359,13 +373,15 @@ mod tests {
     fn what_an_earlier_program_has_written_is_read() {
         let lease = lease(State::Running);
         let mut attributes = Item::of(&lease, None).into_attributes();
-        for later in ["labels", "amountsCounted", "webhook"] {
+        for later in ["labels", "amountsCounted", "webhook", "diskMb", "egress"] {
             attributes.remove(later).unwrap();
         }
         let earlier = Lease {
             labels: BTreeMap::new(),
             amounts_counted: false,
             webhook: None,
+            disk_mb: None,
+            egress: Egress::Open,
             ..lease
         };
         let back = Item::from_attributes(attributes).unwrap().into_lease();
@@ -376,20 +392,18 @@ mod tests {
     fn a_reason_that_is_no_more_is_read_as_a_failure() {
         let [.., ending, _, ended] = every_state();
         for (state, part) in [(ending, "ending"), (ended, "receipt")] {
-            for retired in ["orphaned", "evicted"] {
-                let mut attributes = Item::of(&lease(state.clone()), None).into_attributes();
-                let AttributeValue::M(part) = attributes.get_mut(part).unwrap() else {
-                    panic!("it is no map");
-                };
-                part.insert("reason".to_owned(), text(retired));
-                let back = Item::from_attributes(attributes).unwrap().into_lease();
-                let reason = match back.unwrap().state {
-                    State::Ending(ending) => ending.reason,
-                    State::Ended(receipt) => receipt.reason,
-                    other => panic!("{other:?}"),
-                };
-                assert_eq!(reason, Reason::Failed, "{retired}");
-            }
+            let mut attributes = Item::of(&lease(state.clone()), None).into_attributes();
+            let AttributeValue::M(part) = attributes.get_mut(part).unwrap() else {
+                panic!("it is no map");
+            };
+            part.insert("reason".to_owned(), text("orphaned"));
+            let back = Item::from_attributes(attributes).unwrap().into_lease();
+            let reason = match back.unwrap().state {
+                State::Ending(ending) => ending.reason,
+                State::Ended(receipt) => receipt.reason,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(reason, Reason::Failed);
         }
     }
 

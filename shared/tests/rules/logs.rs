@@ -9,7 +9,7 @@ use containerlease_shared::{
     host::{Host, Read},
     logs::{Assembler, Cursor, Entry, LINE_LIMIT, Stream},
     names::{ContainerName, LeaseId},
-    settings::{EngineAddress, Publish},
+    settings::{EngineAddress, NetworkChoice, Publish},
 };
 use futures_util::StreamExt;
 use proptest::{collection::vec, prelude::*, strategy::ValueTree as _};
@@ -292,7 +292,7 @@ async fn an_engine_that_sends_anything_breaks_nothing() {
         .build();
     let deployment = "fuzz".parse().unwrap();
     let publish = Publish::at(Ipv4Addr::LOCALHOST.into());
-    let host = Host::new(&address, &aws, deployment, publish).unwrap();
+    let host = Host::new(&address, &aws, deployment, publish, NetworkChoice::Auto).unwrap();
     let name = ContainerName::of_lease(&LeaseId::generate());
     let anything = prop_oneof![
         vec(any_frame(), 0..8).prop_map(|frames| frames.concat()),

@@ -55,6 +55,8 @@ fn lease(name: &str) -> Lease {
         hard_deadline: created_at.plus(60 * MINUTE),
         cpu_milli: 250,
         memory_mb: 128,
+        disk_mb: Some(1024),
+        egress: containerlease_shared::egress::Egress::Open,
         amounts_counted: true,
         webhook: None,
         placement: None,

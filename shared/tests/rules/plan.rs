@@ -39,6 +39,7 @@ fn stopped(exit_code: Option<i64>) -> Stopped {
     Stopped {
         exit_code,
         out_of_memory: false,
+        at: None,
     }
 }
 

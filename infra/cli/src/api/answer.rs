@@ -127,6 +127,8 @@ pub struct Truncated {
 pub struct Stats {
     pub cpu: Cpu,
     pub memory: Memory,
+    /// Not told by earlier servers.
+    pub disk: Option<Disk>,
     pub network: Network,
     pub processes: Processes,
 }
@@ -143,6 +145,14 @@ pub struct Cpu {
 pub struct Memory {
     pub used_bytes: u64,
     pub limit_bytes: u64,
+}
+
+/// Either may not be known.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disk {
+    pub used_bytes: Option<u64>,
+    pub limit_bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -174,6 +184,9 @@ pub struct Image {
     pub cpu_milli: Amount,
     #[serde(rename = "memoryMB")]
     pub memory_mb: Amount,
+    /// Not told by earlier servers.
+    #[serde(rename = "diskMB")]
+    pub disk_mb: Option<Amount>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

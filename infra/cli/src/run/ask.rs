@@ -45,7 +45,13 @@ pub(super) struct Asked {
     cpu: Option<Cpu>,
     /// How much memory, such as 256m or 1g; wins over --size
     #[arg(long, value_name = "SIZE")]
-    memory: Option<Memory>,
+    memory: Option<Mebibytes>,
+    /// How much disk, such as 512m or 2g
+    #[arg(long, value_name = "SIZE")]
+    disk: Option<Mebibytes>,
+    /// Where its programs may open connections to
+    #[arg(long, value_parser = ["open", "none"])]
+    egress: Option<String>,
     /// The program to run in place of the image's own, behind --
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -83,7 +89,9 @@ impl Asked {
         set("labels", (!labels.is_empty()).then(|| json!(labels)));
         set("preset", self.size.as_ref().map(|size| json!(size)));
         set("cpuMilli", self.cpu.map(|Cpu(milli)| json!(milli)));
-        set("memoryMB", self.memory.map(|Memory(mib)| json!(mib)));
+        set("memoryMB", self.memory.map(|Mebibytes(mib)| json!(mib)));
+        set("diskMB", self.disk.map(|Mebibytes(mib)| json!(mib)));
+        set("egress", self.egress.as_ref().map(|egress| json!(egress)));
         set("password", self.no_password.then_some(Value::Bool(false)));
         set("command", some(&self.command));
         Ok(body)
@@ -114,7 +122,7 @@ struct Cpu(u32);
 
 /// Mebibytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Memory(u32);
+struct Mebibytes(u32);
 
 /// Why a part of the call is not what it is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -123,10 +131,10 @@ enum Wrong {
     Port,
     #[error("CPUs are a number without a unit and with at most three decimals, such as 0.5 or 2")]
     Cpu,
-    #[error("memory is a whole number with its unit, such as 256m or 1g")]
-    Memory,
-    #[error("memory has a unit: {0}m is mebibytes, {0}g is gibibytes")]
-    MemoryWithoutUnit(u32),
+    #[error("a size is a whole number with its unit, such as 256m or 1g")]
+    Mebibytes,
+    #[error("a size has a unit: {0}m is mebibytes, {0}g is gibibytes")]
+    SizeWithoutUnit(u32),
 }
 
 impl FromStr for Port {
@@ -160,22 +168,22 @@ impl FromStr for Cpu {
     }
 }
 
-impl FromStr for Memory {
+impl FromStr for Mebibytes {
     type Err = Wrong;
 
     fn from_str(text: &str) -> Result<Self, Wrong> {
         if let Ok(number) = text.parse() {
-            return Err(Wrong::MemoryWithoutUnit(number));
+            return Err(Wrong::SizeWithoutUnit(number));
         }
         let unit = text.find(|c: char| !c.is_ascii_digit());
-        let (number, unit) = text.split_at(unit.ok_or(Wrong::Memory)?);
+        let (number, unit) = text.split_at(unit.ok_or(Wrong::Mebibytes)?);
         let times = match unit.to_ascii_lowercase().as_str() {
             "m" | "mb" | "mi" | "mib" => 1,
             "g" | "gb" | "gi" | "gib" => 1024,
-            _ => return Err(Wrong::Memory),
+            _ => return Err(Wrong::Mebibytes),
         };
-        let number: u32 = number.parse().map_err(|_| Wrong::Memory)?;
-        number.checked_mul(times).map(Self).ok_or(Wrong::Memory)
+        let number: u32 = number.parse().map_err(|_| Wrong::Mebibytes)?;
+        number.checked_mul(times).map(Self).ok_or(Wrong::Mebibytes)
     }
 }
 
@@ -235,6 +243,8 @@ mod tests {
             "small",
             "--cpu",
             "0.5",
+            "--disk",
+            "2g",
             "--memory",
             "1g",
             "--",
@@ -250,7 +260,7 @@ mod tests {
                 "ports": [{"containerPort": 8080, "scheme": "http"}, {"containerPort": 53}],
                 "env": {"A": "1", "B": "2"}, "name": "web",
                 "labels": {"team": "search", "empty": ""}, "preset": "small",
-                "cpuMilli": 500, "memoryMB": 1024, "command": ["sh", "-c", "exit 3"],
+                "cpuMilli": 500, "memoryMB": 1024, "diskMB": 2048, "command": ["sh", "-c", "exit 3"],
             })
         );
     }
@@ -284,19 +294,19 @@ mod tests {
             assert_eq!(wrong.parse::<Cpu>(), Err(Wrong::Cpu), "{wrong}");
         }
         for (text, mib) in [("256m", 256), ("1g", 1_024), ("2GiB", 2_048), ("64MB", 64)] {
-            assert_eq!(text.parse(), Ok(Memory(mib)), "{text}");
+            assert_eq!(text.parse(), Ok(Mebibytes(mib)), "{text}");
         }
         for wrong in ["", "m", "1.5g", "1t", "5000000g", "99999999999"] {
-            assert_eq!(wrong.parse::<Memory>(), Err(Wrong::Memory), "{wrong}");
+            assert_eq!(wrong.parse::<Mebibytes>(), Err(Wrong::Mebibytes), "{wrong}");
         }
         for (text, said) in [
             (
                 "64",
-                "memory has a unit: 64m is mebibytes, 64g is gibibytes",
+                "a size has a unit: 64m is mebibytes, 64g is gibibytes",
             ),
-            ("0", "memory has a unit: 0m is mebibytes, 0g is gibibytes"),
+            ("0", "a size has a unit: 0m is mebibytes, 0g is gibibytes"),
         ] {
-            assert_eq!(text.parse::<Memory>().unwrap_err().to_string(), said);
+            assert_eq!(text.parse::<Mebibytes>().unwrap_err().to_string(), said);
         }
         for wrong in ["", "0", "65536", "80/", "/http", "80:80"] {
             assert_eq!(wrong.parse::<Port>(), Err(Wrong::Port), "{wrong}");

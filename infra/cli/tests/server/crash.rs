@@ -92,7 +92,9 @@ async fn place() -> Place {
 /// A server whose calls to the engine go through the proxy.
 async fn start_behind(place: &Place, proxy: &Proxy) -> Server {
     let socket = format!("unix://{}", proxy.unix().display());
-    place.start_with(&[("DOCKER_HOST", &socket)]).await
+    // On a network of its own, which is one call more that can be cut.
+    let own = ("CONTAINERLEASE_NETWORK", "own");
+    place.start_with(&[("DOCKER_HOST", &socket), own]).await
 }
 
 /// Whether it is a call of a verb, and not one of the reaper or of readiness.
@@ -196,7 +198,8 @@ async fn killed_at(point: Point) -> bool {
     assert_eq!(place.containers().await.len(), 1, "{point:?}");
     let deleted = server.delete(&path_of(&again)).await;
     assert_eq!(deleted.status, 200, "{point:?}: {}", deleted.text);
-    assert_eq!(place.engine.networks().await.len(), 1, "{point:?}");
+    let networks = place.engine.networks().await;
+    assert!(networks.len() <= 1, "{point:?}: {networks:?}");
     true
 }
 

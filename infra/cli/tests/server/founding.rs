@@ -49,10 +49,12 @@ async fn an_ubuntu_is_leased_watched_and_deleted() {
     assert!(options[1].starts_with("seccomp={"), "{}", options[1]);
     assert_eq!(limits.init, Some(true));
     let networks = details.network_settings.unwrap().networks.unwrap();
-    assert_eq!(
-        networks.keys().collect::<Vec<_>>(),
-        [place.engine.deployment().as_str()]
-    );
+    let [network] = networks.keys().collect::<Vec<_>>()[..] else {
+        panic!("{networks:?}")
+    };
+    let network = place.engine.docker().inspect_network(network, None).await;
+    let options = network.unwrap().options.unwrap();
+    assert_eq!(options["com.docker.network.bridge.enable_icc"], "false");
     assert!(limits.binds.is_none_or(|binds| binds.is_empty()));
 
     let listed = server.leases().await;

@@ -17,6 +17,7 @@ mod clock;
 mod closes;
 mod crash;
 mod dashboard;
+mod disk;
 mod engine_over_tls;
 mod expiry;
 mod flood;

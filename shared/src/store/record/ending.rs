@@ -45,14 +45,13 @@ pub(super) struct ReceiptItem {
     last_lines: Vec<String>,
 }
 
-/// Reads a reason. Earlier programs knew two more, which none of them gave to a lease; should
-/// a record hold one all the same, its lease has failed.
+/// Reads a reason. Earlier programs knew one more, which none of them gave to a lease; should
+/// a record hold it all the same, its lease has failed.
 fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<Reason, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "lowercase")]
     enum Retired {
         Orphaned,
-        Evicted,
     }
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -62,7 +61,7 @@ fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<Reason, D::Error> {
     }
     Ok(match OnRecord::deserialize(from)? {
         OnRecord::Known(reason) => reason,
-        OnRecord::Retired(Retired::Orphaned | Retired::Evicted) => Reason::Failed,
+        OnRecord::Retired(Retired::Orphaned) => Reason::Failed,
     })
 }
 

@@ -1,0 +1,58 @@
+//! Where the engine's storage has quotas, a container cannot write more than its lease's limit,
+//! and the lease goes on.
+
+use containerlease_functions::app::App;
+use containerlease_shared::settings::Settings;
+use containerlease_testkit::{Table, events::Event};
+use serde_json::json;
+
+use crate::daemon::{DEPLOYMENT, Daemon, skip};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_than_the_limit_can_be_written_where_the_storage_has_quotas() {
+    let mut daemon = match Daemon::start_on_btrfs() {
+        Ok(daemon) => daemon,
+        Err(why) => return skip(&why),
+    };
+    daemon.wait_until_it_answers().await;
+    if let Err(why) = daemon.load_image() {
+        return skip(&why);
+    }
+    let table = Table::in_memory().await;
+    let settings = Settings::parse(|variable| match variable {
+        "CONTAINERLEASE_DEPLOYMENT" => Some(DEPLOYMENT.to_owned()),
+        "DOCKER_HOST" => Some(format!("unix://{}", daemon.socket().display())),
+        _ => None,
+    });
+    let settings = settings.expect("the test's settings are right");
+    let app = App::new(&settings, table.aws()).expect("the app's clients can be made");
+
+    let body = json!({"imageType": "alpine", "durationMinutes": 5, "diskMB": 64});
+    let answer = Event::saved("provision-ubuntu")
+        .body(&body)
+        .provision(&app)
+        .await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let id = answer.id();
+    let write = async |mebibytes: u32| {
+        let script = format!("dd if=/dev/zero of=/file{mebibytes} bs=1M count={mebibytes}; sync");
+        let body = json!({"command": ["sh", "-c", script]});
+        let answer = Event::about("exec", &id).body(&body).exec(&app).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["stderr"].to_string()
+    };
+    let said = write(48).await;
+    assert!(said.contains("48+0 records out"), "{said}");
+    let said = write(60).await;
+    assert!(said.to_lowercase().contains("quota exceeded"), "{said}");
+    let used = Event::about("stats", &id).list(&app).await.body["disk"].clone();
+    // The image's size is estimated, and generously.
+    let limit = used["limitBytes"].as_u64().unwrap() + 20 * 1024 * 1024;
+    assert!(used["usedBytes"].as_u64().unwrap() <= limit, "{used}");
+    let lease = Event::about("get", &id).list(&app).await.body;
+    assert_eq!(lease["state"], "running", "{lease}");
+    let ended = Event::about("delete", &id).delete(&app).await;
+    assert_eq!(ended.body["state"], "ended", "{ended:?}");
+    let left = daemon.engine().containers().await;
+    assert!(left.expect("the engine lists its containers").is_empty());
+}

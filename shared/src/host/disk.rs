@@ -1,0 +1,423 @@
+//! How much of the host's disk a container uses, and how much it may.
+//!
+//! What a container writes lies in its own layer and in its volumes. Where the engine's storage
+//! has quotas, the engine itself refuses what would make a layer too large: over overlay2 on XFS
+//! with `pquota`, over btrfs and over ZFS. Volumes have none, nor have layers elsewhere; these
+//! are measured by [`Host::disk_usage`].
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use bollard::{
+    Docker,
+    models::{ContainerSummary, MountPoint, SystemInfo},
+    query_parameters::{InspectContainerOptionsBuilder, ListContainersOptionsBuilder},
+};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{CHANGE_LIMIT, DISK_LABEL, Host, HostError, LEASE_LABEL, OWNER_LABEL};
+use crate::{
+    capacity::MEBIBYTE,
+    names::{ContainerName, LeaseId, Owner},
+};
+
+/// What a listing of all layers and volumes may take: the engine counts each file.
+pub(crate) const DISK_LIMIT: Duration = Duration::from_secs(20);
+
+/// The sizes of volumes by their names, in bytes; none of one that could not be measured.
+pub(super) type Sizes = HashMap<String, Option<u64>>;
+
+/// For how long what was measured is good enough to be shown.
+const RECENT: Duration = Duration::from_secs(5);
+
+/// How long to wait before a measurement is asked for again that the engine was busy for.
+const BETWEEN_MEASUREMENTS: Duration = Duration::from_millis(200);
+
+/// The type of a mount that is a volume.
+const VOLUME: &str = "volume";
+
+/// How the engine's storage bounds what a container writes into its layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quota {
+    /// It does not.
+    None,
+    /// Of the layer alone.
+    OfLayer,
+    /// Of the layer and the image below it together.
+    WithImage,
+}
+
+/// What a container of a lease uses of the host's disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskUse {
+    pub owner: Owner,
+    pub lease: LeaseId,
+    /// The engine's own id.
+    pub container: ContainerName,
+    /// Bytes, in its layer and its volumes together; none where the engine could not count them,
+    /// as of files behind a path that is too long.
+    pub used: Option<u64>,
+    /// What it may use, in bytes; none of a container that an earlier program has made.
+    pub limit: Option<u64>,
+}
+
+/// Whether the engine has refused a quota that its storage seemed to have.
+#[derive(Debug, Default)]
+pub(super) struct QuotaRefused(AtomicBool);
+
+impl QuotaRefused {
+    pub(super) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn was(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Quota {
+    /// What the engine says of its storage.
+    pub(super) fn of(info: &SystemInfo) -> Self {
+        let said = |name: &str| {
+            let mut status = info.driver_status.iter().flatten();
+            status.find_map(|pair| match &pair[..] {
+                [this, value] if this == name => Some(value.as_str()),
+                _ => None,
+            })
+        };
+        // containerd's snapshotters take a size and do nothing with it.
+        if said("driver-type").is_some_and(|it| it.starts_with("io.containerd.snapshotter")) {
+            return Self::None;
+        }
+        match (info.driver.as_deref(), said("Backing Filesystem")) {
+            (Some("btrfs"), _) => Self::WithImage,
+            (Some("zfs"), _) | (Some("overlay2"), Some("xfs")) => Self::OfLayer,
+            _ => Self::None,
+        }
+    }
+}
+
+impl Host {
+    /// How the engine is told to bound a container's layer to `limit` mebibytes; none where it
+    /// cannot.
+    pub(super) async fn storage_options(
+        &self,
+        image: &str,
+        limit: Option<u32>,
+    ) -> Result<Option<HashMap<String, String>>, HostError> {
+        let Some(limit) = limit.map(|limit| u64::from(limit) * MEBIBYTE) else {
+            return Ok(None);
+        };
+        let below = match self.facts().await?.quota {
+            _ if self.quota_refused.was() => return Ok(None),
+            Quota::None => return Ok(None),
+            Quota::OfLayer => 0,
+            // It counts blocks, where an image's size is the sum of its files.
+            Quota::WithImage => {
+                let image = self.size_of(image).await?;
+                image + image / 10 + 16 * MEBIBYTE
+            }
+        };
+        let size = (limit + below).to_string();
+        Ok(Some(HashMap::from([("size".to_owned(), size)])))
+    }
+
+    async fn size_of(&self, image: &str) -> Result<u64, HostError> {
+        let inspect = |docker: Docker| async move { docker.inspect_image(image).await };
+        let attempted = "looking at an image";
+        match self.client.call(attempted, CHANGE_LIMIT, inspect).await {
+            Ok(image) => Ok(image.size.map_or(0, i64::unsigned_abs)),
+            Err(HostError::NotFound { .. }) => Err(HostError::ImageMissing {
+                image: image.to_owned(),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What each of our containers uses of the host's disk.
+    pub async fn disk_usage(&self) -> Result<Vec<DiskUse>, HostError> {
+        let options = &ListContainersOptionsBuilder::new()
+            .all(true)
+            .size(true)
+            .filters(&self.only_ours())
+            .build();
+        let list = |docker: Docker| async move {
+            let options = Some(options.clone());
+            docker.list_containers(options).await
+        };
+        let attempted = "measuring what our containers have written";
+        let listed = self.client.call(attempted, DISK_LIMIT, list).await?;
+        let has_volumes = listed.iter().any(|it| volumes_of(it).next().is_some());
+        // Only this tells of volumes. Without it the layers are judged alone.
+        let sizes = if has_volumes {
+            self.volume_sizes().await.inspect_err(|error| {
+                tracing::warn!(%error, "could not measure volumes");
+            })
+        } else {
+            Ok(Sizes::new())
+        };
+        let sizes = sizes.ok();
+        Ok(listed
+            .iter()
+            .filter_map(|container| DiskUse::of(container, sizes.as_ref()))
+            .collect())
+    }
+
+    /// What one container uses of the host's disk, in bytes; none where the engine cannot say.
+    /// Volumes may have been measured a few seconds ago.
+    pub async fn disk_used(&self, name: &ContainerName) -> Result<Option<u64>, HostError> {
+        let options = &InspectContainerOptionsBuilder::new().size(true).build();
+        let inspect = |docker: Docker| async move {
+            let options = Some(options.clone());
+            docker.inspect_container(name.as_str(), options).await
+        };
+        let attempted = "measuring what a container has written";
+        let details = self.client.call(attempted, DISK_LIMIT, inspect).await?;
+        let layer = details.size_rw.and_then(measured);
+        let mounts = details.mounts.unwrap_or_default();
+        let volumes: Vec<_> = volumes_among(&mounts).collect();
+        let Some(layer) = layer.filter(|_| !volumes.is_empty()) else {
+            return Ok(layer);
+        };
+        let sizes = self.recent_volume_sizes().await?;
+        Ok(sum(volumes.into_iter(), &sizes).map(|volumes| layer + volumes))
+    }
+
+    async fn recent_volume_sizes(&self) -> Result<Sizes, HostError> {
+        let mut last = self.volumes.lock().await;
+        if let Some((at, sizes)) = &*last
+            && at.elapsed() < RECENT
+        {
+            return Ok(sizes.clone());
+        }
+        let sizes = self.ask_for_volume_sizes().await?;
+        *last = Some((Instant::now(), sizes.clone()));
+        Ok(sizes)
+    }
+
+    async fn volume_sizes(&self) -> Result<Sizes, HostError> {
+        let mut last = self.volumes.lock().await;
+        let sizes = self.ask_for_volume_sizes().await?;
+        *last = Some((Instant::now(), sizes.clone()));
+        Ok(sizes)
+    }
+
+    /// The sizes of all volumes. The client library reads only what the newest engines answer;
+    /// older ones answer all that they have, whatever is asked for.
+    async fn ask_for_volume_sizes(&self) -> Result<Sizes, HostError> {
+        let attempted = "measuring our containers' volumes";
+        let path = "/system/df?type=volume&verbose=true";
+        let begun = Instant::now();
+        let answer = loop {
+            match self.client.get(attempted, DISK_LIMIT, path).await {
+                // Old engines refuse a measurement while another goes on, whoever has asked for it.
+                Err(HostError::Engine { message, .. })
+                    if message.contains("already running") && begun.elapsed() < DISK_LIMIT =>
+                {
+                    tokio::time::sleep(BETWEEN_MEASUREMENTS).await;
+                }
+                answered => break answered?,
+            }
+        };
+        let answer: Measured =
+            serde_json::from_slice(&answer).map_err(|error| HostError::Client {
+                attempted,
+                message: format!("the engine's answer is not understood: {error}"),
+            })?;
+        Ok(answer.sizes())
+    }
+}
+
+impl DiskUse {
+    /// None of a container whose labels make no sense. Without `sizes` it is the layer alone.
+    fn of(container: &ContainerSummary, sizes: Option<&Sizes>) -> Option<Self> {
+        let labels = container.labels.as_ref()?;
+        let limit = labels.get(DISK_LABEL);
+        let limit = limit.and_then(|limit| limit.parse::<u64>().ok());
+        // A listing leaves out what is nothing.
+        let layer = container.size_rw.map_or(Some(0), measured);
+        let volumes = sizes.map_or(Some(0), |sizes| sum(volumes_of(container), sizes));
+        Some(Self {
+            owner: Owner::try_from(labels.get(OWNER_LABEL)?.clone()).ok()?,
+            lease: labels.get(LEASE_LABEL)?.parse().ok()?,
+            container: ContainerName::listed_by_engine(container.id.as_deref()?)?,
+            used: layer.zip(volumes).map(|(layer, volumes)| layer + volumes),
+            limit: limit.map(|limit| limit * MEBIBYTE),
+        })
+    }
+
+    /// Whether it uses more than it may, or so that nobody can tell.
+    pub fn is_suspect(&self) -> bool {
+        self.limit
+            .is_some_and(|limit| self.used.is_none_or(|used| used > limit))
+    }
+}
+
+/// An engine that could not count files says -1.
+fn measured(size: i64) -> Option<u64> {
+    u64::try_from(size).ok()
+}
+
+fn volumes_of(container: &ContainerSummary) -> impl Iterator<Item = &str> {
+    volumes_among(container.mounts.as_deref().unwrap_or_default())
+}
+
+fn volumes_among(mounts: &[MountPoint]) -> impl Iterator<Item = &str> {
+    mounts
+        .iter()
+        .filter(|mount| mount.typ.as_deref() == Some(VOLUME))
+        .filter_map(|mount| mount.name.as_deref())
+}
+
+/// What these volumes have together; none where one of them could not be measured. One that is
+/// not known was made or removed just now.
+fn sum<'n>(mut volumes: impl Iterator<Item = &'n str>, sizes: &Sizes) -> Option<u64> {
+    volumes.try_fold(0, |all, name| match sizes.get(name) {
+        Some(size) => size.map(|size| all + size),
+        None => Some(all),
+    })
+}
+
+/// What the engine answers: `VolumeUsage` from version 29 on, `Volumes` before.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Measured {
+    volumes: Option<Vec<Volume>>,
+    volume_usage: Option<VolumeUsage>,
+}
+
+impl Measured {
+    fn sizes(self) -> Sizes {
+        let newest = self.volume_usage.and_then(|usage| usage.items);
+        let volumes = newest.or(self.volumes).unwrap_or_default();
+        let sized = volumes.into_iter().map(|volume| {
+            let size = volume.usage_data.and_then(|usage| measured(usage.size));
+            (volume.name, size)
+        });
+        sized.collect()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct VolumeUsage {
+    items: Option<Vec<Volume>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Volume {
+    name: String,
+    usage_data: Option<UsageData>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct UsageData {
+    size: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn the_engine_says_whether_its_storage_has_quotas() {
+        let quota = |driver: &str, backing: &str| {
+            Quota::of(&SystemInfo {
+                driver: Some(driver.to_owned()),
+                driver_status: Some(vec![
+                    vec!["Backing Filesystem".to_owned(), backing.to_owned()],
+                    vec!["nonsense".to_owned()],
+                ]),
+                ..SystemInfo::default()
+            })
+        };
+        assert_eq!(quota("overlay2", "extfs"), Quota::None);
+        assert_eq!(quota("overlay2", "xfs"), Quota::OfLayer);
+        assert_eq!(quota("btrfs", ""), Quota::WithImage);
+        assert_eq!(quota("zfs", ""), Quota::OfLayer);
+        assert_eq!(Quota::of(&SystemInfo::default()), Quota::None);
+        let snapshotter = ["driver-type", "io.containerd.snapshotter.v1"].map(str::to_owned);
+        let info = SystemInfo {
+            driver: Some("btrfs".to_owned()),
+            driver_status: Some(vec![snapshotter.into()]),
+            ..SystemInfo::default()
+        };
+        assert_eq!(Quota::of(&info), Quota::None);
+    }
+
+    fn container(layer: i64, mounts: &Value) -> ContainerSummary {
+        let labels = json!({
+            OWNER_LABEL: "local", LEASE_LABEL: LeaseId::generate().to_string(), DISK_LABEL: "1",
+        });
+        let id = "0123456789ab".repeat(5) + "0123";
+        let container = json!({"Id": id, "SizeRw": layer, "Labels": labels, "Mounts": mounts});
+        serde_json::from_value(container).unwrap()
+    }
+
+    fn volume(name: &str) -> Value {
+        json!([
+            {"Type": "volume", "Name": name}, {"Type": "volume", "Name": "unknown"},
+            {"Type": "tmpfs"}, {"Type": "bind", "Name": "b"},
+        ])
+    }
+
+    fn sizes() -> Sizes {
+        let sizes = [("a", Some(500)), ("b", Some(7)), ("broken", None)];
+        sizes.map(|(name, size)| (name.to_owned(), size)).into()
+    }
+
+    #[test]
+    fn a_containers_layer_and_its_volumes_count_together() {
+        let mut used = DiskUse::of(&container(1_000, &volume("a")), Some(&sizes())).unwrap();
+        assert_eq!((used.used, used.limit), (Some(1_500), Some(MEBIBYTE)));
+        assert!(!used.is_suspect());
+        used.used = Some(MEBIBYTE);
+        assert!(!used.is_suspect());
+        used.used = Some(MEBIBYTE + 1);
+        assert!(used.is_suspect());
+        used.limit = None;
+        assert!(!used.is_suspect());
+        let strange = ContainerSummary {
+            labels: Some(HashMap::new()),
+            ..container(1, &json!([]))
+        };
+        assert_eq!(DiskUse::of(&strange, Some(&sizes())), None);
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_not_nothing() {
+        for (layer, name) in [(-1, "a"), (5, "broken")] {
+            let used = DiskUse::of(&container(layer, &volume(name)), Some(&sizes())).unwrap();
+            assert_eq!(used.used, None);
+            assert!(used.is_suspect());
+        }
+        // Where no volume at all could be measured, the layer is.
+        let used = DiskUse::of(&container(5, &volume("broken")), None).unwrap();
+        assert_eq!(used.used, Some(5));
+    }
+
+    #[test]
+    fn engines_old_and_new_tell_of_their_volumes() {
+        let volumes = json!([
+            {"Name": "a", "UsageData": {"Size": 5, "RefCount": 1}},
+            {"Name": "b", "UsageData": {"Size": -1, "RefCount": 1}},
+            {"Name": "c"},
+        ]);
+        for answer in [
+            json!({"Volumes": volumes, "Images": null}),
+            json!({"VolumeUsage": {"Items": volumes, "TotalSize": 5}}),
+        ] {
+            let answer: Measured = serde_json::from_value(answer).unwrap();
+            let sizes = answer.sizes();
+            assert_eq!((sizes["a"], sizes["b"], sizes["c"]), (Some(5), None, None));
+        }
+    }
+}
