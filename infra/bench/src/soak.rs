@@ -299,7 +299,8 @@ async fn server_that_dies(
         tokio::time::sleep(Duration::from_millis(fastrand::u64(500..3_000))).await;
         server = plan.start().await?;
     }
-    Ok(())
+    // The next one listens where this one does until it is gone.
+    server.kill().await
 }
 
 struct ReaperProcess {
