@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks what the product is made of: licences, sources and bans of the crates (deny.toml), known
-# holes of crates and npm packages, and writes a bill of materials for each program.
+# vulnerabilities of crates and npm packages. Writes a bill of materials for each crate of the
+# workspace, and for the dashboard.
 #
 # usage: audit.sh [--offline]
 #   --offline   known vulnerabilities by the database that an earlier run has fetched, and none of npm's
@@ -61,6 +62,7 @@ fetch_crates() {
 known_vulnerabilities() {
   say "known vulnerabilities of crates"
   if [[ $offline == 0 ]] && ! "$tools/bin/cargo-deny" fetch db >"$log" 2>&1; then
+    unchecked=1
     say "the database of advisories could not be fetched: $(grep -v '^$' "$log" | tail -n 1)"
   fi
   if ! compgen -G "${CARGO_HOME:-$HOME/.cargo}/advisory-dbs/*/.git" >/dev/null; then

@@ -124,7 +124,7 @@ kinds! {
     CannotRun = UNPROCESSABLE_ENTITY, "cannot-run", stays,
         "The container could not be started as asked, or the command is not in it.";
     EgressStaysOpen = UNPROCESSABLE_ENTITY, "egress-stays-open", stays,
-        "The Docker host cannot keep a lease from opening connections.";
+        "The engine does not say that its machine has the firewall that keeps a lease from opening connections.";
     WebsocketExpected = UPGRADE_REQUIRED, "websocket-expected", stays,
         "The path opens a WebSocket, and the request does not.";
     QuotaReached = TOO_MANY_REQUESTS, "quota-reached", passes,

@@ -429,8 +429,11 @@ impl Host {
         if bounded && made.as_ref().is_err_and(HostError::may_be_of_storage) {
             let unbounded = self.body(lease, recipe, image, network, None);
             let again = create(&unbounded).await;
-            if again.is_ok() {
-                self.quota_refused.note();
+            if let (Ok(_), Err(error)) = (&again, &made) {
+                tracing::warn!(%error, "made a container without a quota, which the engine refused");
+                if error.is_of_storage() {
+                    self.quota_refused.note();
+                }
                 made = again;
             }
         }

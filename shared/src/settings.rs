@@ -12,12 +12,12 @@
 //! | `CONTAINERLEASE_HOST_CPU_MILLI` | eight times the CPUs of the engine's machine | how many thousandths of a CPU all leases together may have |
 //! | `CONTAINERLEASE_HOST_MEMORY_MB` | nine tenths of its memory | how many mebibytes all leases together may have |
 //! | `CONTAINERLEASE_HOST_DISK_MB` | none | how many mebibytes of disk all leases together may have; none: it is not bounded, since an engine does not say how much it has |
-//! | `CONTAINERLEASE_HOST_CONTAINERS` | as many as their Docker network has addresses, at most 1000 | how many leases there may be on the host; other containers on the same bridge take places that nobody counts; a bridge of Linux takes no more than 1000 with some to spare |
+//! | `CONTAINERLEASE_HOST_CONTAINERS` | as many as their Docker network has addresses, at most 1000 | how many leases there may be on the host; other containers on the same bridge take places that nobody counts; a bridge of Linux takes 1,023 ports |
 //! | `CONTAINERLEASE_HISTORY_HOURS` | `24` | how long the record of an ended lease is kept |
 //! | `CONTAINERLEASE_LOOK_AHEAD_SECONDS` | `65` | how far ahead a run of the reaper takes leases on; 0 on one machine: nothing looks ahead, and leases end up to a tick late, which the server says when it starts |
 //! | `CONTAINERLEASE_PUBLISH_ADDRESS` | `127.0.0.1` | the address on the Docker host at which containers' ports are published |
 //! | `CONTAINERLEASE_ADVERTISED_HOST` | the publish address | the host name or IP address by which callers reach these ports, as answers have it; must be given where the publish address is `0.0.0.0` or `::` |
-//! | `CONTAINERLEASE_NETWORK` | `auto` | the network that containers are on: `auto`, the engine's default bridge where that keeps its containers apart (`"icc": false`), else one of the deployment's own; `own`, one of its own in any case |
+//! | `CONTAINERLEASE_NETWORK` | `auto` | the network that containers are on: `auto`, the engine's default bridge where that keeps its containers apart (`"icc": false`), else one of the deployment's own; `own`, one of its own in any case; leases with `egress: none` are on another of its own in any case |
 //! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues, at least 6 since it hands over 5 s before its end; none: as long as its lease |
 //! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | where the log relay posts to viewers: the WebSocket API's `@connections` address |
 //! | `CONTAINERLEASE_RELAY_FUNCTION` | none | the Lambda function that relays logs; on AWS only |
@@ -79,7 +79,7 @@ pub use rows::{Row, of_the_server};
 /// The data folder of a one-machine server, where none is named.
 const DATA: &str = ".containerlease/data";
 
-/// How much CPU or memory a setting may speak of.
+/// How much CPU, memory or disk a setting may speak of.
 const AMOUNTS: RangeInclusive<u32> = 1..=1_000_000_000;
 
 /// What all programs read.

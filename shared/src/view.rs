@@ -17,7 +17,8 @@ use crate::{
 pub struct ReceiptView {
     pub reason: Reason,
     pub requested_at: Time,
-    /// When the container was seen stopped; none where none was there to stop.
+    /// When its program ended, by the engine's clock where that can be right, else when it was seen
+    /// stopped; none where no container was there to stop.
     #[schema(required)]
     pub stopped_at: Option<Time>,
     /// When the container was seen to be gone.

@@ -1495,7 +1495,7 @@ export interface operations {
                      *         "usedNanoseconds": 61523000
                      *       },
                      *       "disk": {
-                     *         "limitBytes": 1073741824,
+                     *         "limitBytes": 4294967296,
                      *         "usedBytes": 4096
                      *       },
                      *       "memory": {
@@ -1803,7 +1803,7 @@ export interface operations {
             };
             /**
              * @description - `cannot-run`: The container could not be started as asked, or the command is not in it.
-             *     - `egress-stays-open`: The Docker host cannot keep a lease from opening connections.
+             *     - `egress-stays-open`: The engine does not say that its machine has the firewall that keeps a lease from opening connections.
              */
             422: {
                 headers: {

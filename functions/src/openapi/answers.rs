@@ -421,7 +421,7 @@ pub(super) fn stats() -> Value {
             "limitMilli": 500, "measuredMilliseconds": 502,
         },
         "memory": {"usedBytes": 3_190_784, "limitBytes": 268_435_456},
-        "disk": {"usedBytes": 4_096, "limitBytes": 1_073_741_824},
+        "disk": {"usedBytes": 4_096, "limitBytes": 4_294_967_296_u64},
         "network": {"receivedBytes": 1_016, "sentBytes": 0},
         "processes": {"count": 6, "limit": 128},
     })

@@ -2,6 +2,7 @@
 //! that uses more is ended, and says so.
 
 use containerlease_testkit::{Bench, Plan};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{alpine_with, assert_refused, exec::shell, get, inspect, lease};
@@ -98,18 +99,28 @@ async fn an_owner_and_a_host_have_so_much_disk() {
 }
 
 #[tokio::test]
-async fn who_makes_files_that_cannot_be_counted_is_evicted_too() {
+async fn who_makes_files_that_cannot_be_counted_is_evicted_and_keeps_nobody_else() {
     let bench = Bench::new().await;
-    let id = small(&bench, "alpine").await;
+    let leases = join_all((0..4).map(|_| small(&bench, "alpine"))).await;
+    let [modest, greedy, uncounted @ ..] = &leases[..] else {
+        panic!("there are four")
+    };
     // The path of what lies at the end is longer than the kernel takes, so that the engine's walk
     // through the folders fails.
     let script = "name=$(printf '%0200d' 0); cd /; i=0; \
                   while [ $i -lt 25 ]; do mkdir $name && cd -P $name || exit 1; i=$((i + 1)); done; \
                   echo here > file";
-    let answer = shell(&bench, &id, script, json!({})).await;
-    assert_eq!(answer.body["exitCode"], 0, "{answer:?}");
-    assert_eq!(bench.reap().await.evicted, 1);
-    assert_evicted(&bench, &id).await;
+    for id in uncounted {
+        let answer = shell(&bench, id, script, json!({})).await;
+        assert_eq!(answer.body["exitCode"], 0, "{answer:?}");
+    }
+    write(&bench, greedy, "/file", 48).await;
+    write(&bench, greedy, "/more", 24).await;
+    assert_eq!(bench.reap().await.evicted, 3);
+    for id in uncounted.iter().chain([greedy]) {
+        assert_evicted(&bench, id).await;
+    }
+    assert_eq!(get(&bench, modest).await["state"], "running");
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ impl Trial {
     pub fn short() -> Self {
         Self {
             lines: Lines {
-                count: 6_000,
+                count: 7_500,
                 per_second: 500,
                 bytes: 2_000,
             },
@@ -154,8 +154,9 @@ impl Trial {
             stalls_of_the_command_line: 0,
             kills: 2,
             // A relay hands over 5 s before its end, and has to live longer than the engine
-            // needs to find in its files where to go on.
-            killing: Duration::from_secs(7),
+            // needs to find in its files where to go on. One that begins after the last kill has to
+            // come so far before the last line.
+            killing: Duration::from_secs(5),
             relay_time: Duration::from_secs(12),
             patience: Duration::from_secs(4),
             seed: seed(),

@@ -18,6 +18,7 @@
 //! - [`event`]: what both make of requests and messages, for the functions to take.
 //! - [`schedule`]: the tickers that run the reaper.
 //! - [`engine_events`]: what ends by itself, as the engine tells it.
+//! - [`overfull`]: leases that use more disk than they may.
 //! - [`purge`]: what DynamoDB's TTL does.
 //! - [`room`]: what is kept for the table on its disk, and a disk that is full.
 //! - [`metrics`]: what it has done, for Prometheus.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{Reaper, Report, ends::Ends, plan::PlannedEnd};
@@ -19,6 +20,9 @@ const IN_A_LOOK: usize = 100;
 /// long after one another. Files that come and go while they are counted may spoil a measurement.
 const TRIES: u32 = 3;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+
+/// How many are measured by themselves at once.
+const AT_ONCE: usize = 4;
 
 /// What a look at the disk has come to.
 #[derive(Debug, Default)]
@@ -42,20 +46,21 @@ pub async fn end_overfull(
     if reaper.host.is_away() {
         return looked;
     }
+    // What was found is acted on, also where the time was too short for all.
+    let mut suspects = Vec::new();
     let measuring = tokio::time::timeout(
         Time::now().until(stop_at).min(3 * DISK_LIMIT),
-        Box::pin(suspects(reaper)),
+        Box::pin(find_suspects(reaper, &mut suspects)),
     );
-    let suspects = tokio::select! {
-        suspects = measuring => suspects,
+    let measured = tokio::select! {
+        measured = measuring => measured,
         () = reaper.host.fallen_silent() => return looked,
         () = reaper.stopping.cancelled() => return looked,
     };
     looked.measuring = begun.elapsed();
-    let Ok(suspects) = suspects else {
-        tracing::warn!("could not measure in time what containers use of the disk");
-        return looked;
-    };
+    if measured.is_err() {
+        tracing::warn!("could not measure in time what all containers use of the disk");
+    }
     let report = &mut looked.report;
     let mut ends = Ends::new(reaper, stop_at, announce);
     for used in suspects {
@@ -79,33 +84,36 @@ pub async fn end_overfull(
     looked
 }
 
-/// The containers that use too much, or cannot be measured.
-async fn suspects(reaper: &Reaper) -> Vec<DiskUse> {
+/// Finds the containers that use too much, or cannot be measured.
+async fn find_suspects(reaper: &Reaper, suspects: &mut Vec<DiskUse>) {
     let uses = match reaper.host.disk_usage().await {
         Ok(uses) => uses,
         Err(error) => {
             tracing::warn!(%error, "could not measure what containers use of the disk");
-            return Vec::new();
+            return;
         }
     };
-    let mut suspects = Vec::new();
-    for used in uses {
-        let used = match used.used {
-            Some(_) => used,
-            None => measured_alone(reaper, used).await,
-        };
+    let (counted, uncounted): (Vec<_>, Vec<_>) =
+        uses.into_iter().partition(|used| used.used.is_some());
+    suspects.extend(counted.into_iter().filter(DiskUse::is_suspect));
+    let mut measured = stream::iter(uncounted)
+        .map(|used| measured_alone(reaper, used))
+        .buffer_unordered(AT_ONCE);
+    while let Some(used) = measured.next().await {
         if used.is_suspect() {
             suspects.push(used);
         }
     }
-    suspects
 }
 
 /// What a container uses that could not be measured among the others.
 async fn measured_alone(reaper: &Reaper, mut used: DiskUse) -> DiskUse {
-    for _ in 0..TRIES {
+    for tried in 1..=TRIES {
         match reaper.host.disk_used(&used.container).await {
-            Ok(None) | Err(HostError::TimedOut { .. }) => {}
+            // It has more files than can be counted in a time that is long for that.
+            Err(HostError::TimedOut { .. }) => return used,
+            Ok(None) if tried == TRIES => return used,
+            Ok(None) => tokio::time::sleep(BETWEEN_TRIES).await,
             Ok(Some(bytes)) => {
                 used.used = Some(bytes);
                 return used;
@@ -116,7 +124,6 @@ async fn measured_alone(reaper: &Reaper, mut used: DiskUse) -> DiskUse {
                 return used;
             }
         }
-        tokio::time::sleep(BETWEEN_TRIES).await;
     }
     used
 }

@@ -150,7 +150,11 @@ impl Host {
             docker.list_containers(options).await
         };
         let attempted = "measuring what our containers have written";
-        let listed = self.client.call(attempted, DISK_LIMIT, list).await?;
+        let listed = match self.client.call(attempted, DISK_LIMIT, list).await {
+            // One of them has more files than can be counted in that time; who, is seen one by one.
+            Err(HostError::TimedOut { .. }) => return self.unmeasured().await,
+            listed => listed?,
+        };
         let has_volumes = listed.iter().any(|it| volumes_of(it).next().is_some());
         // Only this tells of volumes. Without it the layers are judged alone.
         let sizes = if has_volumes {
@@ -165,6 +169,25 @@ impl Host {
             .iter()
             .filter_map(|container| DiskUse::of(container, sizes.as_ref()))
             .collect())
+    }
+
+    /// Our containers, none of them measured.
+    async fn unmeasured(&self) -> Result<Vec<DiskUse>, HostError> {
+        let options = &ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&self.only_ours())
+            .build();
+        let list = |docker: Docker| async move {
+            let options = Some(options.clone());
+            docker.list_containers(options).await
+        };
+        let attempted = "listing our containers, to measure each";
+        let listed = self.client.call(attempted, CHANGE_LIMIT, list).await?;
+        let unmeasured = listed.iter().filter_map(|container| {
+            let used = DiskUse::of(container, None)?;
+            Some(DiskUse { used: None, ..used })
+        });
+        Ok(unmeasured.collect())
     }
 
     /// What one container uses of the host's disk, in bytes; none where the engine cannot say.

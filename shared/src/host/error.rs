@@ -88,6 +88,18 @@ impl HostError {
         matches!(self, Self::Engine { .. } | Self::CannotRun { .. })
     }
 
+    /// Whether the engine has refused to bound a container's layer.
+    pub(super) fn is_of_storage(&self) -> bool {
+        match self {
+            Self::Engine { message, .. } | Self::CannotRun { message, .. } => {
+                ["storage-opt", "storage size", "quota"]
+                    .iter()
+                    .any(|word| message.contains(word))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether this is what the engine said. It is not where nothing came back from it.
     pub fn is_answer(&self) -> bool {
         !matches!(

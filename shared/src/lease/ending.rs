@@ -38,7 +38,8 @@ pub struct Ending {
 /// container is gone, since nobody can look afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// When it was seen stopped; none where none was there to stop.
+    /// When its program ended, by the engine's clock where that can be right, else when it was seen
+    /// stopped; none where no container was there to stop.
     pub stopped_at: Option<Time>,
     /// What its program answered at its end, once known.
     pub exit_code: Option<i64>,
@@ -55,7 +56,8 @@ pub struct Facts {
 pub struct Receipt {
     pub reason: Reason,
     pub requested_at: Time,
-    /// When the container was seen stopped; none where none was there to stop.
+    /// When its program ended, by the engine's clock where that can be right, else when it was seen
+    /// stopped; none where no container was there to stop.
     pub stopped_at: Option<Time>,
     /// When the container was seen to be gone.
     pub removed_at: Time,
