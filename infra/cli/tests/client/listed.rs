@@ -172,9 +172,10 @@ async fn what_a_lease_uses_is_shown_for_people_and_for_programs() {
     named(&server, "busy", &["--cpu", "0.25", "--memory", "64m"]).await;
     let stats = server.call(&["stats", "busy"]).await;
     let rows = words(stats.quiet_success());
-    assert_eq!(rows[0], ["CPU", "MEMORY", "NETWORK", "PROCESSES"]);
+    assert_eq!(rows[0], ["CPU", "MEMORY", "DISK", "NETWORK", "PROCESSES"]);
     assert!(rows[1][0].ends_with(" of 25 %"), "{rows:?}");
     assert!(rows[1][1].ends_with(" of 64.0 MiB"), "{rows:?}");
+    assert!(rows[1][2].ends_with(" of 1.0 GiB"), "{rows:?}");
     let json = server.call(&["stats", "busy", "--json"]).await.json();
     assert_eq!(json["memory"]["limitBytes"], 64 * 1024 * 1024);
 }
