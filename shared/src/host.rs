@@ -31,8 +31,9 @@ use std::{
 use bollard::{
     Docker,
     models::{
-        ContainerCreateBody, ContainerInspectResponse, ContainerSummaryStateEnum, HostConfig,
-        HostConfigLogConfig, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum,
+        HostConfig, HostConfigLogConfig, PortBinding, ResourcesUlimits, RestartPolicy,
+        RestartPolicyNameEnum,
     },
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
@@ -352,16 +353,8 @@ impl Host {
 
     /// All containers of our deployment, whatever their state.
     pub async fn list(&self) -> Result<Vec<ManagedContainer>, HostError> {
-        let options = &ListContainersOptionsBuilder::new()
-            .all(true)
-            .filters(&self.only_ours())
-            .build();
-        let list = |docker: Docker| async move {
-            let options = Some(options.clone());
-            docker.list_containers(options).await
-        };
         let attempted = "listing our containers";
-        let listed = self.client.call(attempted, CHANGE_LIMIT, list).await?;
+        let listed = self.listed(attempted, CHANGE_LIMIT, false).await?;
         let managed = listed.into_iter().filter_map(|container| {
             let labels = container.labels.unwrap_or_default();
             let lease = labels.get(LEASE_LABEL).and_then(|id| id.parse().ok());
@@ -389,6 +382,25 @@ impl Host {
             })
         });
         Ok(managed.collect())
+    }
+
+    /// What the engine lists of our containers, with their sizes or without.
+    async fn listed(
+        &self,
+        attempted: &'static str,
+        limit: Duration,
+        size: bool,
+    ) -> Result<Vec<ContainerSummary>, HostError> {
+        let options = &ListContainersOptionsBuilder::new()
+            .all(true)
+            .size(size)
+            .filters(&self.only_ours())
+            .build();
+        let list = |docker: Docker| async move {
+            let options = Some(options.clone());
+            docker.list_containers(options).await
+        };
+        self.client.call(attempted, limit, list).await
     }
 
     async fn inspect(&self, name: &ContainerName) -> Result<ContainerInspectResponse, HostError> {

@@ -14,7 +14,7 @@ use std::{
 use bollard::{
     Docker,
     models::{ContainerSummary, MountPoint, SystemInfo},
-    query_parameters::{InspectContainerOptionsBuilder, ListContainersOptionsBuilder},
+    query_parameters::InspectContainerOptionsBuilder,
 };
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -140,17 +140,8 @@ impl Host {
 
     /// What each of our containers uses of the host's disk.
     pub async fn disk_usage(&self) -> Result<Vec<DiskUse>, HostError> {
-        let options = &ListContainersOptionsBuilder::new()
-            .all(true)
-            .size(true)
-            .filters(&self.only_ours())
-            .build();
-        let list = |docker: Docker| async move {
-            let options = Some(options.clone());
-            docker.list_containers(options).await
-        };
         let attempted = "measuring what our containers have written";
-        let listed = match self.client.call(attempted, DISK_LIMIT, list).await {
+        let listed = match self.listed(attempted, DISK_LIMIT, true).await {
             // One of them has more files than can be counted in that time; who, is seen one by one.
             Err(HostError::TimedOut { .. }) => return self.unmeasured().await,
             listed => listed?,
@@ -158,9 +149,11 @@ impl Host {
         let has_volumes = listed.iter().any(|it| volumes_of(it).next().is_some());
         // Only this tells of volumes. Without it the layers are judged alone.
         let sizes = if has_volumes {
-            self.volume_sizes().await.inspect_err(|error| {
-                tracing::warn!(%error, "could not measure volumes");
-            })
+            self.volume_sizes(Duration::ZERO)
+                .await
+                .inspect_err(|error| {
+                    tracing::warn!(%error, "could not measure volumes");
+                })
         } else {
             Ok(Sizes::new())
         };
@@ -173,16 +166,8 @@ impl Host {
 
     /// Our containers, none of them measured.
     async fn unmeasured(&self) -> Result<Vec<DiskUse>, HostError> {
-        let options = &ListContainersOptionsBuilder::new()
-            .all(true)
-            .filters(&self.only_ours())
-            .build();
-        let list = |docker: Docker| async move {
-            let options = Some(options.clone());
-            docker.list_containers(options).await
-        };
         let attempted = "listing our containers, to measure each";
-        let listed = self.client.call(attempted, CHANGE_LIMIT, list).await?;
+        let listed = self.listed(attempted, CHANGE_LIMIT, false).await?;
         let unmeasured = listed.iter().filter_map(|container| {
             let used = DiskUse::of(container, None)?;
             Some(DiskUse { used: None, ..used })
@@ -206,24 +191,18 @@ impl Host {
         let Some(layer) = layer.filter(|_| !volumes.is_empty()) else {
             return Ok(layer);
         };
-        let sizes = self.recent_volume_sizes().await?;
+        let sizes = self.volume_sizes(RECENT).await?;
         Ok(sum(volumes.into_iter(), &sizes).map(|volumes| layer + volumes))
     }
 
-    async fn recent_volume_sizes(&self) -> Result<Sizes, HostError> {
+    /// The sizes of all volumes, measured no longer ago than `age`.
+    async fn volume_sizes(&self, age: Duration) -> Result<Sizes, HostError> {
         let mut last = self.volumes.lock().await;
         if let Some((at, sizes)) = &*last
-            && at.elapsed() < RECENT
+            && at.elapsed() < age
         {
             return Ok(sizes.clone());
         }
-        let sizes = self.ask_for_volume_sizes().await?;
-        *last = Some((Instant::now(), sizes.clone()));
-        Ok(sizes)
-    }
-
-    async fn volume_sizes(&self) -> Result<Sizes, HostError> {
-        let mut last = self.volumes.lock().await;
         let sizes = self.ask_for_volume_sizes().await?;
         *last = Some((Instant::now(), sizes.clone()));
         Ok(sizes)

@@ -12,11 +12,14 @@ use std::{
 
 use bollard::Docker;
 use containerlease_bench::engine::Engine;
+use containerlease_functions::app::App;
+use containerlease_shared::settings::Settings;
+use containerlease_testkit::Table;
 
 /// How long anything may take at an engine that has just been started.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-pub(crate) const DEPLOYMENT: &str = "own-engine";
+const DEPLOYMENT: &str = "own-engine";
 
 /// How many this process has made, each of another name.
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -162,7 +165,7 @@ impl Daemon {
         }
     }
 
-    pub(crate) fn socket(&self) -> PathBuf {
+    fn socket(&self) -> PathBuf {
         self.folder.join("sock")
     }
 
@@ -170,6 +173,17 @@ impl Daemon {
     fn docker(&self) -> Option<Docker> {
         let socket = self.socket();
         Docker::connect_with_unix(&socket.to_string_lossy(), 10, bollard::API_DEFAULT_VERSION).ok()
+    }
+
+    /// The product on this engine, and on `table`.
+    pub(crate) fn app(&self, table: &Table) -> App {
+        let settings = Settings::parse(|variable| match variable {
+            "CONTAINERLEASE_DEPLOYMENT" => Some(DEPLOYMENT.to_owned()),
+            "DOCKER_HOST" => Some(format!("unix://{}", self.socket().display())),
+            _ => None,
+        });
+        let settings = settings.expect("the test's settings are right");
+        App::new(&settings, table.aws()).expect("the app's clients can be made")
     }
 
     pub(crate) fn engine(&self) -> Engine {

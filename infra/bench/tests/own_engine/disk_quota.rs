@@ -1,12 +1,10 @@
 //! Where the engine's storage has quotas, a container cannot write more than its lease's limit,
 //! and the lease goes on.
 
-use containerlease_functions::app::App;
-use containerlease_shared::settings::Settings;
 use containerlease_testkit::{Table, events::Event};
 use serde_json::json;
 
-use crate::daemon::{DEPLOYMENT, Daemon, skip};
+use crate::daemon::{Daemon, skip};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_than_the_limit_can_be_written_where_the_storage_has_quotas() {
@@ -19,13 +17,7 @@ async fn no_more_than_the_limit_can_be_written_where_the_storage_has_quotas() {
         return skip(&why);
     }
     let table = Table::in_memory().await;
-    let settings = Settings::parse(|variable| match variable {
-        "CONTAINERLEASE_DEPLOYMENT" => Some(DEPLOYMENT.to_owned()),
-        "DOCKER_HOST" => Some(format!("unix://{}", daemon.socket().display())),
-        _ => None,
-    });
-    let settings = settings.expect("the test's settings are right");
-    let app = App::new(&settings, table.aws()).expect("the app's clients can be made");
+    let app = daemon.app(&table);
 
     let body = json!({"imageType": "alpine", "durationMinutes": 5, "diskMB": 64});
     let answer = Event::saved("provision-ubuntu")

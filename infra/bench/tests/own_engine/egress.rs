@@ -1,12 +1,10 @@
 //! An engine that says nothing of a firewall closes no way out, and a lease that wants none is
 //! not made.
 
-use containerlease_functions::app::App;
-use containerlease_shared::settings::Settings;
 use containerlease_testkit::{Table, events::Event};
 use serde_json::json;
 
-use crate::daemon::{DEPLOYMENT, Daemon, skip};
+use crate::daemon::{Daemon, skip};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_way_out_that_stays_open_is_not_said_to_be_closed() {
@@ -16,13 +14,7 @@ async fn a_way_out_that_stays_open_is_not_said_to_be_closed() {
     };
     daemon.wait_until_it_answers().await;
     let table = Table::in_memory().await;
-    let settings = Settings::parse(|variable| match variable {
-        "CONTAINERLEASE_DEPLOYMENT" => Some(DEPLOYMENT.to_owned()),
-        "DOCKER_HOST" => Some(format!("unix://{}", daemon.socket().display())),
-        _ => None,
-    });
-    let settings = settings.expect("the test's settings are right");
-    let app = App::new(&settings, table.aws()).expect("the app's clients can be made");
+    let app = daemon.app(&table);
     let body = json!({"imageType": "alpine", "durationMinutes": 5, "egress": "none"});
     let answer = Event::saved("provision-ubuntu")
         .body(&body)

@@ -10,13 +10,12 @@ use containerlease_shared::{
     lease::{Lease, Reason, State},
     names::{LeaseId, Owner},
     provision, request,
-    settings::Settings,
     time::Time,
 };
 use containerlease_testkit::Table;
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::{DEPLOYMENT, Daemon, LIMIT, skip};
+use crate::daemon::{Daemon, LIMIT, skip};
 
 /// How often the reaper runs here, and how far ahead: a minute's tick would only make the
 /// test longer.
@@ -41,13 +40,7 @@ async fn nothing_leaks_when_the_engine_restarts_while_leases_end() {
         return skip(&why);
     }
     let table = Table::in_memory().await;
-    let settings = Settings::parse(|variable| match variable {
-        "CONTAINERLEASE_DEPLOYMENT" => Some(DEPLOYMENT.to_owned()),
-        "DOCKER_HOST" => Some(format!("unix://{}", daemon.socket().display())),
-        _ => None,
-    });
-    let settings = settings.expect("the test's settings are right");
-    let app = App::new(&settings, table.aws()).expect("the app's clients can be made");
+    let app = daemon.app(&table);
     let reaper = cleanup::reaper(&app, LOOK_AHEAD, CancellationToken::new());
     let reaping = tokio::spawn(reap_every(TICK, reaper));
 
