@@ -66,7 +66,7 @@ impl App {
             host,
             courier: Arc::new(Courier::new(settings.policy.private_webhooks)),
             catalogue: Arc::new(Catalogue::embedded()),
-            policy: settings.policy,
+            policy: settings.policy.clone(),
             warnings: Vec::new(),
         })
     }

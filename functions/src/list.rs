@@ -65,7 +65,7 @@ async fn get(app: &App, request: &Request) -> Response<Body> {
     match path {
         "/api/containers" => answer(request, StatusCode::OK, all(app, request).await),
         "/api/images" => {
-            let images = Images::new(&app.catalogue, app.policy.longest_lease);
+            let images = Images::new(&app.catalogue, &app.policy);
             answer(request, StatusCode::OK, Ok(images))
         }
         "/healthz" => answer(request, StatusCode::OK, Ok(Health { status: "ok" })),

@@ -124,7 +124,7 @@ kinds! {
     CannotRun = UNPROCESSABLE_ENTITY, "cannot-run", stays,
         "The container could not be started as asked, or the command is not in it.";
     EgressStaysOpen = UNPROCESSABLE_ENTITY, "egress-stays-open", stays,
-        "The engine does not say that its machine has the firewall that keeps a lease from opening connections.";
+        "The engine does not say that its machine has the firewall that keeps a lease from opening connections, or the list of those that it may open.";
     WebsocketExpected = UPGRADE_REQUIRED, "websocket-expected", stays,
         "The path opens a WebSocket, and the request does not.";
     QuotaReached = TOO_MANY_REQUESTS, "quota-reached", passes,
@@ -504,6 +504,14 @@ impl From<&HostError> for Problem {
                 "The Docker host cannot close the way out",
                 "Nothing was leased; leave out egress, or have the operator set up the host's \
                  firewall.",
+            ),
+            HostError::EgressListMissing { list } => Self::new(
+                Kind::EgressStaysOpen,
+                "The Docker host's firewall does not have this list",
+                format!(
+                    "Nothing was leased; choose another egress than {list}, or have the operator \
+                     give the list to the host's firewall."
+                ),
             ),
             // The engine's sentence is about the caller's own command, but may name paths of
             // the host: the caller learns the kind of the fault only.

@@ -1,14 +1,15 @@
 //! The JSON of a lease and of the catalogue, as the API's callers see them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use containerlease_shared::{
     catalogue::{Catalogue, ImageType, Port, Preset, Range},
-    egress::Egress,
+    egress::{self, Egress},
     lease::{Credentials, Lease, Reason, State, StateName},
     names::LeaseId,
     renew,
     request::{DEFAULT_MINUTES, SHORTEST_MINUTES, list::Cursor},
+    settings::Policy,
     time::Time,
     view::ReceiptView,
     webhook::{DeliveryState, Event, Notification, Secret},
@@ -172,6 +173,9 @@ pub struct ImageView {
     #[serde(rename = "diskMB")]
     pub disk_mb: Range,
     pub presets: Vec<Preset>,
+    /// Where its containers may be asked to open connections to; the first is for those that ask
+    /// for nothing.
+    pub egress: Vec<Egress>,
 }
 
 /// How long a lease may be.
@@ -211,7 +215,7 @@ impl From<&Lease> for Container {
             cpu_milli: lease.cpu_milli,
             memory_mb: lease.memory_mb,
             disk_mb: lease.disk_mb,
-            egress: lease.egress,
+            egress: lease.egress.clone(),
             ports: placement.map_or_else(Vec::new, |placement| {
                 placement.ports.iter().map(ContainerPort::from).collect()
             }),
@@ -306,9 +310,9 @@ impl From<&containerlease_shared::lease::PublishedPort> for ContainerPort {
 }
 
 impl Images {
-    /// The catalogue, and how long a lease may be at most by the operator's rules.
-    pub fn new(catalogue: &Catalogue, longest: Duration) -> Self {
-        let maximum = longest.as_secs() / 60;
+    /// The catalogue, and what the operator's rules make of it.
+    pub fn new(catalogue: &Catalogue, policy: &Policy) -> Self {
+        let maximum = policy.longest_lease.as_secs() / 60;
         Self {
             images: catalogue
                 .images()
@@ -323,6 +327,7 @@ impl Images {
                     memory_mb: image.memory_mb,
                     disk_mb: image.disk_mb,
                     presets: image.presets.clone(),
+                    egress: egress::choices(image, &policy.egress),
                 })
                 .collect(),
             duration_minutes: Minutes {

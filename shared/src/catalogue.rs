@@ -8,6 +8,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::egress::Egress;
+
 /// All that may be leased, in the order in which it is shown.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +45,10 @@ pub struct Image {
     /// Paths in memory, each with its mount options.
     #[serde(default)]
     pub tmpfs: BTreeMap<String, String>,
+    /// Where its containers may open connections to, of what the deployment allows; the first is
+    /// for those that ask for nothing. Empty where it takes all of that.
+    #[serde(default)]
+    pub egress: Vec<Egress>,
     /// Thousandths of a CPU.
     pub cpu_milli: Range,
     /// Mebibytes.

@@ -1,34 +1,192 @@
 //! Where a leased program may open connections to.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use std::{fmt, str::FromStr};
 
-/// Where a leased program may open connections to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Type, schema::Schema},
+};
+
+use crate::catalogue::Image;
+
+/// The names of the two that every deployment knows.
+const OPEN: &str = "open";
+const NONE: &str = "none";
+
+/// How many characters the name of a list has at the most; `infra/docker-host/firewall.sh` takes no
+/// longer one.
+const NAME_LENGTH: usize = 20;
+
+/// All of them, as a regular expression.
+pub const PATTERN: &str = "^[a-z][a-z0-9-]{0,19}$";
+
+/// Where a leased program may open connections to: `open`, to all that the host reaches and its
+/// firewall lets pass; `none`, to nothing outside of its container, whose published ports are
+/// reached all the same; or the name of a list of addresses that the host's firewall has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Egress {
-    /// To all that the host reaches and its firewall lets pass.
     #[default]
     Open,
-    /// To nothing outside of its container. Its published ports are reached all the same.
     None,
+    List(EgressList),
 }
 
-impl Egress {
-    /// All that there are.
-    pub const ALL: [Self; 2] = [Self::Open, Self::None];
+/// The name of a list of addresses, which the operator of a Docker host has given it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EgressList(String);
 
+/// The text cannot say where to a program may open connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "it is open, none, or the name of a list: 1 to 20 of the characters a-z, 0-9 and -, the first a \
+     letter"
+)]
+pub struct NotAnEgress;
+
+impl Egress {
     /// The name in requests and answers.
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
-            Self::Open => "open",
-            Self::None => "none",
+            Self::Open => OPEN,
+            Self::None => NONE,
+            Self::List(list) => list.as_str(),
         }
     }
 
     /// Whether it is what a lease has that says nothing of it.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     pub(crate) fn is_open(&self) -> bool {
         *self == Self::Open
+    }
+}
+
+impl PartialSchema for Egress {
+    fn schema() -> RefOr<Schema> {
+        let description = "Where its programs may open connections to: `open`, to everywhere; \
+            `none`, to nothing; or a list of the operator's, by its name.";
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(PATTERN))
+            .description(Some(description))
+            .examples(["open"])
+            .into()
+    }
+}
+
+impl ToSchema for Egress {}
+
+impl EgressList {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Egress {
+    type Err = NotAnEgress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEgress> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        match text {
+            OPEN => Ok(Self::Open),
+            NONE => Ok(Self::None),
+            name if (1..=NAME_LENGTH).contains(&name.len())
+                && name.starts_with(|c: char| c.is_ascii_lowercase())
+                && name.chars().all(allowed) =>
+            {
+                Ok(Self::List(EgressList(name.to_owned())))
+            }
+            _ => Err(NotAnEgress),
+        }
+    }
+}
+
+impl TryFrom<String> for Egress {
+    type Error = NotAnEgress;
+
+    fn try_from(text: String) -> Result<Self, NotAnEgress> {
+        text.parse()
+    }
+}
+
+impl From<Egress> for String {
+    fn from(egress: Egress) -> Self {
+        egress.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a lease of an image may ask for: of what its type takes, what the deployment allows. The
+/// first is what one has that asks for nothing. `none` is always among them: less harms nobody.
+pub fn choices(image: &Image, deployment: &[Egress]) -> Vec<Egress> {
+    let mut choices = if image.egress.is_empty() {
+        deployment.to_vec()
+    } else {
+        let of_image = image.egress.iter();
+        let allowed = of_image.filter(|egress| deployment.contains(egress));
+        allowed.cloned().collect()
+    };
+    if !choices.contains(&Egress::None) {
+        choices.push(Egress::None);
+    }
+    choices
+}
+
+/// What a lease of an image has that asks for nothing.
+pub fn by_default(image: &Image, deployment: &[Egress]) -> Egress {
+    choices(image, deployment).swap_remove(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    fn all(names: &[&str]) -> Vec<Egress> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_name_is_short_and_of_plain_characters() {
+        for name in ["open", "none", "web", "a", "py-pi2", "abcdefghijklmnopqrst"] {
+            assert_eq!(name.parse::<Egress>().unwrap().as_str(), name);
+        }
+        for wrong in [
+            "",
+            "Web",
+            "2web",
+            "-web",
+            "web.de",
+            "we b",
+            "abcdefghijklmnopqrstu",
+            "wäb",
+        ] {
+            assert_eq!(wrong.parse::<Egress>(), Err(NotAnEgress), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_image_type_takes_no_more_than_the_deployment_and_none_is_always_there() {
+        let mut image = Catalogue::embedded().get("alpine").unwrap().clone();
+        for (of_image, deployment, choices) in [
+            (&[][..], &["open", "none"][..], &["open", "none"][..]),
+            (&[], &["web", "open"], &["web", "open", "none"]),
+            (&[], &["none"], &["none"]),
+            (&["none"], &["open", "none"], &["none"]),
+            (&["web", "open"], &["open", "web"], &["web", "open", "none"]),
+            (&["web"], &["open"], &["none"]),
+            (&["none", "web"], &["web"], &["none"]),
+            (&["none", "web"], &["web", "none"], &["none", "web"]),
+        ] {
+            image.egress = all(of_image);
+            let found = super::choices(&image, &all(deployment));
+            assert_eq!(found, all(choices), "{of_image:?} under {deployment:?}");
+        }
     }
 }

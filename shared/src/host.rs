@@ -237,7 +237,7 @@ impl Host {
     /// Makes the lease's container without starting it. A container that is there under the
     /// lease's name already is taken for it: a retry adopts and never doubles.
     pub async fn create(&self, lease: &Lease, recipe: &Recipe<'_>) -> Result<Made, HostError> {
-        let network = self.attachment(lease.egress).await?;
+        let network = self.attachment(&lease.egress).await?;
         let image = &recipe.image.image;
         let made = |container, image: &str, stand_in| Made {
             container,

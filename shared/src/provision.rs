@@ -123,7 +123,7 @@ impl Wanted<'_> {
             cpu_milli: asked.cpu_milli,
             memory_mb: asked.memory_mb,
             disk_mb: Some(asked.disk_mb),
-            egress: asked.egress,
+            egress: asked.egress.clone(),
             amounts_counted: true,
             webhook: asked.notify.as_ref().map(Notify::webhook),
             placement: None,

@@ -24,7 +24,7 @@ pub use notify::Notify;
 
 use crate::{
     catalogue::{Catalogue, Image, Port, Preset, Range},
-    egress::Egress,
+    egress::{self, Egress},
     settings::Policy,
 };
 
@@ -160,7 +160,7 @@ impl Provision {
         let cpu_milli = fields.amount("cpuMilli", LEAST_CPU_MILLI, range(|i| i.cpu_milli));
         let memory_mb = fields.amount("memoryMB", LEAST_MEMORY_MB, range(|i| i.memory_mb));
         let disk_mb = fields.amount("diskMB", LEAST_DISK_MB, range(|i| i.disk_mb));
-        let egress = fields.egress();
+        let egress = fields.egress(image, &policy.egress);
         fields.finish()?;
 
         let (Some(image), Some(duration)) = (image.cloned(), duration) else {
@@ -174,7 +174,7 @@ impl Provision {
             cpu_milli,
             memory_mb,
             disk_mb,
-            egress,
+            egress: egress.as_ref(),
             command: command.as_deref(),
             env: &env,
             labels: &labels,
@@ -196,7 +196,7 @@ impl Provision {
             cpu_milli: cpu_milli.unwrap_or(image.cpu_milli.default),
             memory_mb: memory_mb.unwrap_or(image.memory_mb.default),
             disk_mb: disk_mb.unwrap_or(image.disk_mb.default),
-            egress: egress.unwrap_or_default(),
+            egress: egress.unwrap_or_else(|| egress::by_default(&image, &policy.egress)),
             command: command.or_else(|| image.command.clone()),
             env: all_env,
             labels,
@@ -223,7 +223,7 @@ struct Asked<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     disk_mb: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    egress: Option<Egress>,
+    egress: Option<&'a Egress>,
     command: Option<&'a [String]>,
     env: &'a BTreeMap<String, String>,
     labels: &'a BTreeMap<String, String>,
@@ -440,15 +440,19 @@ impl Fields {
         self.keep(FIELD, preset)
     }
 
-    fn egress(&mut self) -> Option<Egress> {
+    fn egress(&mut self, image: Option<&Image>, deployment: &[Egress]) -> Option<Egress> {
         const FIELD: &str = "egress";
-        const CHOICE: &str = "choose open or none";
-        let egress = match self.take(FIELD)? {
-            Value::String(name) => Egress::ALL
-                .into_iter()
+        let value = self.take(FIELD)?;
+        let choices = egress::choices(image?, deployment);
+        let names: Vec<_> = choices.iter().map(Egress::as_str).collect();
+        let choice = format!("choose one of {}", names.join(", "));
+        let egress = match value {
+            Value::String(name) => choices
+                .iter()
                 .find(|egress| egress.as_str() == name)
-                .ok_or_else(|| format!("There is no egress {}; {CHOICE}.", quoted(&name))),
-            other => Err(format!("It is {}, not text; {CHOICE}.", kind(&other))),
+                .cloned()
+                .ok_or_else(|| format!("There is no egress {} here; {choice}.", quoted(&name))),
+            other => Err(format!("It is {}, not text; {choice}.", kind(&other))),
         };
         self.keep(FIELD, egress)
     }
@@ -699,11 +703,33 @@ mod tests {
     }
 
     #[test]
-    fn egress_is_open_or_none() {
+    fn egress_is_open_or_none_where_the_operator_says_nothing() {
         assert_eq!(provision(&redis(&json!({}))).unwrap().egress, Egress::Open);
         for wrong in [json!("closed"), json!(""), json!(1), json!([])] {
-            assert_eq!(faults(&redis(&json!({"egress": wrong})))[0].0, "egress");
+            let [(field, sentence)] = &faults(&redis(&json!({"egress": wrong})))[..] else {
+                panic!("{wrong} is one fault");
+            };
+            assert_eq!(field, "egress");
+            assert!(sentence.contains("choose one of open, none."), "{sentence}");
         }
+    }
+
+    #[test]
+    fn a_list_is_taken_where_the_operator_allows_it_and_his_first_is_for_who_says_nothing() {
+        let policy = Policy {
+            egress: vec!["web".parse().unwrap(), Egress::Open],
+            ..policy()
+        };
+        let parse = |more: &Value| {
+            let body = redis(more).to_string();
+            Provision::parse(body.as_bytes(), &Catalogue::embedded(), &policy)
+        };
+        let of = |more: &Value| parse(more).unwrap().egress;
+        assert_eq!(of(&json!({})).as_str(), "web");
+        assert_eq!(of(&json!({"egress": "web"})).as_str(), "web");
+        assert_eq!(of(&json!({"egress": "open"})), Egress::Open);
+        assert_eq!(of(&json!({"egress": "none"})), Egress::None);
+        assert!(parse(&json!({"egress": "db"})).is_err());
     }
 
     fn redis(more: &Value) -> Value {

@@ -17,7 +17,8 @@
 //! | `CONTAINERLEASE_LOOK_AHEAD_SECONDS` | `65` | how far ahead a run of the reaper takes leases on; 0 on one machine: nothing looks ahead, and leases end up to a tick late, which the server says when it starts |
 //! | `CONTAINERLEASE_PUBLISH_ADDRESS` | `127.0.0.1` | the address on the Docker host at which containers' ports are published |
 //! | `CONTAINERLEASE_ADVERTISED_HOST` | the publish address | the host name or IP address by which callers reach these ports, as answers have it; must be given where the publish address is `0.0.0.0` or `::` |
-//! | `CONTAINERLEASE_NETWORK` | `auto` | the network that containers are on: `auto`, the engine's default bridge where that keeps its containers apart (`"icc": false`), else one of the deployment's own; `own`, one of its own in any case; leases with `egress: none` are on another of its own in any case |
+//! | `CONTAINERLEASE_NETWORK` | `auto` | the network that containers are on: `auto`, the engine's default bridge where that keeps its containers apart (`"icc": false`), else one of the deployment's own; `own`, one of its own in any case; leases whose `egress` is not `open` are on others of its own in any case |
+//! | `CONTAINERLEASE_EGRESS` | `open,none` | where leases may open connections to, the first for those that ask for nothing: `open`, `none`, and names of lists that the Docker host's firewall has (`setup.sh --egress-list`); `none` may be asked for in any case |
 //! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues, at least 6 since it hands over 5 s before its end; none: as long as its lease |
 //! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | where the log relay posts to viewers: the WebSocket API's `@connections` address |
 //! | `CONTAINERLEASE_RELAY_FUNCTION` | none | the Lambda function that relays logs; on AWS only |
@@ -65,7 +66,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use crate::{capacity::MOST_CONTAINERS, names::Deployment};
+use crate::{capacity::MOST_CONTAINERS, egress::Egress, names::Deployment};
 
 mod firewall;
 mod network;
@@ -117,7 +118,7 @@ pub struct QueueUrls {
 pub const LONGEST_MINUTES: u64 = 1440;
 
 /// The rules that an operator sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The greatest lifetime of a lease, all renewals included.
     pub longest_lease: Duration,
@@ -142,6 +143,9 @@ pub struct Policy {
     pub history: Duration,
     /// Whether webhooks may go to loopback and private addresses, and over plain HTTP.
     pub private_webhooks: bool,
+    /// Where leases may open connections to; the first is for those that ask for nothing. It is
+    /// not empty.
+    pub egress: Vec<Egress>,
 }
 
 /// Where the Docker engine is.
@@ -261,6 +265,7 @@ impl Settings {
                     60 * read.number::<u64>("CONTAINERLEASE_HISTORY_HOURS", 24, 1..=87_600)?,
                 ),
                 private_webhooks: read.parsed("CONTAINERLEASE_WEBHOOK_PRIVATE", "false")?,
+                egress: network::egress(&read)?,
             },
             look_ahead: read.seconds("CONTAINERLEASE_LOOK_AHEAD_SECONDS", 65, 0..=600)?,
             engine: read.engine()?,

@@ -12,7 +12,7 @@ import {
   type Verdict,
 } from "../lease/rules";
 import { dayAndTime } from "../lease/time";
-import { formatCpu, formatMemory } from "../lease/words";
+import { egressPhrase, formatCpu, formatMemory } from "../lease/words";
 import { announce } from "../services/announcements";
 import { serverClock } from "../services/serverClock";
 import type { Container } from "../types/container";
@@ -117,9 +117,9 @@ export function LeaseCard({ lease, limits, selected, fresh, onSelect }: LeaseCar
           <span>{formatCpu(lease.cpuMilli)}</span>
           <span>{formatMemory(lease.memoryMB)}</span>
           {lease.diskMB !== null && <span>{`${formatMemory(lease.diskMB)} disk`}</span>}
-          {lease.egress === "none" && (
-            <span title="Its programs cannot open connections; its published ports still work.">
-              no way out
+          {lease.egress !== "open" && (
+            <span title="Where its programs may connect to; its published ports work in any case.">
+              {lease.egress === "none" ? "no way out" : `connects ${egressPhrase(lease.egress)}`}
             </span>
           )}
           {lease.state === "running" && isAtLongest(lease) && <span>at its longest time</span>}

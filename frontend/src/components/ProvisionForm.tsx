@@ -14,6 +14,7 @@ import {
 } from "../lease/provisionForm";
 import type { Verdict } from "../lease/rules";
 import { counted } from "../lease/time";
+import { egressPhrase } from "../lease/words";
 import type { ApiError } from "../services/apiError";
 import { imagesQuery } from "../services/containerApi";
 import type { Catalogue, ProvisionRequest } from "../types/api";
@@ -24,6 +25,12 @@ import { ImagePicker } from "./ImagePicker";
 import { ProblemNotice } from "./ProblemNotice";
 
 const PRESET_MINUTES = [5, 15, 30, 60];
+
+const AMOUNTS = [
+  ["cpuMilli", "CPU (millicores)"],
+  ["memoryMB", "Memory (MB)"],
+  ["diskMB", "Disk (MB)"],
+] as const;
 
 interface Props {
   onLeased: (lease: Container) => void;
@@ -196,60 +203,49 @@ function CatalogueForm({ catalogue, onLeased }: Props & { catalogue: Catalogue }
           Advanced
           <span className="hint">
             {changedAdvanced === 0
-              ? "CPU, memory, disk, command, environment"
+              ? "CPU, memory, disk, connections, command, environment"
               : `${changedAdvanced} set`}
           </span>
         </summary>
         <div className="advanced-fields">
+          {AMOUNTS.map(([name, label]) => (
+            <Field
+              key={name}
+              label={label}
+              hint={image && `At most ${image[name].maximum}.`}
+              error={errorOf(name)}
+            >
+              {(control) => (
+                <input
+                  {...control}
+                  name={name}
+                  inputMode="numeric"
+                  autoComplete="off"
+                  placeholder={image && String(image[name].default)}
+                  value={fields[name]}
+                  onChange={(event) => change({ [name]: event.target.value })}
+                />
+              )}
+            </Field>
+          ))}
           <Field
-            label="CPU (millicores)"
-            hint={image && `At most ${image.cpuMilli.maximum}.`}
-            error={errorOf("cpuMilli")}
+            label="Connections"
+            hint="Where its programs may connect to; its own ports are reached in any case."
+            error={errorOf("egress")}
           >
             {(control) => (
-              <input
+              <select
                 {...control}
-                name="cpuMilli"
-                inputMode="numeric"
-                autoComplete="off"
-                placeholder={image && String(image.cpuMilli.default)}
-                value={fields.cpuMilli}
-                onChange={(event) => change({ cpuMilli: event.target.value })}
-              />
-            )}
-          </Field>
-          <Field
-            label="Memory (MB)"
-            hint={image && `At most ${image.memoryMB.maximum}.`}
-            error={errorOf("memoryMB")}
-          >
-            {(control) => (
-              <input
-                {...control}
-                name="memoryMB"
-                inputMode="numeric"
-                autoComplete="off"
-                placeholder={image && String(image.memoryMB.default)}
-                value={fields.memoryMB}
-                onChange={(event) => change({ memoryMB: event.target.value })}
-              />
-            )}
-          </Field>
-          <Field
-            label="Disk (MB)"
-            hint={image && `At most ${image.diskMB.maximum}.`}
-            error={errorOf("diskMB")}
-          >
-            {(control) => (
-              <input
-                {...control}
-                name="diskMB"
-                inputMode="numeric"
-                autoComplete="off"
-                placeholder={image && String(image.diskMB.default)}
-                value={fields.diskMB}
-                onChange={(event) => change({ diskMB: event.target.value })}
-              />
+                name="egress"
+                value={image?.egress.includes(fields.egress) ? fields.egress : image?.egress[0]}
+                onChange={(event) => change({ egress: event.target.value })}
+              >
+                {image?.egress.map((egress) => (
+                  <option key={egress} value={egress}>
+                    {egressPhrase(egress)}
+                  </option>
+                ))}
+              </select>
             )}
           </Field>
           <Field

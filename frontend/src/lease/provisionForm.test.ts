@@ -85,6 +85,7 @@ describe("parseProvisionForm", () => {
       cpuMilli: "2000",
       memoryMB: "512",
       diskMB: "2048",
+      egress: "none",
       command: "sleep\n60",
       env: "A=1",
     };
@@ -97,6 +98,7 @@ describe("parseProvisionForm", () => {
         cpuMilli: 2000,
         memoryMB: 512,
         diskMB: 2048,
+        egress: "none",
         command: ["sleep", "60"],
         env: { A: "1" },
       },

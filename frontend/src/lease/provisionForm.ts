@@ -9,6 +9,8 @@ export interface ProvisionFields {
   cpuMilli: string;
   memoryMB: string;
   diskMB: string;
+  /** One of the image type's; empty, or another's, for its first. */
+  egress: string;
   command: string;
   env: string;
 }
@@ -27,6 +29,7 @@ export const FIELD_ORDER: readonly FieldName[] = [
   "cpuMilli",
   "memoryMB",
   "diskMB",
+  "egress",
   "command",
   "env",
 ];
@@ -35,6 +38,7 @@ export const ADVANCED_FIELDS: readonly FieldName[] = [
   "cpuMilli",
   "memoryMB",
   "diskMB",
+  "egress",
   "command",
   "env",
 ];
@@ -47,6 +51,7 @@ export function emptyFields(catalogue: Catalogue): ProvisionFields {
     cpuMilli: "",
     memoryMB: "",
     diskMB: "",
+    egress: "",
     command: "",
     env: "",
   };
@@ -92,6 +97,7 @@ export function parseProvisionForm(fields: ProvisionFields, catalogue: Catalogue
       ...(cpu.value === null ? {} : { cpuMilli: cpu.value }),
       ...(memory.value === null ? {} : { memoryMB: memory.value }),
       ...(disk.value === null ? {} : { diskMB: disk.value }),
+      ...(image.egress.includes(fields.egress) ? { egress: fields.egress } : {}),
     },
   };
 }

@@ -78,3 +78,10 @@ export function formatCpu(milli: number): string {
 export function formatMemory(megabytes: number): string {
   return megabytes < 1024 ? `${megabytes} MB` : `${Number((megabytes / 1024).toFixed(2))} GB`;
 }
+
+/** What a choice of `egress` means, in words. */
+export function egressPhrase(egress: string): string {
+  if (egress === "open") return "to everywhere";
+  if (egress === "none") return "to nowhere";
+  return `to the list “${egress}” alone`;
+}

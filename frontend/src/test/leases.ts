@@ -80,6 +80,7 @@ export function aCatalogue(): Timed<Catalogue> {
         cpuMilli: { default: 250, maximum: 1000 },
         memoryMB: { default: 128, maximum: 512 },
         diskMB: { default: 1024, maximum: 10240 },
+        egress: ["open", "none"],
         presets: [{ name: "small", cpuMilli: 100, memoryMB: 64 }],
       },
       {
@@ -91,6 +92,7 @@ export function aCatalogue(): Timed<Catalogue> {
         cpuMilli: { default: 500, maximum: 2000 },
         memoryMB: { default: 256, maximum: 2048 },
         diskMB: { default: 1024, maximum: 10240 },
+        egress: ["open", "none"],
         presets: [],
       },
     ],

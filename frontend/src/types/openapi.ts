@@ -335,10 +335,10 @@ export interface components {
             usedBytes: number | null;
         };
         /**
-         * @description Where a leased program may open connections to.
-         * @enum {string}
+         * @description Where its programs may open connections to: `open`, to everywhere; `none`, to nothing; or a list of the operator's, by its name.
+         * @example open
          */
-        Egress: "open" | "none";
+        Egress: string;
         /**
          * @description What is told.
          * @enum {string}
@@ -411,6 +411,11 @@ export interface components {
             cpuMilli: components["schemas"]["Range"];
             description: string;
             diskMB: components["schemas"]["Range"];
+            /**
+             * @description Where its containers may be asked to open connections to; the first is for those that ask
+             *     for nothing.
+             */
+            egress: components["schemas"]["Egress"][];
             image: string;
             imageType: components["schemas"]["ImageType"];
             memoryMB: components["schemas"]["Range"];
@@ -595,8 +600,8 @@ export interface components {
             durationMinutes?: number | null;
             /** @description For how many seconds, in place of durationMinutes. */
             durationSeconds?: number | null;
-            /** @description Where the container's programs may open connections to: with `none` to nothing, while its published ports are reached all the same. That takes a firewall on the Docker host. */
-            egress?: ("open" | "none") | null;
+            /** @description Where the container's programs may open connections to: `open`, to everywhere; `none`, to nothing, while its published ports are reached all the same; or a list of the operator's, by its name. GET /api/images tells which there are for an image type; its first is for a lease that asks for none. All but `open` takes a firewall on the Docker host. */
+            egress?: string | null;
             /** @description Variables, laid over the image type's own: at most 16384 bytes of UTF-8 together. They are in no answer. */
             env?: {
                 [key: string]: string;
@@ -1610,6 +1615,10 @@ export interface operations {
                      *             "default": 4096,
                      *             "maximum": 10240
                      *           },
+                     *           "egress": [
+                     *             "open",
+                     *             "none"
+                     *           ],
                      *           "image": "ubuntu:24.04",
                      *           "imageType": "ubuntu",
                      *           "memoryMB": {
@@ -1803,7 +1812,7 @@ export interface operations {
             };
             /**
              * @description - `cannot-run`: The container could not be started as asked, or the command is not in it.
-             *     - `egress-stays-open`: The engine does not say that its machine has the firewall that keeps a lease from opening connections.
+             *     - `egress-stays-open`: The engine does not say that its machine has the firewall that keeps a lease from opening connections, or the list of those that it may open.
              */
             422: {
                 headers: {

@@ -8,7 +8,7 @@ use containerlease_shared::{
     lease::{Reason, StateName},
     names::LeaseId,
     request::FieldFault,
-    settings::LONGEST_MINUTES,
+    settings::{LONGEST_MINUTES, Settings},
     time::Time,
     view::ReceiptView,
     webhook::{DeliveryState, Event},
@@ -444,8 +444,8 @@ pub(super) fn log_page() -> Value {
 }
 
 pub(super) fn images() -> Value {
-    let longest = Duration::from_secs(60 * LONGEST_MINUTES);
-    let mut images = Images::new(&Catalogue::embedded(), longest);
+    let settings = Settings::parse(|_| None).expect("every setting has a default");
+    let mut images = Images::new(&Catalogue::embedded(), &settings.policy);
     images.images.truncate(1);
     json!(images)
 }

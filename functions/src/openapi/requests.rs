@@ -7,8 +7,7 @@
 
 use containerlease_shared::{
     catalogue::{Catalogue, Image},
-    egress::Egress,
-    idempotency,
+    egress, idempotency,
     lease::StateName,
     logs::{Level, PAGE_DEFAULT, PAGE_LIMIT, SEARCH_LIMIT, TAIL_LIMIT},
     names::LeaseId,
@@ -261,13 +260,13 @@ fn amount(least: u32, most: Option<u32>, unit: &str) -> Value {
 
 fn egress() -> Value {
     json!({
-        "oneOf": [
-            {"type": "string", "enum": Egress::ALL.map(Egress::as_str)},
-            {"type": "null"},
-        ],
-        "description": "Where the container's programs may open connections to: with `none` to \
-            nothing, while its published ports are reached all the same. That takes a firewall on \
-            the Docker host.",
+        "type": ["string", "null"],
+        "pattern": egress::PATTERN,
+        "description": "Where the container's programs may open connections to: `open`, to \
+            everywhere; `none`, to nothing, while its published ports are reached all the same; or \
+            a list of the operator's, by its name. GET /api/images tells which there are for an \
+            image type; its first is for a lease that asks for none. All but `open` takes a \
+            firewall on the Docker host.",
     })
 }
 

@@ -221,7 +221,7 @@ pub(crate) async fn provisioning(bench: &Bench) -> Lease {
         cpu_milli: asked.cpu_milli,
         memory_mb: asked.memory_mb,
         disk_mb: Some(asked.disk_mb),
-        egress: asked.egress,
+        egress: asked.egress.clone(),
         amounts_counted: true,
         webhook: None,
         placement: None,

@@ -61,6 +61,9 @@ pub enum HostError {
     /// The engine does not say that its machine has the firewall that closes the way out.
     #[error("no firewall of ours is known on the engine's machine, so a way out stays open")]
     EgressStaysOpen,
+    /// The engine does not say that this firewall has a list of that name.
+    #[error("the firewall on the engine's machine is not known to have a list '{list}'")]
+    EgressListMissing { list: String },
     /// The engine has no addresses left for another network.
     #[error(
         "{attempted}: the engine has no address pool left: remove networks that nobody uses, or \

@@ -3,7 +3,7 @@
 use bollard::{Docker, models::Network};
 
 use super::{Host, HostError, LOOK_LIMIT, disk::Quota};
-use crate::{capacity::Machine, egress::Egress};
+use crate::capacity::Machine;
 
 /// What the engine says of itself and of its machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Host {
     /// How many containers their network takes; none where it is not there, or nobody can say. No
     /// provision fails by that: the engine itself has the last word.
     async fn ask_for_addresses(&self) -> Option<u32> {
-        let present = self.present_attachment(Egress::Open).await;
+        let present = self.open_network().await;
         let present = present.inspect_err(|error| {
             tracing::warn!(%error, "could not see how many addresses our network has");
         });

@@ -6,9 +6,10 @@
 //! container, and no name server tells neighbours each other's names. On any other engine
 //! containers are on a network of the deployment's own.
 //!
-//! Containers that are to open no connections are on a network apart. Its bridge has a name by
-//! which the firewall on the engine's machine knows it, and lets through only answers from there;
-//! an engine whose machine has that firewall says so by a label.
+//! Containers that are to open no connections, or only those of a list, are on networks apart. The
+//! bridge of each has a name by which the firewall on the engine's machine knows it, and lets
+//! through from there only answers, and what the list names; an engine whose machine has that
+//! firewall says so by labels.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -29,13 +30,17 @@ const DEFAULT_BRIDGE: (&str, &str) = ("com.docker.network.bridge.default_bridge"
 /// The label of an engine behind the rules of `infra/docker-host/firewall.sh`.
 const CLOSES_EGRESS: &str = "containerlease.firewall=closes-egress";
 
-/// The option with the name of a bridge, and how the names begin that the firewall knows. A name
-/// has 15 characters at the most.
+/// The label with the lists that this firewall has: their names, each with `@` and the address of
+/// its name server where it has one, separated by commas.
+const LISTS: &str = "containerlease.firewall.lists=";
+
+/// The option with the name of a bridge, and how the name begins of one that is closed. That of a
+/// list begins with `cl` and four digits of the list's. A name has 15 characters at the most.
 const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
 const CLOSED: &str = "clc-";
 
-/// Where names are looked up from which nothing is to be reached: an address that is nobody's
-/// (RFC 5737). An engine may otherwise ask its machine's own name server for the container.
+/// Where names are looked up from which no name server is to be reached: an address that is
+/// nobody's (RFC 5737). An engine may otherwise ask its machine's own name server for the container.
 const NO_NAME_SERVER: &str = "192.0.2.1";
 
 /// How often it is looked for a network that another process makes, and how long after one another:
@@ -49,30 +54,27 @@ pub(super) enum Attachment {
     DefaultBridge,
     /// The deployment's own network, by its id.
     Own(String),
-    /// The deployment's network from which nothing is reached, by its id.
-    Closed(String),
+    /// A network of the deployment whose way out the firewall keeps, by its id, and the name
+    /// server that can be reached from there, if any can.
+    Kept {
+        id: String,
+        name_server: Option<String>,
+    },
 }
 
 impl Attachment {
-    fn of(egress: Egress, id: String) -> Self {
-        match egress {
-            Egress::Open => Self::Own(id),
-            Egress::None => Self::Closed(id),
-        }
-    }
-
     /// The network mode of a container on it.
     pub(super) fn mode(&self) -> String {
         match self {
             Self::DefaultBridge => "bridge".to_owned(),
-            Self::Own(id) | Self::Closed(id) => id.clone(),
+            Self::Own(id) | Self::Kept { id, .. } => id.clone(),
         }
     }
 
     /// What has to be said of it beside the mode: given that alone, the engine turns the id of a
     /// network into its name and looks that up.
     pub(super) fn endpoints(&self) -> Option<NetworkingConfig> {
-        let (Self::Own(id) | Self::Closed(id)) = self else {
+        let (Self::Own(id) | Self::Kept { id, .. }) = self else {
             return None;
         };
         let settings = EndpointSettings {
@@ -86,7 +88,81 @@ impl Attachment {
 
     /// The name servers of a container on it; none for the engine's choice.
     pub(super) fn name_servers(&self) -> Option<Vec<String>> {
-        matches!(self, Self::Closed(_)).then(|| vec![NO_NAME_SERVER.to_owned()])
+        let Self::Kept { name_server, .. } = self else {
+            return None;
+        };
+        let address = name_server.as_deref().unwrap_or(NO_NAME_SERVER);
+        Some(vec![address.to_owned()])
+    }
+}
+
+/// A network of the deployment's own that can be made.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    name: String,
+    /// How its bridge is named, where the firewall has to know it.
+    bridge: Option<String>,
+    name_server: Option<String>,
+}
+
+impl Wanted {
+    fn new(deployment: &str, egress: &Egress) -> Self {
+        let (name, begins) = match egress {
+            Egress::Open => (deployment.to_owned(), None),
+            Egress::None => (format!("{deployment}-closed"), Some(CLOSED.to_owned())),
+            Egress::List(list) => {
+                let list = list.as_str();
+                let begins = format!("cl{:04x}-", digest(list) >> 16);
+                (format!("{deployment}-egress-{list}"), Some(begins))
+            }
+        };
+        // Always the same for one network, and another for each.
+        let bridge = begins.map(|begins| format!("{begins}{:08x}", digest(&name)));
+        Self {
+            name,
+            bridge,
+            name_server: None,
+        }
+    }
+
+    fn attachment(&self, id: String) -> Attachment {
+        match self.bridge {
+            None => Attachment::Own(id),
+            Some(_) => Attachment::Kept {
+                id,
+                name_server: self.name_server.clone(),
+            },
+        }
+    }
+}
+
+/// What the firewall on the engine's machine can keep, as the engine's labels say.
+#[derive(Debug, PartialEq, Eq)]
+struct Firewall {
+    closes: bool,
+    /// The lists' names and name servers.
+    lists: Vec<(String, Option<String>)>,
+}
+
+impl Firewall {
+    fn of(labels: &[String]) -> Self {
+        let lists = labels.iter().find_map(|label| label.strip_prefix(LISTS));
+        let lists = lists.unwrap_or_default().split(',');
+        let lists = lists.map(|list| match list.split_once('@') {
+            None => (list.to_owned(), None),
+            Some((name, address)) => (name.to_owned(), Some(address.to_owned())),
+        });
+        Self {
+            closes: labels.iter().any(|label| label == CLOSES_EGRESS),
+            lists: lists.filter(|(name, _)| !name.is_empty()).collect(),
+        }
+    }
+
+    /// The name server of a list; none where the firewall does not have that list.
+    fn list(&self, name: &str) -> Option<Option<&str>> {
+        let mut lists = self.lists.iter();
+        let found = lists.find(|(known, _)| self.closes && known == name);
+        found.map(|(_, name_server)| name_server.as_deref())
     }
 }
 
@@ -97,20 +173,18 @@ impl Host {
     /// Engines before version 25 let two networks have one name, and take that name for
     /// neither of them then. So it is only ever named by its id, and of several that
     /// processes made at the same moment any is good.
-    pub(super) async fn attachment(&self, egress: Egress) -> Result<Attachment, HostError> {
-        if egress == Egress::None && !self.closes_egress().await? {
-            return Err(HostError::EgressStaysOpen);
-        }
+    pub(super) async fn attachment(&self, egress: &Egress) -> Result<Attachment, HostError> {
+        let wanted = self.wanted(egress).await?;
         let _one_at_a_time = self.network.lock().await;
-        if let Some((attachment, _)) = self.present_attachment(egress).await? {
+        if let Some((attachment, _)) = self.present(egress, &wanted).await? {
             return Ok(attachment);
         }
         let labels = [(DEPLOYMENT_LABEL, self.deployment.as_str())];
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let name = self.network_name(egress);
-        let bridge = (egress == Egress::None).then(|| (BRIDGE_NAME.to_owned(), bridge_of(&name)));
+        let bridge = wanted.bridge.iter();
+        let bridge = bridge.map(|bridge| (BRIDGE_NAME.to_owned(), bridge.clone()));
         let request = &NetworkCreateRequest {
-            name,
+            name: wanted.name.clone(),
             driver: Some("bridge".to_owned()),
             options: Some([owned(APART)].into_iter().chain(bridge).collect()),
             labels: Some(labels.map(owned).into()),
@@ -119,12 +193,12 @@ impl Host {
         let make = |docker: Docker| async move { docker.create_network(request.clone()).await };
         let attempted = "making our network";
         match self.client.call(attempted, CHANGE_LIMIT, make).await {
-            Ok(made) => Ok(Attachment::of(egress, made.id)),
+            Ok(made) => Ok(wanted.attachment(made.id)),
             // Another process has made it between our look and our call: of its name, or of that of
             // its bridge, there can be only one.
             Err(error) if error.is_answer() => {
                 for _ in 0..LOOKS {
-                    if let Some((attachment, _)) = self.present_attachment(egress).await? {
+                    if let Some((attachment, _)) = self.present(egress, &wanted).await? {
                         return Ok(attachment);
                     }
                     tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -135,22 +209,47 @@ impl Host {
         }
     }
 
-    /// Whether the engine's machine has the firewall that keeps in who is to open no connection.
-    /// It is asked each time: the engine may have been started anew without.
-    async fn closes_egress(&self) -> Result<bool, HostError> {
+    /// The deployment's own network for these leases, if the firewall on the engine's machine can
+    /// keep what they are to keep. It is asked each time: the engine may have been started anew
+    /// without.
+    async fn wanted(&self, egress: &Egress) -> Result<Wanted, HostError> {
+        let mut wanted = Wanted::new(self.deployment.as_str(), egress);
+        match egress {
+            Egress::Open => {}
+            Egress::None if self.firewall().await?.closes => {}
+            Egress::None => return Err(HostError::EgressStaysOpen),
+            Egress::List(list) => {
+                let firewall = self.firewall().await?;
+                let Some(name_server) = firewall.list(list.as_str()) else {
+                    return Err(HostError::EgressListMissing {
+                        list: list.as_str().to_owned(),
+                    });
+                };
+                wanted.name_server = name_server.map(str::to_owned);
+            }
+        }
+        Ok(wanted)
+    }
+
+    async fn firewall(&self) -> Result<Firewall, HostError> {
         let info = |docker: Docker| async move { docker.info().await };
         let attempted = "asking the engine for its labels";
         let info = self.client.call(attempted, LOOK_LIMIT, info).await?;
-        let labels = info.labels.unwrap_or_default();
-        Ok(labels.iter().any(|label| label == CLOSES_EGRESS))
+        Ok(Firewall::of(&info.labels.unwrap_or_default()))
     }
 
-    /// What the next container is attached to, and the network that this is; none where that
-    /// network has to be made first. The engine is asked each time, since one that was started
+    /// The network that the next container is on which may open connections to anywhere; none
+    /// where it has to be made first. The engine is asked each time, since one that was started
     /// anew may have other settings.
-    pub(super) async fn present_attachment(
+    pub(super) async fn open_network(&self) -> Result<Option<(Attachment, Network)>, HostError> {
+        let wanted = Wanted::new(self.deployment.as_str(), &Egress::Open);
+        self.present(&Egress::Open, &wanted).await
+    }
+
+    async fn present(
         &self,
-        egress: Egress,
+        egress: &Egress,
+        wanted: &Wanted,
     ) -> Result<Option<(Attachment, Network)>, HostError> {
         let bridges = HashMap::from([("driver", vec!["bridge"])]);
         let options = &ListNetworksOptionsBuilder::new().filters(&bridges).build();
@@ -162,22 +261,20 @@ impl Host {
         let mut listed = self.client.call(attempted, LOOK_LIMIT, list).await?;
         // Of several of one name it is always the same.
         listed.sort_by(|one, other| one.id.cmp(&other.id));
-        let default = match (self.choice, egress) {
-            (NetworkChoice::Auto, Egress::Open) => listed
+        if self.choice == NetworkChoice::Auto && egress.is_open() {
+            let default = listed
                 .iter()
-                .find(|network| keeps_apart_by_default(network)),
-            (NetworkChoice::Own, _) | (_, Egress::None) => None,
-        };
-        if let Some(network) = default {
-            return Ok(Some((Attachment::DefaultBridge, network.clone())));
+                .find(|network| keeps_apart_by_default(network));
+            if let Some(network) = default {
+                return Ok(Some((Attachment::DefaultBridge, network.clone())));
+            }
         }
-        let name = self.network_name(egress);
         let own = listed.into_iter().find_map(|network| {
             let id = network
                 .id
                 .clone()
-                .filter(|_| self.is_own(&network, &name))?;
-            Some((Attachment::of(egress, id), network))
+                .filter(|_| self.is_own(&network, &wanted.name))?;
+            Some((wanted.attachment(id), network))
         });
         Ok(own)
     }
@@ -188,26 +285,13 @@ impl Host {
         network.name.as_deref() == Some(name)
             && deployment.map(String::as_str) == Some(self.deployment.as_str())
     }
-
-    fn network_name(&self, egress: Egress) -> String {
-        let deployment = self.deployment.as_str();
-        match egress {
-            Egress::Open => deployment.to_owned(),
-            Egress::None => format!("{deployment}-closed"),
-        }
-    }
 }
 
-/// The name of the bridge of a closed network: always the same for one network, and another for
-/// each.
-fn bridge_of(network: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, network.as_bytes());
-    let digits = digest
-        .as_ref()
-        .iter()
-        .take(5)
-        .map(|byte| format!("{byte:02x}"));
-    format!("{CLOSED}{}", digits.collect::<String>())
+/// The first four bytes of a text's SHA-256.
+fn digest(text: &str) -> u32 {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let first = digest.as_ref().iter().take(4);
+    first.fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 /// Whether this is the engine's default bridge, and containers on it do not reach each other.
@@ -237,13 +321,40 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_bridge_has_a_name_that_the_kernel_takes_and_the_firewall_knows() {
-        let name = bridge_of("containerlease-closed");
-        assert!(name.len() <= 15 && name.starts_with(CLOSED), "{name}");
-        assert_eq!(name, bridge_of("containerlease-closed"));
-        assert_ne!(name, bridge_of("other-closed"));
+    fn a_kept_bridge_has_a_name_that_the_kernel_takes_and_the_firewall_knows() {
+        let of = |deployment: &str, egress: &str| {
+            Wanted::new(deployment, &egress.parse().unwrap()).bridge
+        };
+        let closed = of("containerlease", "none").unwrap();
+        assert!(closed.len() <= 15 && closed.starts_with(CLOSED), "{closed}");
+        let web = of("containerlease", "web").unwrap();
+        // As `printf web | sha256sum` has it.
+        assert!(web.len() == 15 && web.starts_with("cl4b5e-"), "{web}");
+        assert_eq!(of("containerlease", "web"), Some(web.clone()));
+        for other in [of("other", "web"), of("containerlease", "db"), Some(closed)] {
+            assert_ne!(other, Some(web.clone()));
+        }
+        assert_eq!(of("containerlease", "open"), None);
         let firewall = include_str!("../../../infra/docker-host/firewall.sh");
         assert!(firewall.contains(&format!("CLOSED={CLOSED}+")));
+    }
+
+    #[test]
+    fn labels_say_what_the_firewall_keeps() {
+        let of = |labels: &[&str]| {
+            let labels: Vec<_> = labels.iter().map(|&label| label.to_owned()).collect();
+            Firewall::of(&labels)
+        };
+        let lists = "containerlease.firewall.lists=web@192.0.2.53,db";
+        let firewall = of(&["zone=a", CLOSES_EGRESS, lists]);
+        assert_eq!(firewall.list("web"), Some(Some("192.0.2.53")));
+        assert_eq!(firewall.list("db"), Some(None));
+        assert_eq!(firewall.list("we"), None);
+        assert!(firewall.closes);
+        assert_eq!(of(&[LISTS, CLOSES_EGRESS]).list(""), None);
+        // Without the rules that close, there is nothing that a list could open.
+        assert_eq!(of(&[lists]).list("db"), None);
+        assert!(!of(&[]).closes);
     }
 
     #[test]

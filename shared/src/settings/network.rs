@@ -1,8 +1,10 @@
-//! On which of the engine's networks leased containers are.
+//! On which of the engine's networks leased containers are, and where they may open connections to.
 
 use super::{Reader, SettingsError};
+use crate::egress::Egress;
 
 const VARIABLE: &str = "CONTAINERLEASE_NETWORK";
+const EGRESS: &str = "CONTAINERLEASE_EGRESS";
 
 /// Which network leased containers are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +32,47 @@ impl NetworkChoice {
     }
 }
 
+/// Where leases may open connections to: at least one, each once.
+pub(super) fn egress<L>(read: &Reader<L>) -> Result<Vec<Egress>, SettingsError>
+where
+    L: Fn(&str) -> Option<String>,
+{
+    let value = read.text(EGRESS, "open,none");
+    let refuse = |problem: String| SettingsError {
+        variable: EGRESS,
+        value: value.clone(),
+        problem,
+    };
+    let mut all = Vec::new();
+    for name in value.split(',').map(str::trim) {
+        let egress: Egress = name
+            .parse()
+            .map_err(|error| refuse(format!("of '{name}': {error}")))?;
+        if all.contains(&egress) {
+            return Err(refuse(format!("{name} is there more than once")));
+        }
+        all.push(egress);
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn egress_is_a_list_of_names_each_once() {
+        let read = |value: &'static str| egress(&Reader(move |_: &str| Some(value.into())));
+        assert_eq!(read("").unwrap(), [Egress::Open, Egress::None]);
+        let web = "web".parse().unwrap();
+        assert_eq!(read("web, none").unwrap(), [web, Egress::None]);
+        for wrong in [",", "open,", "Web", "open,none,open", "web.de"] {
+            assert!(
+                read(wrong).unwrap_err().to_string().contains(EGRESS),
+                "{wrong}"
+            );
+        }
+    }
 
     #[test]
     fn it_is_auto_or_own() {

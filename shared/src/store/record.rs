@@ -128,7 +128,7 @@ impl Item {
             cpu_milli: lease.cpu_milli,
             memory_mb: lease.memory_mb,
             disk_mb: lease.disk_mb,
-            egress: lease.egress,
+            egress: lease.egress.clone(),
             amounts_counted: lease.amounts_counted,
             webhook: lease.webhook.clone(),
             placement: lease.placement.clone(),
