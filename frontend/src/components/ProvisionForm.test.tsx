@@ -104,6 +104,38 @@ describe("ProvisionForm", () => {
     expect(screen.getByRole<HTMLInputElement>("radio", { name: /ubuntu/ }).checked).toBe(true);
   });
 
+  it("offers where an image type's programs may connect to, and keeps to what it takes", async () => {
+    const [redis, ubuntu] = aCatalogue().images;
+    const images = [
+      { ...redis, egress: ["none"] },
+      { ...ubuntu, egress: ["web", "open", "none"] },
+    ];
+    const { seen } = stubServer({
+      "GET /api/images": () => json({ ...aCatalogue(), images }),
+      "POST /api/provision": () => json({ ...aLease(), serverTime: at(0) }, 201),
+    });
+    const { onLeased } = renderForm();
+    await minutesField();
+    await userEvent.click(screen.getByText("Advanced"));
+    await userEvent.click(screen.getByRole("radio", { name: /ubuntu/ }));
+    const connections = screen.getByRole<HTMLSelectElement>("combobox", { name: "Connections" });
+    expect(connections.value).toBe("web");
+    await userEvent.selectOptions(connections, "to everywhere");
+    await userEvent.click(submitButton());
+    await waitFor(() => expect(onLeased).toHaveBeenCalledTimes(1));
+
+    await userEvent.selectOptions(connections, "to everywhere");
+    await userEvent.click(screen.getByRole("radio", { name: /redis/ }));
+    expect(connections.value).toBe("none");
+    await userEvent.click(submitButton());
+    await waitFor(() => expect(onLeased).toHaveBeenCalledTimes(2));
+    const bodies = seen.filter(({ method }) => method === "POST").map(({ body }) => body);
+    expect(bodies).toEqual([
+      { imageType: "ubuntu", durationMinutes: 15, egress: "open" },
+      { imageType: "redis", durationMinutes: 15 },
+    ]);
+  });
+
   it("shows the server's problems beside their fields and in a notice", async () => {
     stubServer({
       ...catalogue,

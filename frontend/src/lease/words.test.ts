@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { anEndedLease, aReceipt } from "../test/leases";
-import { endSentence, formatCpu, formatMemory } from "./words";
+import { egressPhrase, endSentence, formatCpu, formatMemory } from "./words";
 
 describe("endSentence", () => {
   it("tells how long after its end an expired lease was gone", () => {
@@ -17,6 +17,16 @@ describe("endSentence", () => {
 
   it("says no more than it knows", () => {
     expect(endSentence(anEndedLease({ reason: "lost", receipt: null }))).toBe("Lost.");
+  });
+});
+
+describe("egress", () => {
+  it("is said in words", () => {
+    expect(["open", "none", "web"].map(egressPhrase)).toEqual([
+      "to everywhere",
+      "to nowhere",
+      "to the list “web” alone",
+    ]);
   });
 });
 
