@@ -11,6 +11,8 @@
 #   --listen ADDRESS     where the engine listens with mutual TLS, on port 2376 (0.0.0.0)
 #   --guard PATH         the guard's binary, to be installed and started
 #   --deny NETWORK       a network that containers may not reach either; may be given more than once
+#   --egress-list LIST   where leases may connect to that name this list, as NAME=ENTRY,ENTRY (firewall.sh
+#                        says what an ENTRY is); may be given more than once; replaces all lists of before
 #   --reboot-at HH:MM    reboots at that time when an update needs it, or never; without, nothing reboots
 #                        by itself, because the leases on a host end with it
 #   --no-pull            does not pull the catalogue's images
@@ -33,12 +35,12 @@ readonly DAEMON=/etc/docker/daemon.json
 readonly OURS=/etc/containerlease
 readonly TLS=$OURS/docker-tls
 readonly SCRIPTS=/usr/local/lib/containerlease
+readonly FIREWALL=$OURS/firewall.env
 readonly UNITS=/etc/systemd/system
 readonly GUARD=/usr/local/bin/containerlease-guard
 readonly MADE_HERE=/root/containerlease-certificates
 readonly PORT=2376
 readonly START_SECONDS=60
-
 say() { printf '==> %s\n' "$*" >&2; }
 fail() {
   printf 'setup.sh: %s\n' "$*" >&2
@@ -54,6 +56,8 @@ guard=
 reboot_at=
 names=()
 deny=()
+egress_lists=()
+lists=
 pull=1
 take_over=
 files_only=
@@ -69,7 +73,7 @@ read_options() {
       --no-pull) pull= ;;
       --take-over) take_over=1 ;;
       --files-only) files_only=1 ;;
-      --certificates | --secret | --listen | --guard | --reboot-at | --name | --deny)
+      --certificates | --secret | --listen | --guard | --reboot-at | --name | --deny | --egress-list)
         local option=$1 value
         value=$(value_of "$@")
         shift
@@ -81,6 +85,7 @@ read_options() {
           --reboot-at) reboot_at=$value ;;
           --name) names+=("$value") ;;
           --deny) deny+=("$value") ;;
+          --egress-list) egress_lists+=("$value") ;;
         esac
         ;;
       *) fail "there is no option '$1'; the head of this script has all." ;;
@@ -117,6 +122,21 @@ check_options() {
   for network in ${deny[@]+"${deny[@]}"}; do
     [[ $network =~ ^[0-9a-fA-F.:]+(/[0-9]+)?$ ]] || fail "--deny is '$network'; it must be a network, such as 10.0.0.0/8."
   done
+  check_lists
+}
+
+# Leaves in "lists" what the engine's label is to say of the lists of this run, or else of the file's.
+check_lists() {
+  local given=()
+  [[ ${#egress_lists[@]} -eq 0 ]] || given=("CONTAINERLEASE_FIREWALL_LISTS=$(egress_setting)")
+  lists=$(env -u CONTAINERLEASE_FIREWALL_CONNECTIONS -u CONTAINERLEASE_FIREWALL_LISTS ${given[@]+"${given[@]}"} \
+    "$here/firewall.sh" lists 2>&1) || fail "${lists#firewall.sh: }"
+}
+
+egress_setting() {
+  local setting
+  setting=$(printf '%s;' "${egress_lists[@]}")
+  printf '%s\n' "${setting%;}"
 }
 
 check_machine() {
@@ -240,11 +260,12 @@ place_certificate() {
 # userns-remap: root in a container is nobody on the host. All of the catalogue's images run so.
 # userland-proxy: without, a published port costs no process; connections go through the kernel alone.
 # icc: leases are on the default bridge, where they are kept apart.
-# labels: that there is the firewall, which the engine cannot see, for leases without a way out.
+# labels: that there is the firewall, which the engine cannot see, for leases without a way out, and its
+# lists, for those that may connect to what is on one.
 # no-new-privileges, log-opts, default-ulimits: leases ask for the first two themselves; here they hold
 # for whatever else is started. Files: redis wants 10,032. No core dumps: they would fill the disk.
 daemon_settings() {
-  local init=
+  local init='' label=${lists:+", \"containerlease.firewall.lists=$lists\""}
   has_docker_init || ! command -v tini-static >/dev/null || init="  \"init-path\": \"$(command -v tini-static)\","
   cat <<JSON
 {
@@ -257,7 +278,7 @@ daemon_settings() {
   "userns-remap": "default",
   "userland-proxy": false,
   "icc": false,
-  "labels": ["containerlease.firewall=closes-egress"],
+  "labels": ["containerlease.firewall=closes-egress"$label],
   "no-new-privileges": true,${init:+
 $init}
   "log-driver": "json-file",
@@ -301,8 +322,21 @@ write_scripts() {
 
 write_firewall() {
   write_copy 0644 "$UNITS/containerlease-firewall.service" "$here/units/containerlease-firewall.service"
-  [[ ${#deny[@]} -eq 0 && -e $OURS/firewall.env ]] ||
-    printf 'CONTAINERLEASE_FIREWALL_DENY="%s"\n' "${deny[*]-}" | write 0644 "$OURS/firewall.env"
+  firewall_settings | write 0644 "$FIREWALL"
+}
+
+# What is given now, and all else as it is there, also what somebody has written into it by hand.
+firewall_settings() {
+  local replaced=NONE
+  if [[ ${#deny[@]} -gt 0 || ! -e $FIREWALL ]]; then
+    printf 'CONTAINERLEASE_FIREWALL_DENY="%s"\n' "${deny[*]-}"
+    replaced+='|DENY'
+  fi
+  if [[ ${#egress_lists[@]} -gt 0 ]]; then
+    printf 'CONTAINERLEASE_FIREWALL_LISTS="%s"\n' "$(egress_setting)"
+    replaced+='|LISTS'
+  fi
+  [[ ! -e $FIREWALL ]] || sed -E "/^CONTAINERLEASE_FIREWALL_($replaced)=/d" "$FIREWALL"
 }
 
 write_docker() {
