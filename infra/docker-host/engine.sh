@@ -33,6 +33,9 @@ readonly SOCKET=/var/run/docker.sock
 readonly TLS_ADDRESS=127.0.0.1:2376
 readonly START_SECONDS=60
 readonly STOP_SECONDS=20
+# The most that a lease of the catalogue may have, and what raises the machine's.
+readonly LEASE_PROCESSES=256
+readonly RAISE_PROCESSES='sysctl -w kernel.pid_max=4194304'
 
 state=${CONTAINERLEASE_ENGINE_DIR:-$repository/.containerlease/engine}
 [[ $state == /* ]] || state=$PWD/$state
@@ -252,6 +255,15 @@ lower_firewall() {
   firewall down && rm -f "$firewall_file"
 }
 
+# It is somebody's own machine, where nothing is changed for that. 1,000 leases are as many as one
+# network has at most.
+warn_of_few_processes() {
+  local most
+  most=$(cat /proc/sys/kernel/pid_max)
+  ((most >= 1000 * LEASE_PROCESSES)) ||
+    say "this machine has $most process ids, which $((most / LEASE_PROCESSES)) leases could use up; '$RAISE_PROCESSES' gives it more"
+}
+
 start_own() {
   local arguments launched
   "$here/certificates.sh" "$certificates" IP:127.0.0.1 DNS:localhost
@@ -287,6 +299,7 @@ start_own() {
     arguments+=(--label containerlease.firewall=closes-egress)
     [[ -z $lists ]] || arguments+=(--label "containerlease.firewall.lists=$lists")
   fi
+  warn_of_few_processes
   say "starting dockerd on unix://$SOCKET and, with mutual TLS, on tcp://$TLS_ADDRESS (log: $log_file)"
   launch "${arguments[@]}"
   if ! wait_for_ping "$START_SECONDS" "$launched" && network_store_is_broken "$launched"; then

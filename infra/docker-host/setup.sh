@@ -26,6 +26,7 @@
 #   /etc/docker/daemon.json             the engine's settings
 #   /etc/containerlease/docker-tls/     the server's certificate
 #   /etc/containerlease/*.env           settings of the guard, the firewall, the certificate's secret
+#   /etc/sysctl.d/60-containerlease.conf   how many processes the machine may have
 #   /usr/local/lib/containerlease/      the scripts that go on working here
 set -euo pipefail
 
@@ -36,11 +37,16 @@ readonly OURS=/etc/containerlease
 readonly TLS=$OURS/docker-tls
 readonly SCRIPTS=/usr/local/lib/containerlease
 readonly FIREWALL=$OURS/firewall.env
+readonly SYSCTL=/etc/sysctl.d/60-containerlease.conf
 readonly UNITS=/etc/systemd/system
 readonly GUARD=/usr/local/bin/containerlease-guard
 readonly MADE_HERE=/root/containerlease-certificates
 readonly PORT=2376
 readonly START_SECONDS=60
+# All process ids that a kernel of 64 bits has, and twice what 1,000 leases of 256 processes may start.
+readonly PROCESS_IDS=4194304
+readonly THREADS=524288
+
 say() { printf '==> %s\n' "$*" >&2; }
 fail() {
   printf 'setup.sh: %s\n' "$*" >&2
@@ -194,6 +200,7 @@ install_packages() {
   command -v iptables >/dev/null || missing+=(iptables)
   command -v openssl >/dev/null || missing+=(openssl)
   command -v curl >/dev/null || missing+=(curl)
+  command -v sysctl >/dev/null || missing+=(procps)
   # With it, dockerd confines containers by a profile; Docker's package only recommends it.
   command -v apparmor_parser >/dev/null || missing+=(apparmor)
   # The engine pulls over TLS.
@@ -339,6 +346,17 @@ firewall_settings() {
   [[ ! -e $FIREWALL ]] || sed -E "/^CONTAINERLEASE_FIREWALL_($replaced)=/d" "$FIREWALL"
 }
 
+# A lease has up to 256 processes; some kernels have 32,768 ids for all, and then root can start nothing
+# more either. Threads are counted apart, by default as many as an eighth of the memory holds stacks of,
+# which small leases reach while they are within their own memory; what they take is counted there.
+write_limits() {
+  {
+    [[ $(getconf LONG_BIT) != 64 ]] || printf 'kernel.pid_max = %s\n' "$PROCESS_IDS"
+    # A machine with more memory has more, and keeps them.
+    (($(</proc/sys/kernel/threads-max) > THREADS)) || printf 'kernel.threads-max = %s\n' "$THREADS"
+  } | write 0644 "$SYSCTL"
+}
+
 write_docker() {
   if [[ -s $DAEMON && ! -e $DAEMON.before-containerlease ]] && ! is_ours; then
     cp -p "$DAEMON" "$DAEMON.before-containerlease"
@@ -389,6 +407,8 @@ answers() {
 
 start_engine() {
   local deadline=$((SECONDS + START_SECONDS)) address=$listen code=0
+  # A machine within a container may not set them; it has those of the machine around it.
+  sysctl --quiet --load="$SYSCTL" || say "the kernel did not take all of $SYSCTL, so leases may use up the process ids; its own message is above"
   systemctl daemon-reload
   systemctl --quiet enable containerlease-firewall.service docker.service
   if systemctl --quiet is-active containerlease-firewall.service; then
@@ -462,6 +482,7 @@ if [[ -z $files_only ]]; then
 fi
 write_scripts
 write_firewall
+write_limits
 changed=
 place_certificate
 write_docker

@@ -266,6 +266,10 @@ settings() {
   succeeds "and nothing else" holds_settings
   bad_lists
   succeeds "what is written by hand into the firewall's settings stays" keeps_by_hand
+  succeeds "the machine is given all process ids that there are" \
+    in_machine grep -qx 'kernel.pid_max = 4194304' /etc/sysctl.d/60-containerlease.conf
+  succeeds "and as many threads at the least as 1,000 leases may have" \
+    in_machine grep -qx 'kernel.threads-max = 524288' /etc/sysctl.d/60-containerlease.conf
   succeeds "the key is root's alone" prints "600 root" in_machine stat -c '%a %U' /etc/containerlease/docker-tls/key.pem
   succeeds "the drop-in takes -H away from the unit's command" \
     in_machine sh -c 'grep -q "^ExecStart=/.*dockerd" /etc/systemd/system/docker.service.d/containerlease.conf &&
