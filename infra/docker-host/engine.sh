@@ -21,6 +21,9 @@
 #   DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH   the engine to use, if you have one
 #   CONTAINERLEASE_ENGINE_DIR         where the engine's state is kept (.containerlease/engine)
 #   CONTAINERLEASE_DOCKER_DATA_ROOT   where it keeps images and containers (Docker's default)
+#   CONTAINERLEASE_FIREWALL_DENY, CONTAINERLEASE_FIREWALL_CONNECTIONS, CONTAINERLEASE_FIREWALL_LISTS
+#                                     what firewall.sh is to set; an engine that is started here says of
+#                                     the lists by a label
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -30,6 +33,9 @@ readonly SOCKET=/var/run/docker.sock
 readonly TLS_ADDRESS=127.0.0.1:2376
 readonly START_SECONDS=60
 readonly STOP_SECONDS=20
+# The most that a lease of the catalogue may have, and what raises the machine's.
+readonly LEASE_PROCESSES=256
+readonly RAISE_PROCESSES='sysctl -w kernel.pid_max=4194304'
 
 state=${CONTAINERLEASE_ENGINE_DIR:-$repository/.containerlease/engine}
 [[ $state == /* ]] || state=$PWD/$state
@@ -39,6 +45,8 @@ readonly log_file=$state/dockerd.log
 # It is there while the firewall is one that was set here.
 readonly firewall_file=$state/firewall
 readonly certificates=$state/certificates
+# What an engine that is started here says of the lists of firewall.sh.
+lists=
 
 say() { printf '==> %s\n' "$*" >&2; }
 fail() {
@@ -211,9 +219,9 @@ forget_networks() {
   say "dockerd cannot read the networks that an earlier run left; moving $store to $store.broken and starting again"
   as_root mv -f "$store" "$store.broken" || fail "$store could not be moved away; remove it and run this again."
   command -v ip >/dev/null || apt_install iproute2
-  for bridge in /sys/class/net/{br,clc}-*/bridge; do
+  for bridge in /sys/class/net/{br,cl*}-*/bridge; do
     bridge=$(basename "${bridge%/bridge}")
-    [[ ! $bridge =~ ^(br-[0-9a-f]{12}|clc-[0-9a-f]{10})$ ]] || as_root ip link delete "$bridge"
+    [[ ! $bridge =~ ^(br-[0-9a-f]{12}|clc-[0-9a-f]{8,10}|cl[0-9a-f]{4}-[0-9a-f]{8})$ ]] || as_root ip link delete "$bridge"
   done
 }
 
@@ -221,7 +229,7 @@ forget_networks() {
 # on a machine that setup.sh has set up, are left alone, and are not ours to take away.
 raise_firewall() {
   [[ $(firewall_state) != up ]] || return 0
-  if as_root "$here/firewall.sh" up 2>"$state/firewall.log"; then
+  if firewall up 2>"$state/firewall.log"; then
     say "containers reach neither this host nor a cloud's metadata (infra/docker-host/firewall.sh)"
     touch "$firewall_file"
   else
@@ -229,13 +237,31 @@ raise_firewall() {
   fi
 }
 
+# sudo passes no variable on.
+firewall() { # up|down|status
+  local name settings=()
+  for name in CONTAINERLEASE_FIREWALL_{DENY,CONNECTIONS,LISTS}; do
+    [[ -z ${!name+set} ]] || settings+=("$name=${!name}")
+  done
+  as_root env ${settings[@]+"${settings[@]}"} "$here/firewall.sh" "$1"
+}
+
 firewall_state() {
-  if as_root "$here/firewall.sh" status 2>/dev/null; then echo up; else echo missing; fi
+  if firewall status 2>/dev/null; then echo up; else echo missing; fi
 }
 
 lower_firewall() {
   [[ -e $firewall_file ]] || return 0
-  as_root "$here/firewall.sh" down && rm -f "$firewall_file"
+  firewall down && rm -f "$firewall_file"
+}
+
+# It is somebody's own machine, where nothing is changed for that. 1,000 leases are as many as one
+# network has at most.
+warn_of_few_processes() {
+  local most
+  most=$(cat /proc/sys/kernel/pid_max)
+  ((most >= 1000 * LEASE_PROCESSES)) ||
+    say "this machine has $most process ids, which $((most / LEASE_PROCESSES)) leases could use up; '$RAISE_PROCESSES' gives it more"
 }
 
 start_own() {
@@ -269,7 +295,11 @@ start_own() {
 
   # Before the engine, so that no container ever runs without.
   raise_firewall
-  [[ $(firewall_state) != up ]] || arguments+=(--label containerlease.firewall=closes-egress)
+  if [[ $(firewall_state) == up ]]; then
+    arguments+=(--label containerlease.firewall=closes-egress)
+    [[ -z $lists ]] || arguments+=(--label "containerlease.firewall.lists=$lists")
+  fi
+  warn_of_few_processes
   say "starting dockerd on unix://$SOCKET and, with mutual TLS, on tcp://$TLS_ADDRESS (log: $log_file)"
   launch "${arguments[@]}"
   if ! wait_for_ping "$START_SECONDS" "$launched" && network_store_is_broken "$launched"; then
@@ -319,6 +349,8 @@ ensure() {
   is_debian_like ||
     fail "no Docker engine answers; install Docker with your system's package manager, start it, and run this again."
 
+  # A list that is wrong is told before anything is started.
+  lists=$("$here/firewall.sh" lists) || exit 1
   mkdir -p "$state"
   # Two runs at once must not start two engines, which would break each other's network rules.
   exec 9>"$state/ensure.lock"

@@ -11,6 +11,8 @@
 #   --listen ADDRESS     where the engine listens with mutual TLS, on port 2376 (0.0.0.0)
 #   --guard PATH         the guard's binary, to be installed and started
 #   --deny NETWORK       a network that containers may not reach either; may be given more than once
+#   --egress-list LIST   where leases may connect to that name this list, as NAME=ENTRY,ENTRY (firewall.sh
+#                        says what an ENTRY is); may be given more than once; replaces all lists of before
 #   --reboot-at HH:MM    reboots at that time when an update needs it, or never; without, nothing reboots
 #                        by itself, because the leases on a host end with it
 #   --no-pull            does not pull the catalogue's images
@@ -24,6 +26,7 @@
 #   /etc/docker/daemon.json             the engine's settings
 #   /etc/containerlease/docker-tls/     the server's certificate
 #   /etc/containerlease/*.env           settings of the guard, the firewall, the certificate's secret
+#   /etc/sysctl.d/60-containerlease.conf   how many processes the machine may have
 #   /usr/local/lib/containerlease/      the scripts that go on working here
 set -euo pipefail
 
@@ -33,11 +36,16 @@ readonly DAEMON=/etc/docker/daemon.json
 readonly OURS=/etc/containerlease
 readonly TLS=$OURS/docker-tls
 readonly SCRIPTS=/usr/local/lib/containerlease
+readonly FIREWALL=$OURS/firewall.env
+readonly SYSCTL=/etc/sysctl.d/60-containerlease.conf
 readonly UNITS=/etc/systemd/system
 readonly GUARD=/usr/local/bin/containerlease-guard
 readonly MADE_HERE=/root/containerlease-certificates
 readonly PORT=2376
 readonly START_SECONDS=60
+# All process ids that a kernel of 64 bits has, and twice what 1,000 leases of 256 processes may start.
+readonly PROCESS_IDS=4194304
+readonly THREADS=524288
 
 say() { printf '==> %s\n' "$*" >&2; }
 fail() {
@@ -54,6 +62,8 @@ guard=
 reboot_at=
 names=()
 deny=()
+egress_lists=()
+lists=
 pull=1
 take_over=
 files_only=
@@ -69,7 +79,7 @@ read_options() {
       --no-pull) pull= ;;
       --take-over) take_over=1 ;;
       --files-only) files_only=1 ;;
-      --certificates | --secret | --listen | --guard | --reboot-at | --name | --deny)
+      --certificates | --secret | --listen | --guard | --reboot-at | --name | --deny | --egress-list)
         local option=$1 value
         value=$(value_of "$@")
         shift
@@ -81,6 +91,7 @@ read_options() {
           --reboot-at) reboot_at=$value ;;
           --name) names+=("$value") ;;
           --deny) deny+=("$value") ;;
+          --egress-list) egress_lists+=("$value") ;;
         esac
         ;;
       *) fail "there is no option '$1'; the head of this script has all." ;;
@@ -117,6 +128,21 @@ check_options() {
   for network in ${deny[@]+"${deny[@]}"}; do
     [[ $network =~ ^[0-9a-fA-F.:]+(/[0-9]+)?$ ]] || fail "--deny is '$network'; it must be a network, such as 10.0.0.0/8."
   done
+  check_lists
+}
+
+# Leaves in "lists" what the engine's label is to say of the lists of this run, or else of the file's.
+check_lists() {
+  local given=()
+  [[ ${#egress_lists[@]} -eq 0 ]] || given=("CONTAINERLEASE_FIREWALL_LISTS=$(egress_setting)")
+  lists=$(env -u CONTAINERLEASE_FIREWALL_CONNECTIONS -u CONTAINERLEASE_FIREWALL_LISTS ${given[@]+"${given[@]}"} \
+    "$here/firewall.sh" lists 2>&1) || fail "${lists#firewall.sh: }"
+}
+
+egress_setting() {
+  local setting
+  setting=$(printf '%s;' "${egress_lists[@]}")
+  printf '%s\n' "${setting%;}"
 }
 
 check_machine() {
@@ -174,6 +200,7 @@ install_packages() {
   command -v iptables >/dev/null || missing+=(iptables)
   command -v openssl >/dev/null || missing+=(openssl)
   command -v curl >/dev/null || missing+=(curl)
+  command -v sysctl >/dev/null || missing+=(procps)
   # With it, dockerd confines containers by a profile; Docker's package only recommends it.
   command -v apparmor_parser >/dev/null || missing+=(apparmor)
   # The engine pulls over TLS.
@@ -240,11 +267,12 @@ place_certificate() {
 # userns-remap: root in a container is nobody on the host. All of the catalogue's images run so.
 # userland-proxy: without, a published port costs no process; connections go through the kernel alone.
 # icc: leases are on the default bridge, where they are kept apart.
-# labels: that there is the firewall, which the engine cannot see, for leases without a way out.
+# labels: that there is the firewall, which the engine cannot see, for leases without a way out, and its
+# lists, for those that may connect to what is on one.
 # no-new-privileges, log-opts, default-ulimits: leases ask for the first two themselves; here they hold
 # for whatever else is started. Files: redis wants 10,032. No core dumps: they would fill the disk.
 daemon_settings() {
-  local init=
+  local init='' label=${lists:+", \"containerlease.firewall.lists=$lists\""}
   has_docker_init || ! command -v tini-static >/dev/null || init="  \"init-path\": \"$(command -v tini-static)\","
   cat <<JSON
 {
@@ -257,7 +285,7 @@ daemon_settings() {
   "userns-remap": "default",
   "userland-proxy": false,
   "icc": false,
-  "labels": ["containerlease.firewall=closes-egress"],
+  "labels": ["containerlease.firewall=closes-egress"$label],
   "no-new-privileges": true,${init:+
 $init}
   "log-driver": "json-file",
@@ -301,8 +329,32 @@ write_scripts() {
 
 write_firewall() {
   write_copy 0644 "$UNITS/containerlease-firewall.service" "$here/units/containerlease-firewall.service"
-  [[ ${#deny[@]} -eq 0 && -e $OURS/firewall.env ]] ||
-    printf 'CONTAINERLEASE_FIREWALL_DENY="%s"\n' "${deny[*]-}" | write 0644 "$OURS/firewall.env"
+  firewall_settings | write 0644 "$FIREWALL"
+}
+
+# What is given now, and all else as it is there, also what somebody has written into it by hand.
+firewall_settings() {
+  local replaced=NONE
+  if [[ ${#deny[@]} -gt 0 || ! -e $FIREWALL ]]; then
+    printf 'CONTAINERLEASE_FIREWALL_DENY="%s"\n' "${deny[*]-}"
+    replaced+='|DENY'
+  fi
+  if [[ ${#egress_lists[@]} -gt 0 ]]; then
+    printf 'CONTAINERLEASE_FIREWALL_LISTS="%s"\n' "$(egress_setting)"
+    replaced+='|LISTS'
+  fi
+  [[ ! -e $FIREWALL ]] || sed -E "/^CONTAINERLEASE_FIREWALL_($replaced)=/d" "$FIREWALL"
+}
+
+# A lease has up to 256 processes; some kernels have 32,768 ids for all, and then root can start nothing
+# more either. Threads are counted apart, by default as many as an eighth of the memory holds stacks of,
+# which small leases reach while they are within their own memory; what they take is counted there.
+write_limits() {
+  {
+    [[ $(getconf LONG_BIT) != 64 ]] || printf 'kernel.pid_max = %s\n' "$PROCESS_IDS"
+    # A machine with more memory has more, and keeps them.
+    (($(</proc/sys/kernel/threads-max) > THREADS)) || printf 'kernel.threads-max = %s\n' "$THREADS"
+  } | write 0644 "$SYSCTL"
 }
 
 write_docker() {
@@ -355,6 +407,8 @@ answers() {
 
 start_engine() {
   local deadline=$((SECONDS + START_SECONDS)) address=$listen code=0
+  # A machine within a container may not set them; it has those of the machine around it.
+  sysctl --quiet --load="$SYSCTL" || say "the kernel did not take all of $SYSCTL, so leases may use up the process ids; its own message is above"
   systemctl daemon-reload
   systemctl --quiet enable containerlease-firewall.service docker.service
   if systemctl --quiet is-active containerlease-firewall.service; then
@@ -428,6 +482,7 @@ if [[ -z $files_only ]]; then
 fi
 write_scripts
 write_firewall
+write_limits
 changed=
 place_certificate
 write_docker

@@ -147,9 +147,10 @@ connect_them() {
   in_world sh -c '
     ip link set lo up && ip link set uplink up
     ip addr add 192.0.2.254/24 dev uplink && ip addr add 2001:db8::254/64 dev uplink nodad
-    ip addr add 198.51.100.10/32 dev lo
+    ip addr add 198.51.100.10/32 dev lo && ip addr add 198.51.100.11/32 dev lo
     ip addr add 169.254.169.254/32 dev lo && ip -6 addr add fd00:ec2::254/128 dev lo
-    ip route add 172.16.0.0/12 via 192.0.2.1 && ip -6 route add fd77::/64 via 2001:db8::1'
+    ip route add 172.16.0.0/12 via 192.0.2.1 && ip -6 route add fd77::/64 via 2001:db8::1
+    ip -6 route add fd78::/64 via 2001:db8::1'
   in_machine sh -c '
     ip link add br-lan type bridge && ip link set port master br-lan && ip link set port up && ip link set br-lan up
     ip addr add 192.0.2.1/24 dev br-lan && ip addr add 2001:db8::1/64 dev br-lan nodad
@@ -158,19 +159,31 @@ connect_them() {
     sysctl -q -w net.ipv6.conf.all.forwarding=1'
 }
 
-# Answers every request on port 80, at all addresses.
+# Answers every request on the ports 80 and 8080, at all addresses, and what is sent by UDP or to a name
+# server's port at those that are kept for documentation.
 readonly SERVER='
-import http.server, socket
+import http.server, socket, socketserver, threading
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.send_header("Content-Length", "6"); self.end_headers(); self.wfile.write(b"secret")
     def log_message(self, *_): pass
 class Server(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6
+    request_queue_size = 128
     def server_bind(self):
         self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
-Server(("::", 80), Handler).serve_forever()
+class Datagram(socketserver.BaseRequestHandler):
+    def handle(self): self.request[1].sendto(self.request[0], self.client_address)
+class Stream(socketserver.BaseRequestHandler):
+    def handle(self): self.request.sendall(self.request.recv(64))
+def serve(server): threading.Thread(target=server.serve_forever).start()
+for port in (80, 8080): serve(Server(("::", port), Handler))
+for address in ("198.51.100.10", "198.51.100.11"):
+    try:
+        for port in (53, 9000, 9001): serve(socketserver.UDPServer((address, port), Datagram))
+        serve(socketserver.TCPServer((address, 53), Stream))
+    except OSError: pass
 '
 
 # --- the engine -----------------------------------------------------------------------------
@@ -233,6 +246,9 @@ connect() { # CONTAINER ADDRESS PORT
   docker_in exec "$1" timeout 3 nc -w 2 "$2" "$3" </dev/null
 }
 
+# shellcheck source=infra/docker-host/test-firewall.sh
+. "$here/test-firewall.sh"
+
 # --- what is tested -------------------------------------------------------------------------
 
 settings() {
@@ -244,10 +260,16 @@ settings() {
   succeeds "it says which certificate cannot be used" fails_with "is not a server's certificate" \
     in_machine "$here/setup.sh" --files-only --certificates "$certificates/client"
   succeeds "it writes its files" in_machine "$here/setup.sh" --files-only --certificates "$certificates" \
-    --listen 192.0.2.1 --deny 203.0.113.0/24 --reboot-at 04:30
+    --listen 192.0.2.1 --deny 203.0.113.0/24 --egress-list "$WEB" --egress-list "$DB" --reboot-at 04:30
   succeeds "a second run changes nothing, also what it does not name" silent_setup
   succeeds "what it names it changes" in_machine "$here/setup.sh" --files-only --listen 0.0.0.0
   succeeds "and nothing else" holds_settings
+  bad_lists
+  succeeds "what is written by hand into the firewall's settings stays" keeps_by_hand
+  succeeds "the machine is given all process ids that there are" \
+    in_machine grep -qx 'kernel.pid_max = 4194304' /etc/sysctl.d/60-containerlease.conf
+  succeeds "and as many threads at the least as 1,000 leases may have" \
+    in_machine grep -qx 'kernel.threads-max = 524288' /etc/sysctl.d/60-containerlease.conf
   succeeds "the key is root's alone" prints "600 root" in_machine stat -c '%a %U' /etc/containerlease/docker-tls/key.pem
   succeeds "the drop-in takes -H away from the unit's command" \
     in_machine sh -c 'grep -q "^ExecStart=/.*dockerd" /etc/systemd/system/docker.service.d/containerlease.conf &&
@@ -257,7 +279,16 @@ settings() {
 holds_settings() {
   in_machine grep -q 'tcp://0.0.0.0:2376' /etc/docker/daemon.json &&
     in_machine grep -q '203.0.113.0/24' /etc/containerlease/firewall.env &&
+    in_machine grep -qF "LISTS=\"$WEB;$DB\"" /etc/containerlease/firewall.env &&
+    in_machine grep -qF '"containerlease.firewall=closes-egress", "containerlease.firewall.lists=web@198.51.100.11,db"' /etc/docker/daemon.json &&
     in_machine grep -q '04:30' /etc/apt/apt.conf.d/60containerlease
+}
+
+keeps_by_hand() {
+  in_machine sh -c 'echo CONTAINERLEASE_FIREWALL_CONNECTIONS=5000 >>/etc/containerlease/firewall.env' &&
+    in_machine "$here/setup.sh" --files-only --deny 203.0.113.0/24 &&
+    in_machine grep -qx CONTAINERLEASE_FIREWALL_CONNECTIONS=5000 /etc/containerlease/firewall.env &&
+    holds_settings
 }
 
 silent_setup() {
@@ -284,6 +315,8 @@ engine_settings() {
   local info pid
   info=$(docker_in info --format '{{json .}}')
   succeeds "live-restore is on" grep -q '"LiveRestoreEnabled":true' <<<"$info"
+  succeeds "it says which lists the firewall has" grep -q '"containerlease.firewall.lists=web@198.51.100.11,db"' <<<"$info"
+  succeeds "and that it has one" grep -q '"containerlease.firewall=closes-egress"' <<<"$info"
   succeeds "user namespaces are used" grep -q '"name=userns"' <<<"$info"
   succeeds "no-new-privileges is the default" docker_in exec plain grep -q '^NoNewPrivs:.*1' /proc/1/status
   succeeds "logs are rotated" prints '{json-file map[max-file:2 max-size:10m]}' \
@@ -297,62 +330,6 @@ engine_settings() {
   succeeds "and one on loopback from the host" in_machine nc_reads 127.0.0.1 8002
   fails "but not from outside" in_world nc_reads 192.0.2.1 8002
 }
-
-firewall() {
-  say "the firewall"
-  local rules=/usr/local/lib/containerlease/firewall.sh container
-  for container in lease plain; do
-    succeeds "without the rules $container reaches the metadata service" prints secret fetch "$container" http://169.254.169.254/
-    succeeds "and one on the host itself" prints secret fetch "$container" http://169.254.170.2/
-    succeeds "and the engine's port" connect "$container" 192.0.2.1 2376
-  done
-  succeeds "and one without a way out the world" prints secret fetch closed http://198.51.100.10/
-  succeeds "also by ICMP" docker_in exec closed ping -c 1 -W 2 198.51.100.10
-  # A new bridge may take a moment until its IPv6 address is its own.
-  succeeds "and by IPv6" eventually 10 prints secret fetch six 'http://[fd00:ec2::254]/'
-  fails "the rules are found missing" in_machine "$rules" status
-  succeeds "they can be set" in_machine "$rules" up
-  succeeds "and set again" in_machine "$rules" up
-  succeeds "they are found to be there" in_machine "$rules" status
-  blocked
-  succeeds "a restart of the engine leaves them" restart_engine
-  succeeds "which is what they are found to be" in_machine "$rules" status
-  blocked
-  succeeds "more networks can be denied" in_machine env CONTAINERLEASE_FIREWALL_DENY=198.51.100.0/24 "$rules" up
-  fails "and are not reached then" fetch lease http://198.51.100.10/
-  succeeds "they can be taken away" in_machine "$rules" down
-  succeeds "and then all is as before" prints secret fetch lease http://169.254.169.254/
-  in_machine "$rules" up
-}
-
-blocked() {
-  local container bridge
-  for container in lease plain; do
-    fails "$container does not reach the metadata service" fetch "$container" http://169.254.169.254/
-    fails "nor one on the host itself" fetch "$container" http://169.254.170.2/
-    fails "nor the engine's port" connect "$container" 192.0.2.1 2376
-    bridge=$(docker_in exec "$container" ip route | sed -n 's/^default via \([0-9.]*\).*/\1/p')
-    fails "nor by its bridge's address $bridge" connect "$container" "$bridge" 2376
-    succeeds "it reaches the world" prints secret fetch "$container" http://198.51.100.10/
-  done
-  fails "nor by IPv6" fetch six 'http://[fd00:ec2::254]/'
-  succeeds "where the world is reached" eventually 10 prints secret fetch six 'http://[2001:db8::254]/'
-  fails "one without a way out does not reach the world" fetch closed http://198.51.100.10/
-  fails "nor the host" connect closed 192.0.2.1 2376
-  fails "nor a published port" connect closed 192.0.2.1 8001
-  fails "nor anything by ICMP" docker_in exec closed ping -c 1 -W 2 198.51.100.10
-  fails "nor a neighbour" connect closed "$(address_of neighbour)" 80
-  succeeds "and is reached at its own" in_world nc_reads 192.0.2.1 8003
-  succeeds "also from the host" in_machine nc_reads "$(address_of closed)" 80
-  fails "neighbours do not reach each other" connect lease "$(address_of neighbour)" 80
-  fails "not by a published port either" connect lease 192.0.2.1 8001
-  succeeds "the host reaches its containers" in_machine nc_reads "$(address_of neighbour)" 80
-  succeeds "the world reaches the engine over a bridge named br-lan" \
-    prints OK with_certificate "$work/certificates/client" https://192.0.2.1:2376/_ping
-  succeeds "and a published port" in_world nc_reads 192.0.2.1 8001
-}
-
-address_of() { docker_in inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$1"; }
 
 live_restore() {
   say "live-restore"
@@ -518,10 +495,14 @@ run plain "$alpine" sleep 600
 docker_in network create --opt com.docker.network.bridge.name=clc-test closed >/dev/null
 run closed --network closed --dns 192.0.2.1 --publish 192.0.2.1:8003:80 "$alpine" "${serve[@]}"
 run six --network six "$alpine" sleep 600
+start_listed
+start_greedy
 
 mutual_tls
 engine_settings
 firewall
+bounds
+lists
 live_restore
 rotation
 guard
