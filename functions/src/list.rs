@@ -173,7 +173,7 @@ pub(crate) struct Readiness {
     status: Ready,
     table: PartState,
     engine: PartState,
-    /// What keeps no lease from being made, and ought to be put right.
+    /// What keeps not every lease from being made, and ought to be put right.
     warnings: Vec<Warning>,
 }
 
