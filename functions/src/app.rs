@@ -33,7 +33,7 @@ pub struct App {
     pub policy: Policy,
     /// Where what falls due is sent ahead; none on one machine.
     pub queues: Option<Arc<Queues>>,
-    /// What the operator ought to put right.
+    /// What the operator ought to put right, as far as the engine does not say.
     pub warnings: Vec<Warning>,
 }
 
@@ -50,13 +50,14 @@ impl App {
     /// Builds the clients that `settings` speaks of. Nothing is sent yet.
     pub fn new(settings: &Settings, aws: &SdkConfig) -> Result<Self, StartError> {
         let store = Arc::new(Store::new(aws, &settings.table));
-        let host = Arc::new(Host::new(
+        let host = Host::new(
             &settings.engine,
             aws,
             settings.deployment.clone(),
             settings.publish.clone(),
             settings.network,
-        )?);
+        )?;
+        let host = Arc::new(host.under(settings.runtime.clone()));
         let queues = settings.queues.as_ref();
         Ok(Self {
             deployment: settings.deployment.clone(),
@@ -77,6 +78,21 @@ impl App {
         let aws = aws_defaults().load().await;
         let app = Self::new(&settings, &aws)?;
         Ok((app, settings, aws))
+    }
+
+    /// All that the operator ought to put right now. What an engine does not answer is not
+    /// warned of: that it does not answer is said elsewhere.
+    pub async fn all_warnings(&self) -> Vec<Warning> {
+        // Boxed: it is large.
+        let missing = Box::pin(self.host.runtimes_missing(&self.catalogue)).await;
+        let missing = missing.inspect_err(|error| {
+            tracing::warn!(%error, "could not see which runtimes the engine has");
+        });
+        let mut warnings = self.warnings.clone();
+        if missing.is_ok_and(|missing| !missing.is_empty()) {
+            warnings.push(Warning::RUNTIME_MISSING);
+        }
+        warnings
     }
 
     /// What the verbs in `shared` work with.

@@ -173,7 +173,7 @@ pub(crate) struct Readiness {
     status: Ready,
     table: PartState,
     engine: PartState,
-    /// What keeps no lease from being made, and ought to be put right.
+    /// What keeps not every lease from being made, and ought to be put right.
     warnings: Vec<Warning>,
 }
 
@@ -205,7 +205,8 @@ pub(crate) struct PartState {
 
 /// Looks at the table and at the engine.
 async fn readiness_of(app: &App) -> Readiness {
-    let (table, engine) = tokio::join!(app.store.check(), app.host.version());
+    let (table, engine, warnings) =
+        tokio::join!(app.store.check(), app.host.version(), app.all_warnings());
     let table = part(table.map_err(|error| table_fault(&error)));
     let engine = part(engine.map(drop).map_err(|error| engine_fault(&error)));
     let ready = table.detail.is_none() && engine.detail.is_none();
@@ -213,7 +214,7 @@ async fn readiness_of(app: &App) -> Readiness {
         status: if ready { Ready::Ready } else { Ready::Unready },
         table,
         engine,
-        warnings: app.warnings.clone(),
+        warnings,
     }
 }
 

@@ -88,7 +88,8 @@ fn operations() -> Vec<Operation> {
         BodyTooLarge, CannotRun, ContainerPaused, EgressStaysOpen, EngineUnavailable, HostFull,
         IdempotencyConflict, ImageMissing, InvalidBody, InvalidCursor, InvalidIdempotencyKey,
         InvalidLeaseId, InvalidLogView, InvalidQuery, InvalidRequest, LeaseContended,
-        LeaseNotFound, LeaseNotRunning, LeaseOver, QuotaReached, StorageFull, StoreUnavailable,
+        LeaseNotFound, LeaseNotRunning, LeaseOver, QuotaReached, RuntimeMissing, StorageFull,
+        StoreUnavailable,
     };
     vec![
         Operation {
@@ -136,6 +137,7 @@ fn operations() -> Vec<Operation> {
                 StoreUnavailable,
                 HostFull,
                 ImageMissing,
+                RuntimeMissing,
                 StorageFull,
             ],
         },

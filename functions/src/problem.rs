@@ -141,6 +141,8 @@ kinds! {
         "As many logs are watched as can be at once.";
     ImageMissing = SERVICE_UNAVAILABLE, "image-missing", stays,
         "The image is not on the Docker host.";
+    RuntimeMissing = SERVICE_UNAVAILABLE, "runtime-missing", stays,
+        "The Docker engine does not have the runtime that this type of image is to run under.";
     StorageFull = INSUFFICIENT_STORAGE, "storage-full", passes,
         "On one machine, the disk of the table is full or takes no write; `/readyz` says which.";
 }
@@ -498,6 +500,12 @@ impl From<&HostError> for Problem {
                 Kind::ImageMissing,
                 "The image is not on the Docker host",
                 format!("Nothing was leased; the operator must pull {image} there first."),
+            ),
+            HostError::RuntimeMissing { .. } => Self::new(
+                Kind::RuntimeMissing,
+                "The Docker host does not have the runtime",
+                "Nothing was leased; the operator must give the engine the runtime that this \
+                 type of image is to run under. GET /readyz tells the operator more.",
             ),
             HostError::EgressStaysOpen => Self::new(
                 Kind::EgressStaysOpen,

@@ -1,4 +1,4 @@
-//! What keeps no lease from being made, and ought to be put right all the same.
+//! What keeps not every lease from being made, and ought to be put right all the same.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,6 +17,7 @@ pub struct Warning {
 #[serde(rename_all = "kebab-case")]
 enum WarningKind {
     FirewallMissing,
+    RuntimeMissing,
 }
 
 impl Warning {
@@ -26,6 +27,15 @@ impl Warning {
         detail: "Leased containers can open connections to the engine's machine, and reach a \
                  cloud's metadata: there is no firewall between them.",
         command: "sudo infra/docker-host/firewall.sh up",
+    };
+
+    /// The engine does not have a runtime that containers are to run under.
+    pub const RUNTIME_MISSING: Self = Self {
+        kind: WarningKind::RuntimeMissing,
+        detail: "The engine does not have the runtime that CONTAINERLEASE_RUNTIME or the catalogue \
+                 names, and nothing is leased that is to run under it. Where that is gVisor's \
+                 runsc, and installed, this gives it to the engine.",
+        command: "sudo runsc install && sudo systemctl reload docker",
     };
 
     /// What is wrong, in a sentence.

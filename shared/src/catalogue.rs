@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::egress::Egress;
+use crate::{egress::Egress, runtime::Runtime};
 
 /// All that may be leased, in the order in which it is shown.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -42,6 +42,9 @@ pub struct Image {
     /// Whether nothing can be written but to its volumes and paths in memory.
     #[serde(default)]
     pub read_only: bool,
+    /// What the engine runs it with; none for what the settings say.
+    #[serde(default)]
+    pub runtime: Option<Runtime>,
     /// Paths in memory, each with its mount options.
     #[serde(default)]
     pub tmpfs: BTreeMap<String, String>,

@@ -19,6 +19,7 @@ mod machine;
 mod network;
 mod presence;
 mod profile;
+mod runtime;
 mod stats;
 mod transport;
 
@@ -65,6 +66,7 @@ use crate::{
     catalogue::{Image, Port},
     lease::{Lease, PublishedPort},
     names::{ContainerName, Deployment, LeaseId, Owner},
+    runtime::Runtime,
     settings::{EngineAddress, NetworkChoice, Publish},
     time::Time,
 };
@@ -118,6 +120,8 @@ pub struct Host {
     deployment: Deployment,
     publish: Publish,
     choice: NetworkChoice,
+    /// What containers run under whose image type does not say; none for the engine's default.
+    runtime: Option<Runtime>,
     /// The engine lets two networks have one name; only one of our calls at a time may
     /// find that there is none and make it.
     network: Mutex<()>,
@@ -209,6 +213,7 @@ impl Host {
             deployment,
             publish,
             choice,
+            runtime: None,
             network: Mutex::new(()),
             facts: OnceCell::new(),
             quota_refused: QuotaRefused::default(),
@@ -525,6 +530,7 @@ impl Host {
                     .collect(),
             ),
             storage_opt: storage,
+            runtime: (self.runtime_of(recipe.image)).map(|runtime| runtime.as_str().to_owned()),
             readonly_rootfs: Some(recipe.image.read_only),
             tmpfs: Some(recipe.image.tmpfs.clone().into_iter().collect()),
             log_config: Some(HostConfigLogConfig {

@@ -11,7 +11,7 @@
 //! - [`idempotency`]: the names by which a request is carried out once.
 //! - [`logs`]: a container's log as entries with cursors, and entries as frames.
 //! - [`webhook`]: what an owner is told of his lease, where, and how it is signed.
-//! - [`names`], [`time`]: the words that the rest is written in; [`clock`]: what time it is.
+//! - [`names`], [`time`], [`runtime`]: the words that the rest is written in; [`clock`]: what time it is.
 //!
 //! The outside:
 //!
@@ -55,6 +55,7 @@ pub mod provision;
 pub mod relay;
 pub mod renew;
 pub mod request;
+pub mod runtime;
 pub mod settings;
 pub mod stats;
 pub mod store;

@@ -19,6 +19,7 @@
 //! | `CONTAINERLEASE_ADVERTISED_HOST` | the publish address | the host name or IP address by which callers reach these ports, as answers have it; must be given where the publish address is `0.0.0.0` or `::` |
 //! | `CONTAINERLEASE_NETWORK` | `auto` | the network that containers are on: `auto`, the engine's default bridge where that keeps its containers apart (`"icc": false`), else one of the deployment's own; `own`, one of its own in any case; leases whose `egress` is not `open` are on others of its own in any case |
 //! | `CONTAINERLEASE_EGRESS` | `open,none` | where leases may open connections to, the first for those that ask for nothing: `open`, `none`, and names of lists that the Docker host's firewall has (`setup.sh --egress-list`); `none` may be asked for in any case |
+//! | `CONTAINERLEASE_RUNTIME` | the engine's own default | the runtime that containers run under, of those that the engine knows, such as `runsc` for gVisor, where their image type names none in the catalogue; where the engine does not have it, nothing is leased |
 //! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues, at least 6 since it hands over 5 s before its end; none: as long as its lease |
 //! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | where the log relay posts to viewers: the WebSocket API's `@connections` address |
 //! | `CONTAINERLEASE_RELAY_FUNCTION` | none | the Lambda function that relays logs; on AWS only |
@@ -66,7 +67,9 @@ use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use crate::{capacity::MOST_CONTAINERS, egress::Egress, names::Deployment};
+use crate::{
+    capacity::MOST_CONTAINERS, egress::Egress, names::Deployment, runtime::Runtime,
+};
 
 mod firewall;
 mod network;
@@ -94,6 +97,8 @@ pub struct Settings {
     pub engine: EngineAddress,
     pub publish: Publish,
     pub network: NetworkChoice,
+    /// What containers run under whose image type does not say; none for the engine's default.
+    pub runtime: Option<Runtime>,
     /// How long one log relay runs; none: as long as its lease.
     pub relay_time: Option<Duration>,
     pub connections_endpoint: Option<String>,
@@ -271,6 +276,10 @@ impl Settings {
             engine: read.engine()?,
             publish: Publish::read(&read)?,
             network: NetworkChoice::read(&read)?,
+            runtime: match read.optional("CONTAINERLEASE_RUNTIME") {
+                None => None,
+                Some(_) => Some(read.parsed("CONTAINERLEASE_RUNTIME", "")?),
+            },
             relay_time: match read.optional("CONTAINERLEASE_RELAY_SECONDS") {
                 None => None,
                 Some(_) => Some(read.seconds("CONTAINERLEASE_RELAY_SECONDS", 0, 6..=86_400)?),
@@ -602,6 +611,7 @@ mod tests {
         assert_eq!(defaults.policy.owner_disk_mb, 204_800);
         assert_eq!(defaults.policy.host_disk_mb, None);
         assert_eq!(defaults.network, NetworkChoice::Auto);
+        assert_eq!(defaults.runtime, None);
         assert_eq!(defaults.policy.history, Duration::from_secs(86_400));
         assert!(!defaults.policy.private_webhooks);
         assert_eq!(defaults.look_ahead, Duration::from_secs(65));
@@ -709,6 +719,7 @@ mod tests {
                 "0",
                 "whole number from 6 to 86400",
             ),
+            ("CONTAINERLEASE_RUNTIME", "/bin/runsc", "1 to 64 letters"),
             ("CONTAINERLEASE_WEBHOOK_PRIVATE", "yes", "`true` or `false`"),
             ("DOCKER_HOST", "ssh://host", "begin with unix:// or tcp://"),
             ("DOCKER_HOST", "unix://docker.sock", "must be absolute"),

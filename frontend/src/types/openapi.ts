@@ -581,7 +581,7 @@ export interface components {
          * @description docs/problems.md has each.
          * @enum {string}
          */
-        ProblemType: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id" | "urn:containerlease:problem:invalid-idempotency-key" | "urn:containerlease:problem:invalid-query" | "urn:containerlease:problem:invalid-cursor" | "urn:containerlease:problem:invalid-log-view" | "urn:containerlease:problem:sign-in-needed" | "urn:containerlease:problem:foreign-origin" | "urn:containerlease:problem:unknown-caller" | "urn:containerlease:problem:lease-not-found" | "urn:containerlease:problem:route-not-found" | "urn:containerlease:problem:method-not-allowed" | "urn:containerlease:problem:too-slow" | "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended" | "urn:containerlease:problem:idempotency-conflict" | "urn:containerlease:problem:container-paused" | "urn:containerlease:problem:body-too-large" | "urn:containerlease:problem:target-too-long" | "urn:containerlease:problem:cannot-run" | "urn:containerlease:problem:egress-stays-open" | "urn:containerlease:problem:websocket-expected" | "urn:containerlease:problem:quota-reached" | "urn:containerlease:problem:internal" | "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable" | "urn:containerlease:problem:host-full" | "urn:containerlease:problem:too-many-logs" | "urn:containerlease:problem:image-missing" | "urn:containerlease:problem:storage-full";
+        ProblemType: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id" | "urn:containerlease:problem:invalid-idempotency-key" | "urn:containerlease:problem:invalid-query" | "urn:containerlease:problem:invalid-cursor" | "urn:containerlease:problem:invalid-log-view" | "urn:containerlease:problem:sign-in-needed" | "urn:containerlease:problem:foreign-origin" | "urn:containerlease:problem:unknown-caller" | "urn:containerlease:problem:lease-not-found" | "urn:containerlease:problem:route-not-found" | "urn:containerlease:problem:method-not-allowed" | "urn:containerlease:problem:too-slow" | "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended" | "urn:containerlease:problem:idempotency-conflict" | "urn:containerlease:problem:container-paused" | "urn:containerlease:problem:body-too-large" | "urn:containerlease:problem:target-too-long" | "urn:containerlease:problem:cannot-run" | "urn:containerlease:problem:egress-stays-open" | "urn:containerlease:problem:websocket-expected" | "urn:containerlease:problem:quota-reached" | "urn:containerlease:problem:internal" | "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable" | "urn:containerlease:problem:host-full" | "urn:containerlease:problem:too-many-logs" | "urn:containerlease:problem:image-missing" | "urn:containerlease:problem:runtime-missing" | "urn:containerlease:problem:storage-full";
         /** @description Processes and threads. */
         Processes: {
             /** Format: int64 */
@@ -651,7 +651,7 @@ export interface components {
             engine: components["schemas"]["PartState"];
             status: components["schemas"]["Ready"];
             table: components["schemas"]["PartState"];
-            /** @description What keeps no lease from being made, and ought to be put right. */
+            /** @description What keeps not every lease from being made, and ought to be put right. */
             warnings: components["schemas"]["Warning"][];
         };
         /**
@@ -753,7 +753,7 @@ export interface components {
          * @description Which warning it is, for programs.
          * @enum {string}
          */
-        WarningKind: "firewall-missing";
+        WarningKind: "firewall-missing" | "runtime-missing";
     };
     responses: {
         /** @description - `sign-in-needed`: It is not known who calls, or the token or session is not known. */
@@ -1840,6 +1840,7 @@ export interface operations {
              *     - `store-unavailable`: The table cannot be used.
              *     - `host-full`: The Docker host has no room for the lease; `full` and `freesUpAt` as with `quota-reached`.
              *     - `image-missing`: The image is not on the Docker host.
+             *     - `runtime-missing`: The Docker engine does not have the runtime that this type of image is to run under.
              */
             503: {
                 headers: {

@@ -7,6 +7,7 @@ mod busy;
 mod capacity;
 mod claims;
 mod cleanup;
+mod confined;
 mod container;
 mod crash;
 mod delete;

@@ -193,6 +193,10 @@ async fn produced_with_more(kind: Kind) -> Answer {
             let event = alpine_with(json!({"command": ["no-such-program"]}));
             event.provision(&bench.app).await
         }
+        Kind::RuntimeMissing => {
+            let bench = Plan::default().under("no-such-runtime").build().await;
+            alpine().provision(&bench.app).await
+        }
         Kind::EgressStaysOpen => of_gateway(&Problem::from(&HostError::EgressStaysOpen)),
         Kind::WebsocketExpected => of_gateway(&Problem::websocket_expected()),
         Kind::QuotaReached => {

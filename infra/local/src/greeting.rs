@@ -77,7 +77,7 @@ pub(crate) async fn greet(
                 .to_owned(),
         );
     }
-    for warning in &app.warnings {
+    for warning in app.all_warnings().await {
         said.push(format!("  WARNING    {}", warning.detail()));
         said.push(format!("             {}", warning.command()));
     }

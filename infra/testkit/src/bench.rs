@@ -112,6 +112,13 @@ impl Plan {
         self
     }
 
+    /// Its containers run under that runtime of the engine.
+    pub fn under(mut self, runtime: &str) -> Self {
+        self.more
+            .push(("CONTAINERLEASE_RUNTIME", runtime.to_owned()));
+        self
+    }
+
     /// Ports are bound to `address`, and callers are told that they reach them at `host`.
     pub fn advertising(mut self, address: &str, host: &str) -> Self {
         for (variable, value) in [

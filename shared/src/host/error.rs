@@ -27,6 +27,13 @@ pub enum HostError {
     /// The engine does not have the image.
     #[error("the engine does not have the image {image}")]
     ImageMissing { image: String },
+    /// The engine does not have the runtime that the container is to run under, or not its
+    /// program.
+    #[error("{attempted}: the engine does not have the runtime: {message}")]
+    RuntimeMissing {
+        attempted: &'static str,
+        message: String,
+    },
     /// The container cannot run as asked; the engine's sentence says why.
     #[error("{attempted}: {message}")]
     CannotRun {
@@ -174,6 +181,7 @@ pub(super) fn translate(attempted: &'static str, error: ClientError) -> HostErro
 /// decides; the sentences have been the same for many years and versions.
 fn from_status(attempted: &'static str, status: u16, message: String) -> HostError {
     match status {
+        _ if is_of_a_missing_runtime(&message) => HostError::RuntimeMissing { attempted, message },
         // Docker 20.10 says it with 404, later releases with 400 and other words.
         400 | 404 if message.contains("address pool") => HostError::NoAddresses { attempted },
         404 => HostError::NotFound { attempted },
@@ -201,6 +209,18 @@ fn from_status(attempted: &'static str, status: u16, message: String) -> HostErr
             message,
         },
     }
+}
+
+/// Whether it is said that there is no such runtime: Docker up to 22 and since 23 of a name that it
+/// does not know, containerd of a program that it does not find, and of one that could not be
+/// started and so has written nothing.
+fn is_of_a_missing_runtime(message: &str) -> bool {
+    let says = |words: &str| message.contains(words);
+    says("Unknown runtime specified")
+        || says("unknown or invalid runtime name")
+        || (says("runtime \"") && says("binary not installed"))
+        || (says("unable to retrieve OCI runtime error")
+            && (says("fork/exec") || says("executable file not found")))
 }
 
 fn from_connection(attempted: &'static str, error: &ClientError) -> HostError {
@@ -334,6 +354,28 @@ mod tests {
             answered(400, "Minimum memory limit allowed is 6MB"),
             HostError::CannotRun { .. }
         ));
+        for (status, message) in [
+            (400, "Unknown runtime specified runsc"),
+            (400, "unknown or invalid runtime name: runsc"),
+            (
+                500,
+                "failed to start shim: failed to resolve runtime path: runtime \
+                 \"io.containerd.runsc.v1\" binary not installed \"containerd-shim-runsc-v1\": \
+                 file does not exist: unknown",
+            ),
+            (
+                400,
+                "failed to create shim task: OCI runtime create failed: unable to retrieve OCI \
+                 runtime error (open log.json: no such file or directory): fork/exec \
+                 /usr/bin/runsc: no such file or directory: unknown",
+            ),
+        ] {
+            let error = answered(status, message);
+            assert!(
+                matches!(error, HostError::RuntimeMissing { .. }),
+                "{error:?}"
+            );
+        }
         assert!(matches!(
             answered(500, "OCI runtime create failed: exec: \"x\": not found"),
             HostError::CannotRun { .. }

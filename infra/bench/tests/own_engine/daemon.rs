@@ -15,11 +15,15 @@ use containerlease_bench::engine::Engine;
 use containerlease_functions::app::App;
 use containerlease_shared::settings::Settings;
 use containerlease_testkit::Table;
+use serde_json::json;
 
 /// How long anything may take at an engine that has just been started.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 const DEPLOYMENT: &str = "own-engine";
+
+/// The name of gVisor's runtime, where an engine has it.
+pub(crate) const GVISOR: &str = "runsc";
 
 /// How many this process has made, each of another name.
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -41,6 +45,21 @@ impl Daemon {
         Ok(daemon)
     }
 
+    /// Starts an engine that has gVisor as the runtime [`GVISOR`] besides its own.
+    pub(crate) fn start_with_gvisor() -> Result<Self, String> {
+        let program = path_of("runsc")?;
+        let mut daemon = Self::without_process()?;
+        // On the container's own network stack, which is the kernel's: gVisor's refuses to start
+        // where it takes each network namespace for the machine's, as Debian's of 2022 does on
+        // kernels of today.
+        let settings = json!({
+            "runtimes": {GVISOR: {"path": program, "runtimeArgs": ["--network=host"]}},
+        });
+        fs::write(daemon.settings(), settings.to_string()).map_err(|error| error.to_string())?;
+        daemon.start_again();
+        Ok(daemon)
+    }
+
     /// Starts an engine whose containers are on btrfs, in a file of its own.
     pub(crate) fn start_on_btrfs() -> Result<Self, String> {
         let mut daemon = Self::without_process()?;
@@ -58,12 +77,7 @@ impl Daemon {
 
     fn without_process() -> Result<Self, String> {
         for program in ["dockerd", "docker", "ip", "nsenter"] {
-            let found = Command::new("sh")
-                .args(["-c", "command -v \"$0\" >/dev/null", program])
-                .status();
-            if !found.is_ok_and(|status| status.success()) {
-                return Err(format!("there is no {program}"));
-            }
+            path_of(program)?;
         }
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("containerlease-{}-{number}", std::process::id());
@@ -78,7 +92,7 @@ impl Daemon {
         // The namespace is there, so from here on the drop cleans up.
         run("ip", &["-n", &daemon.namespace, "link", "set", "lo", "up"])?;
         fs::create_dir(&daemon.folder).map_err(|error| error.to_string())?;
-        fs::write(daemon.folder.join("daemon.json"), "{}\n").map_err(|error| error.to_string())?;
+        fs::write(daemon.settings(), "{}\n").map_err(|error| error.to_string())?;
         Ok(daemon)
     }
 
@@ -165,6 +179,11 @@ impl Daemon {
         }
     }
 
+    /// The file with the engine's own settings.
+    fn settings(&self) -> PathBuf {
+        self.folder.join("daemon.json")
+    }
+
     fn socket(&self) -> PathBuf {
         self.folder.join("sock")
     }
@@ -177,8 +196,14 @@ impl Daemon {
 
     /// The product on this engine, and on `table`.
     pub(crate) fn app(&self, table: &Table) -> App {
+        self.app_under(None, table)
+    }
+
+    /// The same, with containers under that runtime of the engine.
+    pub(crate) fn app_under(&self, runtime: Option<&str>, table: &Table) -> App {
         let settings = Settings::parse(|variable| match variable {
             "CONTAINERLEASE_DEPLOYMENT" => Some(DEPLOYMENT.to_owned()),
+            "CONTAINERLEASE_RUNTIME" => runtime.map(str::to_owned),
             "DOCKER_HOST" => Some(format!("unix://{}", self.socket().display())),
             _ => None,
         });
@@ -236,6 +261,19 @@ fn mounts_in(folder: &Path) -> Vec<String> {
         .collect();
     mounted.reverse();
     mounted
+}
+
+/// Where a program is on this machine.
+fn path_of(program: &str) -> Result<String, String> {
+    let found = Command::new("sh")
+        .args(["-c", "command -v \"$0\"", program])
+        .output();
+    match found {
+        Ok(found) if found.status.success() => {
+            Ok(String::from_utf8_lossy(&found.stdout).trim().to_owned())
+        }
+        _ => Err(format!("there is no {program}")),
+    }
 }
 
 /// Runs a program to its end; what it complained about is the error.

@@ -36,4 +36,5 @@ mod slow_viewers;
 mod start;
 mod stop;
 mod table;
+mod untrusted;
 mod warnings;

@@ -1,0 +1,95 @@
+//! What confines a leased program is taken from none: the engine's own rules hold.
+
+use containerlease_shared::catalogue::Catalogue;
+use containerlease_testkit::{Bench, events::Event};
+use serde_json::{Value, json};
+
+use crate::{alpine_with, exec::shell, inspect, lease, wait_for};
+
+/// The engine's own profile of AppArmor, where its machine has that.
+const PROFILE: &str = "docker-default";
+
+async fn has_apparmor(bench: &Bench) -> bool {
+    let info = bench.place.docker().info().await;
+    let options = info.expect("the engine says what it is").security_options;
+    (options.iter().flatten()).any(|option| option.contains("name=apparmor"))
+}
+
+#[tokio::test]
+async fn no_image_type_is_unconfined_or_privileged() {
+    let bench = Bench::new().await;
+    let apparmor = has_apparmor(&bench).await;
+    for image in Catalogue::embedded().images() {
+        let name = image.image_type.as_str();
+        let asked = alpine_with(json!({"imageType": name}));
+        let container = inspect(&bench, &asked.provision(&bench.app).await.id()).await;
+        let config = &container["HostConfig"];
+        let options = config["SecurityOpt"].as_array().expect("there are options");
+        let options: Vec<_> = options.iter().filter_map(Value::as_str).collect();
+        assert_eq!(options.len(), 2, "{name}: {options:?}");
+        assert_eq!(options[0], "no-new-privileges", "{name}");
+        assert!(options[1].starts_with("seccomp={"), "{name}: {options:?}");
+        for option in options {
+            assert!(!option.contains("unconfined"), "{name}: {option}");
+        }
+        let profile = container["AppArmorProfile"].as_str().unwrap_or_default();
+        assert_eq!(profile, if apparmor { PROFILE } else { "" }, "{name}");
+        assert_eq!(config["Privileged"], false, "{name}");
+        // Where an option takes them away there is no list.
+        for paths in ["MaskedPaths", "ReadonlyPaths"] {
+            let paths = config[paths].as_array();
+            assert!(
+                paths.is_some_and(|paths| !paths.is_empty()),
+                "{name}: {config}"
+            );
+        }
+        for mode in ["PidMode", "UsernsMode", "UTSMode"] {
+            assert!(
+                matches!(config[mode].as_str(), None | Some("")),
+                "{name}: {mode}"
+            );
+        }
+        assert_eq!(config["IpcMode"], "private", "{name}");
+        let devices = config["Devices"].as_array();
+        assert!(devices.is_none_or(Vec::is_empty), "{name}: {config}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_is_run_inside_is_confined_like_its_container() {
+    let bench = Bench::new().await;
+    let id = lease(&bench).await;
+    if has_apparmor(&bench).await {
+        let answer = shell(&bench, &id, "cat /proc/self/attr/current", json!({})).await;
+        let said = answer.body["stdout"].as_str().unwrap_or_default();
+        assert!(said.starts_with(PROFILE), "{answer:?}");
+    }
+    let answer = shell(
+        &bench,
+        &id,
+        "grep -E 'NoNewPrivs|Seccomp:|CapBnd' /proc/self/status",
+        json!({}),
+    );
+    let answer = answer.await;
+    assert_eq!(
+        answer.body["stdout"], "CapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n",
+        "{answer:?}"
+    );
+    let body = json!({"command": ["sleep", "3"]});
+    let running = Event::about("exec", &id).body(&body).exec(&bench.app);
+    let looking = async {
+        let mut commands = Vec::new();
+        wait_for("the engine knows of the command", async || {
+            let known = inspect(&bench, &id).await["ExecIDs"].clone();
+            commands = serde_json::from_value::<Vec<String>>(known).unwrap_or_default();
+            !commands.is_empty()
+        })
+        .await;
+        let command = bench.place.docker().inspect_exec(&commands[0]).await;
+        let command = command.expect("it still runs").process_config;
+        command.expect("the engine says how it runs").privileged
+    };
+    let (answer, privileged) = tokio::join!(running, looking);
+    assert_eq!(answer.body["exitCode"], 0, "{answer:?}");
+    assert_eq!(privileged, Some(false));
+}
