@@ -20,7 +20,8 @@
 # environment:
 #   DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH   the engine to use, if you have one
 #   CONTAINERLEASE_ENGINE_DIR         where the engine's state is kept (.containerlease/engine)
-#   CONTAINERLEASE_DOCKER_DATA_ROOT   where it keeps images and containers (Docker's default)
+#   CONTAINERLEASE_DOCKER_DATA_ROOT   where it keeps images and containers (Docker's default); others
+#                                     must be let through the folders above it
 #   CONTAINERLEASE_FIREWALL_DENY, CONTAINERLEASE_FIREWALL_CONNECTIONS, CONTAINERLEASE_FIREWALL_LISTS
 #                                     what firewall.sh is to set; an engine that is started here says of
 #                                     the lists by a label
@@ -155,6 +156,10 @@ has_docker_init() {
     [[ -x /usr/libexec/docker/docker-init || -x /usr/lib/docker/docker-init ]]
 }
 
+has_user_namespaces() {
+  [[ -e /proc/self/ns/user && $(cat /proc/sys/user/max_user_namespaces 2>/dev/null || echo 0) -gt 0 ]]
+}
+
 apt_install() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2 ||
     fail "apt-get could not install $*; its own message is above."
@@ -205,6 +210,15 @@ launch() { # ARGUMENTS…
   launched=$!
 }
 
+# An engine that maps users keeps its data below a folder with the first of them in its name.
+network_store() {
+  local root=${CONTAINERLEASE_DOCKER_DATA_ROOT:-/var/lib/docker} mapped
+  # shellcheck disable=SC2016  # The dollar sign is the inner shell's.
+  mapped=$(as_root sh -c 'ls -td "$1"/[0-9]*.[0-9]*' store "$root" 2>/dev/null | head -n 1)
+  if has_user_namespaces && [[ -n $mapped ]]; then root=$mapped; fi
+  printf '%s/network/files/local-kv.db\n' "$root"
+}
+
 # A dockerd that was stopped while it set up containers may leave a network without an address
 # pool in its store. The releases of 20.10 then panic at each start, for ever.
 network_store_is_broken() { # PID
@@ -215,7 +229,7 @@ network_store_is_broken() { # PID
 # The bridges of the lost networks would keep their addresses from new ones for ever.
 forget_networks() {
   local store bridge
-  store=${CONTAINERLEASE_DOCKER_DATA_ROOT:-/var/lib/docker}/network/files/local-kv.db
+  store=$(network_store)
   say "dockerd cannot read the networks that an earlier run left; moving $store to $store.broken and starting again"
   as_root mv -f "$store" "$store.broken" || fail "$store could not be moved away; remove it and run this again."
   command -v ip >/dev/null || apt_install iproute2
@@ -292,6 +306,9 @@ start_own() {
   has_docker_init || arguments+=(--init-path "$(command -v tini-static)")
   # Who may become root here may use the engine too, without being in the group docker.
   [[ $EUID -eq 0 ]] || arguments+=(--group "$(id -g)")
+
+  # Root in a container is nobody outside of it. Its images lie apart from those of an engine without.
+  ! has_user_namespaces || arguments+=(--userns-remap default)
 
   # Before the engine, so that no container ever runs without.
   raise_firewall

@@ -67,9 +67,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use crate::{
-    capacity::MOST_CONTAINERS, egress::Egress, names::Deployment, runtime::Runtime,
-};
+use crate::{capacity::MOST_CONTAINERS, egress::Egress, names::Deployment, runtime::Runtime};
 
 mod firewall;
 mod network;

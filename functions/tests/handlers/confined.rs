@@ -9,16 +9,40 @@ use crate::{alpine_with, exec::shell, inspect, lease, wait_for};
 /// The engine's own profile of AppArmor, where its machine has that.
 const PROFILE: &str = "docker-default";
 
-async fn has_apparmor(bench: &Bench) -> bool {
+/// Whether the engine has that among what keeps containers in.
+async fn has(bench: &Bench, name: &str) -> bool {
     let info = bench.place.docker().info().await;
     let options = info.expect("the engine says what it is").security_options;
-    (options.iter().flatten()).any(|option| option.contains("name=apparmor"))
+    (options.iter().flatten()).any(|option| option.contains(&format!("name={name}")))
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that tries nothing says so")]
+async fn root_in_a_container_is_nobody_outside_where_the_engine_maps_users() {
+    let bench = Bench::new().await;
+    if !has(&bench, "userns").await {
+        containerlease_testkit::assert_may_skip("the engine maps no users");
+        eprintln!("not tried: the engine maps no users");
+        return;
+    }
+    let id = lease(&bench).await;
+    let answer = shell(&bench, &id, "id -u; cat /proc/self/uid_map", json!({})).await;
+    let said = answer.body["stdout"].as_str().unwrap_or_default();
+    let words: Vec<_> = said.split_whitespace().collect();
+    // Who it is inside, and then: from which user inside, to which outside, how many.
+    let ["0", "0", outside, _] = words[..] else {
+        panic!("{said}");
+    };
+    assert!(
+        outside.parse().is_ok_and(|user: u32| user >= 100_000),
+        "{said}"
+    );
 }
 
 #[tokio::test]
 async fn no_image_type_is_unconfined_or_privileged() {
     let bench = Bench::new().await;
-    let apparmor = has_apparmor(&bench).await;
+    let apparmor = has(&bench, "apparmor").await;
     for image in Catalogue::embedded().images() {
         let name = image.image_type.as_str();
         let asked = alpine_with(json!({"imageType": name}));
@@ -59,7 +83,7 @@ async fn no_image_type_is_unconfined_or_privileged() {
 async fn a_command_that_is_run_inside_is_confined_like_its_container() {
     let bench = Bench::new().await;
     let id = lease(&bench).await;
-    if has_apparmor(&bench).await {
+    if has(&bench, "apparmor").await {
         let answer = shell(&bench, &id, "cat /proc/self/attr/current", json!({})).await;
         let said = answer.body["stdout"].as_str().unwrap_or_default();
         assert!(said.starts_with(PROFILE), "{answer:?}");

@@ -15,7 +15,7 @@ use containerlease_bench::engine::Engine;
 use containerlease_functions::app::App;
 use containerlease_shared::settings::Settings;
 use containerlease_testkit::Table;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How long anything may take at an engine that has just been started.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -48,13 +48,17 @@ impl Daemon {
     /// Starts an engine that has gVisor as the runtime [`GVISOR`] besides its own.
     pub(crate) fn start_with_gvisor() -> Result<Self, String> {
         let program = path_of("runsc")?;
-        let mut daemon = Self::without_process()?;
         // On the container's own network stack, which is the kernel's: gVisor's refuses to start
         // where it takes each network namespace for the machine's, as Debian's of 2022 does on
         // kernels of today.
-        let settings = json!({
+        Self::start_with(&json!({
             "runtimes": {GVISOR: {"path": program, "runtimeArgs": ["--network=host"]}},
-        });
+        }))
+    }
+
+    /// Starts an engine that has these settings in its `daemon.json`.
+    pub(crate) fn start_with(settings: &Value) -> Result<Self, String> {
+        let mut daemon = Self::without_process()?;
         fs::write(daemon.settings(), settings.to_string()).map_err(|error| error.to_string())?;
         daemon.start_again();
         Ok(daemon)
@@ -196,16 +200,15 @@ impl Daemon {
 
     /// The product on this engine, and on `table`.
     pub(crate) fn app(&self, table: &Table) -> App {
-        self.app_under(None, table)
+        self.app_with("", "", table)
     }
 
-    /// The same, with containers under that runtime of the engine.
-    pub(crate) fn app_under(&self, runtime: Option<&str>, table: &Table) -> App {
+    /// The same, with that variable set to that value.
+    pub(crate) fn app_with(&self, set: &str, value: &str, table: &Table) -> App {
         let settings = Settings::parse(|variable| match variable {
             "CONTAINERLEASE_DEPLOYMENT" => Some(DEPLOYMENT.to_owned()),
-            "CONTAINERLEASE_RUNTIME" => runtime.map(str::to_owned),
             "DOCKER_HOST" => Some(format!("unix://{}", self.socket().display())),
-            _ => None,
+            _ => (variable == set).then(|| value.to_owned()),
         });
         let settings = settings.expect("the test's settings are right");
         App::new(&settings, table.aws()).expect("the app's clients can be made")

@@ -68,7 +68,7 @@ async fn a_lease_lives_its_whole_life_under_gvisor() {
         return;
     };
     let table = Table::in_memory().await;
-    let app = daemon.app_under(Some(GVISOR), &table);
+    let app = daemon.app_with("CONTAINERLEASE_RUNTIME", GVISOR, &table);
     let id = lease(&app).await;
     assert_is_gvisor(&app, &id).await;
 
@@ -136,7 +136,7 @@ async fn an_image_types_own_runtime_goes_before_the_setting_and_neither_is_repla
         return;
     };
     let table = Table::in_memory().await;
-    let mut app = daemon.app_under(Some("no-such-runtime"), &table);
+    let mut app = daemon.app_with("CONTAINERLEASE_RUNTIME", "no-such-runtime", &table);
     let refused = provision(&app).await;
     assert_eq!(
         (refused.status, refused.problem()),
@@ -157,7 +157,10 @@ async fn an_image_types_own_runtime_goes_before_the_setting_and_neither_is_repla
     let warnings = app.all_warnings().await;
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert_eq!(
-        daemon.app_under(Some(GVISOR), &table).all_warnings().await,
+        daemon
+            .app_with("CONTAINERLEASE_RUNTIME", GVISOR, &table)
+            .all_warnings()
+            .await,
         []
     );
     let ended = Event::about("delete", &id).delete(&app).await;

@@ -234,6 +234,8 @@ async fn a_container_on_the_hosts_network_needs_the_token() {
         cmd: Some(["wget", "-qO-", &url].map(str::to_owned).to_vec()),
         host_config: Some(HostConfig {
             network_mode: Some("host".to_owned()),
+            // An engine that maps users lets nobody else onto that network.
+            userns_mode: Some("host".to_owned()),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()
