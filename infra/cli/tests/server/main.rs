@@ -22,6 +22,7 @@ mod engine_over_tls;
 mod expiry;
 mod flood;
 mod founding;
+mod from_inside;
 mod full_disk;
 mod hang_up;
 mod harness;
