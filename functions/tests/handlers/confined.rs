@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{alpine_with, exec::shell, inspect, lease, wait_for};
 
-/// The engine's own profile of AppArmor, where its machine has that.
+/// The engine's own profile of `AppArmor`, where its machine has that.
 const PROFILE: &str = "docker-default";
 
 async fn has_apparmor(bench: &Bench) -> bool {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use containerlease_shared::settings::{Settings, of_the_server};
+use containerlease_shared::{
+    runtime::Runtime,
+    settings::{Settings, of_the_server},
+};
 use http::Method;
 use serde_json::json;
 
@@ -31,7 +34,7 @@ fn all_that_they_set_is_read_and_bounds_a_lease_and_its_owner() {
     };
     let read = Settings::parse(lookup).expect("they can be used");
     let default = Settings::parse(|_| None).expect("the defaults can be used");
-    assert_eq!(read.runtime.as_ref().map(|it| it.as_str()), Some("runsc"));
+    assert_eq!(read.runtime.as_ref().map(Runtime::as_str), Some("runsc"));
     let (policy, usual) = (read.policy, default.policy);
     assert!(policy.longest_lease <= Duration::from_secs(3_600));
     assert!(policy.leases_per_owner < usual.leases_per_owner);
