@@ -129,7 +129,8 @@ pub fn choices(image: &Image, deployment: &[Egress]) -> Vec<Egress> {
         deployment.to_vec()
     } else {
         let of_image = image.egress.iter();
-        let allowed = of_image.filter(|egress| deployment.contains(egress));
+        let allowed =
+            of_image.filter(|&egress| *egress == Egress::None || deployment.contains(egress));
         allowed.cloned().collect()
     };
     if !choices.contains(&Egress::None) {
@@ -181,7 +182,7 @@ mod tests {
             (&["none"], &["open", "none"], &["none"]),
             (&["web", "open"], &["open", "web"], &["web", "open", "none"]),
             (&["web"], &["open"], &["none"]),
-            (&["none", "web"], &["web"], &["none"]),
+            (&["none", "web"], &["web"], &["none", "web"]),
             (&["none", "web"], &["web", "none"], &["none", "web"]),
         ] {
             image.egress = all(of_image);
