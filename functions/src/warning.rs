@@ -34,8 +34,8 @@ impl Warning {
         kind: WarningKind::RuntimeMissing,
         detail: "The engine does not have the runtime that CONTAINERLEASE_RUNTIME or the catalogue \
                  names, and nothing is leased that is to run under it. Where that is gVisor's \
-                 runsc, and installed, this gives it to the engine.",
-        command: "sudo runsc install && sudo systemctl reload docker",
+                 runsc, this gives it to an engine of a Docker host.",
+        command: "sudo infra/docker-host/setup.sh --gvisor \"$(command -v runsc)\"",
     };
 
     /// What is wrong, in a sentence.

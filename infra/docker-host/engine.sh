@@ -21,7 +21,8 @@
 #   DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH   the engine to use, if you have one
 #   CONTAINERLEASE_ENGINE_DIR         where the engine's state is kept (.containerlease/engine)
 #   CONTAINERLEASE_DOCKER_DATA_ROOT   where it keeps images and containers (Docker's default); others
-#                                     must be let through the folders above it
+#                                     must be let through the folders above it, or users are not mapped
+#   CONTAINERLEASE_ENGINE_USERNS      off: it maps no users (userns-remap)
 #   CONTAINERLEASE_FIREWALL_DENY, CONTAINERLEASE_FIREWALL_CONNECTIONS, CONTAINERLEASE_FIREWALL_LISTS
 #                                     what firewall.sh is to set; an engine that is started here says of
 #                                     the lists by a label
@@ -46,8 +47,9 @@ readonly log_file=$state/dockerd.log
 # It is there while the firewall is one that was set here.
 readonly firewall_file=$state/firewall
 readonly certificates=$state/certificates
-# What an engine that is started here says of the lists of firewall.sh.
+# What an engine that is started here says of the lists of firewall.sh, and the file that it is in.
 lists=
+readonly lists_file=$state/lists
 
 say() { printf '==> %s\n' "$*" >&2; }
 fail() {
@@ -134,6 +136,10 @@ report() { # DOCKER_HOST STARTED
     printf 'CONTAINERLEASE_ENGINE_TLS_HOST=%q\n' "tcp://$TLS_ADDRESS"
     printf 'CONTAINERLEASE_ENGINE_CERTIFICATES=%q\n' "$certificates/client"
   fi
+  # Its label cannot be changed while it runs.
+  if own_pid >/dev/null && [[ -e $lists_file && $(<"$lists_file") != "$("$here/firewall.sh" lists 2>/dev/null)" ]]; then
+    say "this engine was started with other lists of where leases may connect to; stop it with 'engine.sh stop' and run this again"
+  fi
   # Of an engine in a virtual machine, or without root, these rules would say nothing.
   [[ $1 != "unix://$SOCKET" || $(uname -s) != Linux ]] || ! can_be_root ||
     printf 'CONTAINERLEASE_FIREWALL=%s\n' "$(firewall_state)"
@@ -156,8 +162,21 @@ has_docker_init() {
     [[ -x /usr/libexec/docker/docker-init || -x /usr/lib/docker/docker-init ]]
 }
 
-has_user_namespaces() {
-  [[ -e /proc/self/ns/user && $(cat /proc/sys/user/max_user_namespaces 2>/dev/null || echo 0) -gt 0 ]]
+# Says nothing where root in a container can be nobody outside of it, and else what stands against it.
+# Debian's dockerd takes the users from 100000 on.
+against_user_namespaces() {
+  local folder=${CONTAINERLEASE_DOCKER_DATA_ROOT:-/var/lib/docker}
+  if [[ ${CONTAINERLEASE_ENGINE_USERNS:-on} == off ]]; then
+    echo "CONTAINERLEASE_ENGINE_USERNS is off"
+  elif [[ ! -e /proc/self/ns/user || $(cat /proc/sys/user/max_user_namespaces 2>/dev/null || echo 0) -eq 0 ]]; then
+    echo "the kernel has no user namespaces"
+  elif ! awk '$1 <= 100000 && $1 + $3 >= 165536 { all = 1 } END { exit !all }' /proc/self/uid_map; then
+    echo "this machine is itself in a user namespace"
+  else
+    while folder=$(dirname "$folder") && [[ $folder != / ]]; do
+      [[ ! -e $folder || $(stat -c %A "$folder") == *[xt] ]] || { echo "others are not let through $folder"; return; }
+    done
+  fi
 }
 
 apt_install() {
@@ -215,7 +234,7 @@ network_store() {
   local root=${CONTAINERLEASE_DOCKER_DATA_ROOT:-/var/lib/docker} mapped
   # shellcheck disable=SC2016  # The dollar sign is the inner shell's.
   mapped=$(as_root sh -c 'ls -td "$1"/[0-9]*.[0-9]*' store "$root" 2>/dev/null | head -n 1)
-  if has_user_namespaces && [[ -n $mapped ]]; then root=$mapped; fi
+  if [[ -z $(against_user_namespaces) && -n $mapped ]]; then root=$mapped; fi
   printf '%s/network/files/local-kv.db\n' "$root"
 }
 
@@ -239,13 +258,14 @@ forget_networks() {
   done
 }
 
-# Keeps containers away from the host, but for what they are asked. Rules that are there already, as
-# on a machine that setup.sh has set up, are left alone, and are not ours to take away.
+# Keeps containers away from the host, but for what they are asked. They are set in any case: rules that
+# are there may let out to more than is to be. On a machine that had some, they are not ours to take away.
 raise_firewall() {
-  [[ $(firewall_state) != up ]] || return 0
+  local before
+  before=$(firewall_state)
   if firewall up 2>"$state/firewall.log"; then
     say "containers reach neither this host nor a cloud's metadata (infra/docker-host/firewall.sh)"
-    touch "$firewall_file"
+    [[ $before == up ]] || touch "$firewall_file"
   else
     say "the firewall could not be set, so containers can reach this host: $(tail -n 1 "$state/firewall.log")"
   fi
@@ -279,7 +299,7 @@ warn_of_few_processes() {
 }
 
 start_own() {
-  local arguments launched
+  local arguments launched against
   "$here/certificates.sh" "$certificates" IP:127.0.0.1 DNS:localhost
   # A configuration of its own, because one in /etc/docker may name hosts and so contradict ours.
   printf '{}\n' >"$state/daemon.json"
@@ -308,7 +328,12 @@ start_own() {
   [[ $EUID -eq 0 ]] || arguments+=(--group "$(id -g)")
 
   # Root in a container is nobody outside of it. Its images lie apart from those of an engine without.
-  ! has_user_namespaces || arguments+=(--userns-remap default)
+  against=$(against_user_namespaces)
+  if [[ -z $against ]]; then
+    arguments+=(--userns-remap default)
+  else
+    say "root in a container is root of this machine, but for what containers may not: $against"
+  fi
 
   # Before the engine, so that no container ever runs without.
   raise_firewall
@@ -316,6 +341,7 @@ start_own() {
     arguments+=(--label containerlease.firewall=closes-egress)
     [[ -z $lists ]] || arguments+=(--label "containerlease.firewall.lists=$lists")
   fi
+  printf '%s\n' "$lists" >"$lists_file"
   warn_of_few_processes
   say "starting dockerd on unix://$SOCKET and, with mutual TLS, on tcp://$TLS_ADDRESS (log: $log_file)"
   launch "${arguments[@]}"

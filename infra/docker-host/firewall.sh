@@ -41,7 +41,9 @@ export LC_ALL=C
 
 readonly FILE=/etc/containerlease/firewall.env
 readonly CHAIN=CONTAINERLEASE
-readonly CLOSED=clc-+
+# The bridges of leases that are not to connect everywhere: clc-… and, for lists, cl, four hexadecimal digits
+# and a dash. All of them, those of lists that nobody has named too: a bridge that comes later is kept in.
+readonly KEPT=(cl{0..9}+ cl{a..f}+)
 readonly DENY_IPV4=(169.254.0.0/16)
 readonly DENY_IPV6=(fd00:ec2::/32)
 # The first packet of a connection. What is dropped now never comes into the table of connections; a
@@ -49,6 +51,8 @@ readonly DENY_IPV6=(fd00:ec2::/32)
 readonly FIRST='-m conntrack --ctstate NEW ! --ctstatus CONFIRMED'
 readonly ANSWERS='-m conntrack --ctstate RELATED,ESTABLISHED'
 readonly MOST_CONNECTIONS=1000000
+# Empty where the kernel does not count connections.
+bounded=1
 
 fail() {
   printf 'firewall.sh: %s\n' "$*" >&2
@@ -190,36 +194,13 @@ lists() {
 # the world may lead over it. Docker's end in twelve hexadecimal digits.
 strangers() {
   local path name
-  for path in /sys/class/net/br-*; do
+  for path in /sys/class/net/{br-,cl[0-9a-f]}*; do
     name=${path##*/}
-    [[ ! -e $path || $name =~ ^br-[0-9a-f]{12}$ ]] || printf '%s\n' "$name"
+    [[ ! -e $path || $name =~ ^(br-[0-9a-f]{12}$|cl(c|[0-9a-f]{4})-) ]] || printf '%s\n' "$name"
   done
 }
 
-# The bridges of lists that are in the setting no more. Leases may be behind them still, which are not let
-# out for that. Leases do not come to be behind new ones: whoever makes them goes by the engine's label.
-orphans() {
-  local path name known=" ${digits[*]-} "
-  for path in /sys/class/net/cl*; do
-    name=${path##*/}
-    [[ ! -e $path || ! $name =~ ^cl([0-9a-f]{4})-[0-9a-f]{8}$ || $known == *" ${BASH_REMATCH[1]} "* ]] ||
-      printf '%s\n' "$name"
-  done
-}
-
-closed_bridges() {
-  printf '%s\n' "$CLOSED"
-  orphans
-}
-
-bridges() {
-  local digit
-  printf '%s\n' docker0 br-+
-  closed_bridges
-  for digit in ${digits[@]+"${digits[@]}"}; do
-    printf 'cl%s-+\n' "$digit"
-  done
-}
+bridges() { printf '%s\n' docker0 br-+ "${KEPT[@]}"; }
 
 # --- the rules ------------------------------------------------------------------------------
 
@@ -265,9 +246,13 @@ rules() { # iptables|ip6tables STRANGERS
   # Docker lets through in the table filter what comes from its bridges, and never touches this one.
   begin mangle "$CHAIN" "$CHAIN-NEAR" "$CHAIN-FROM" "$CHAIN-TO" ${digits[@]+"${digits[@]/#/$CHAIN-}"}
   printf '%s\n' "-A $CHAIN $ANSWERS -j RETURN"
-  closed_bridges | for_each "$CHAIN -i & -j DROP"
+  lines "$2" | for_each "$CHAIN -i & -g $CHAIN-TO"
   list_rules "$1" "$2"
-  bound_rules "$1" "$2"
+  # Those without a list, and those of lists that are in the setting no more, whenever they come.
+  printf '%s\n' "${KEPT[@]}" | for_each "$CHAIN -i & -j DROP"
+  printf '%s\n' docker0 br-+ | for_each "$CHAIN -i & -g $CHAIN-FROM"
+  printf '%s\n' "-A $CHAIN -j $CHAIN-TO"
+  [[ -z $bounded ]] || bound_rules "$1" "$2"
   printf 'COMMIT\n'
 }
 
@@ -287,8 +272,8 @@ list_rules() { # iptables|ip6tables STRANGERS
   bridges | for_each "$CHAIN-NEAR -o & -j DROP"
   for index in ${digits[@]+"${!digits[@]}"}; do
     chain=$CHAIN-${digits[index]}
-    printf '%s\n' "-A $CHAIN -i cl${digits[index]}-+ -j $chain" "-A $chain -j $CHAIN-NEAR"
-    printf '%s' "${allowed[index]}" | sed -n "s/^$1 \(.*\)/-A $chain \1 -j RETURN/p"
+    printf '%s\n' "-A $CHAIN -i cl${digits[index]}-+ -g $chain" "-A $chain -j $CHAIN-NEAR"
+    printf '%s' "${allowed[index]}" | sed -n "s/^$1 \(.*\)/-A $chain \1 -g $CHAIN-FROM/p"
     printf '%s\n' "-A $chain -j DROP"
   done
 }
@@ -301,12 +286,9 @@ bound_rules() { # iptables|ip6tables STRANGERS
   local mask=32 limit rate=$(((connections + 31) / 32))
   [[ $1 == iptables ]] || mask=128
   limit="-m connlimit --connlimit-above $connections --connlimit-mask $mask"
-  lines "$2" | for_each "$CHAIN -i & -g $CHAIN-TO"
-  bridges | for_each "$CHAIN -i & -g $CHAIN-FROM"
-  printf '%s\n' "-A $CHAIN -j $CHAIN-TO"
   # A table of that name stays as it was made while a rule uses it. It forgets who is quiet for a minute,
   # which is longer than it takes until so many may be opened at one go again.
-  printf '%s\n' "-A $CHAIN-FROM $FIRST -m hashlimit --hashlimit-above $rate/sec --hashlimit-burst $connections --hashlimit-mode srcip --hashlimit-name containerlease-$connections --hashlimit-htable-expire 60000 -j DROP"
+  printf '%s\n' "-A $CHAIN-FROM $FIRST -m hashlimit --hashlimit-above $rate/sec --hashlimit-burst $connections --hashlimit-mode srcip --hashlimit-name cl-$connections --hashlimit-htable-expire 60000 -j DROP"
   printf '%s\n' "-A $CHAIN-FROM $FIRST $limit --connlimit-saddr -j DROP"
   lines "$2" | for_each "$CHAIN-TO -o & -j RETURN"
   bridges | for_each "$CHAIN-TO -o & $FIRST $limit --connlimit-daddr -j DROP"
@@ -340,7 +322,13 @@ up() {
   local family text chain
   for family in $(families); do
     text=$(rules "$family" "$(strangers)")
-    "$family-restore" -w --noflush <<<"$text" || fail "$family-restore refused the rules; its own message is above."
+    if ! "$family-restore" -w --noflush <<<"$text"; then
+      # All others are there without connlimit and hashlimit, too.
+      printf 'firewall.sh: %s\n' "this kernel does not count connections, so that those of a container are not bounded; the message of $family-restore is above." >&2
+      bounded=
+      text=$(rules "$family" "$(strangers)")
+      "$family-restore" -w --noflush <<<"$text" || fail "$family-restore refused the rules; its own message is above."
+    fi
     each_jump "$family" insert
     # Of lists that are in the setting no more.
     for chain in $(chains "$family" mangle); do
@@ -367,6 +355,8 @@ down() {
 status() {
   local family table='' line words
   for family in $(families); do
+    # Where the kernel does not count connections, up has left this chain without rules.
+    [[ $("$family" -w -t mangle -S "$CHAIN-FROM" 2>/dev/null) != "-N $CHAIN-FROM" ]] || bounded=
     ! has_all "$family" || continue
     each_jump "$family" demand
     while read -r line; do

@@ -10,6 +10,8 @@
 #                        there for a newer one each day
 #   --listen ADDRESS     where the engine listens with mutual TLS, on port 2376 (0.0.0.0)
 #   --guard PATH         the guard's binary, to be installed and started
+#   --gvisor PATH        gVisor's runsc, to be the engine's runtime of that name; the engine then maps no
+#                        users, with which gVisor does not start; none takes it out again
 #   --deny NETWORK       a network that containers may not reach either; may be given more than once
 #   --egress-list LIST   where leases may connect to that name this list, as NAME=ENTRY,ENTRY (firewall.sh
 #                        says what an ENTRY is); may be given more than once; replaces all lists of before
@@ -59,6 +61,7 @@ listen=
 certificates=
 secret=
 guard=
+gvisor=
 reboot_at=
 names=()
 deny=()
@@ -79,7 +82,7 @@ read_options() {
       --no-pull) pull= ;;
       --take-over) take_over=1 ;;
       --files-only) files_only=1 ;;
-      --certificates | --secret | --listen | --guard | --reboot-at | --name | --deny | --egress-list)
+      --certificates | --secret | --listen | --guard | --gvisor | --reboot-at | --name | --deny | --egress-list)
         local option=$1 value
         value=$(value_of "$@")
         shift
@@ -88,6 +91,7 @@ read_options() {
           --secret) secret=$value ;;
           --listen) listen=$value ;;
           --guard) guard=$value ;;
+          --gvisor) gvisor=$value ;;
           --reboot-at) reboot_at=$value ;;
           --name) names+=("$value") ;;
           --deny) deny+=("$value") ;;
@@ -107,6 +111,12 @@ choose_address() {
   listen=${listen:-0.0.0.0}
 }
 
+choose_gvisor() {
+  [[ $gvisor != none ]] || { gvisor=; return; }
+  [[ -z $gvisor ]] || return 0
+  ! is_ours || gvisor=$(sed -nE 's#.*"runsc": \{"path": "([^"]+)".*#\1#p' "$DAEMON")
+}
+
 is_ours() { grep -qs "$TLS" "$DAEMON"; }
 
 check_options() {
@@ -122,6 +132,8 @@ check_options() {
   [[ -z $reboot_at || $reboot_at == never || $reboot_at =~ ^([01][0-9]|2[0-3]):[0-5][0-9]$ ]] ||
     fail "--reboot-at is '$reboot_at'; it must look like 04:30, or be never."
   [[ -z $guard || (-f $guard && -x $guard) ]] || fail "the guard '$guard' is not a program."
+  [[ -z $gvisor || ($gvisor =~ ^/[A-Za-z0-9/._-]+$ && -f $gvisor && -x $gvisor) ]] ||
+    fail "gVisor's '$gvisor' is not a program; --gvisor wants its whole path, such as /usr/local/bin/runsc."
   for name in ${names[@]+"${names[@]}"}; do
     [[ $name == IP:?* || $name == DNS:?* ]] || fail "--name is '$name'; it must look like IP:192.0.2.7 or DNS:docker.example.org."
   done
@@ -223,14 +235,17 @@ apt_get() {
     fail "'apt-get $1' failed; its own message is above."
 }
 
-# Containers and images lie in another folder once user namespaces are used.
+# Containers and images lie in another folder when users are mapped.
 check_engine_in_use() {
+  local mapped='' to_be_mapped=1
   [[ -z $take_over ]] || return 0
-  ! grep -q '"userns-remap"' "$DAEMON" 2>/dev/null || return 0
+  ! grep -q '"userns-remap"' "$DAEMON" 2>/dev/null || mapped=1
+  [[ -z $gvisor ]] || to_be_mapped=
+  [[ $mapped != "$to_be_mapped" ]] || return 0
   command -v docker >/dev/null && [[ -S /var/run/docker.sock ]] || return 0
   [[ -z $(docker --host unix:///var/run/docker.sock ps --all --quiet 2>/dev/null) &&
     -z $(docker --host unix:///var/run/docker.sock images --quiet 2>/dev/null) ]] ||
-    fail "the engine here has containers or images already, which would be out of sight with user namespaces; take a machine of its own, or give --take-over."
+    fail "the engine here has containers or images already, which would be out of sight, since users are to be mapped where they were not, or the other way about; take a machine of its own, or give --take-over."
 }
 
 place_certificate() {
@@ -264,7 +279,8 @@ place_certificate() {
 
 # hosts: the unit's own -H is taken away, because dockerd refuses hosts in both places.
 # live-restore: containers outlive a restart of dockerd, such as after an update or a new certificate.
-# userns-remap: root in a container is nobody on the host. All of the catalogue's images run so.
+# userns-remap: root in a container is nobody on the host. All of the catalogue's images run so, but not
+# under gVisor, whose sandbox has a user namespace of its own.
 # userland-proxy: without, a published port costs no process; connections go through the kernel alone.
 # icc: leases are on the default bridge, where they are kept apart.
 # labels: that there is the firewall, which the engine cannot see, for leases without a way out, and its
@@ -272,8 +288,9 @@ place_certificate() {
 # no-new-privileges, log-opts, default-ulimits: leases ask for the first two themselves; here they hold
 # for whatever else is started. Files: redis wants 10,032. No core dumps: they would fill the disk.
 daemon_settings() {
-  local init='' label=${lists:+", \"containerlease.firewall.lists=$lists\""}
+  local init='' confined='"userns-remap": "default"' label=${lists:+", \"containerlease.firewall.lists=$lists\""}
   has_docker_init || ! command -v tini-static >/dev/null || init="  \"init-path\": \"$(command -v tini-static)\","
+  [[ -z $gvisor ]] || confined="\"runtimes\": {\"runsc\": {\"path\": \"$gvisor\"}}"
   cat <<JSON
 {
   "hosts": ["unix:///var/run/docker.sock", "tcp://$listen:$PORT"],
@@ -282,7 +299,7 @@ daemon_settings() {
   "tlscert": "$TLS/cert.pem",
   "tlskey": "$TLS/key.pem",
   "live-restore": true,
-  "userns-remap": "default",
+  $confined,
   "userland-proxy": false,
   "icc": false,
   "labels": ["containerlease.firewall=closes-egress"$label],
@@ -474,6 +491,7 @@ pull_images() {
 read_options "$@"
 check_machine
 choose_address
+choose_gvisor
 check_options
 umask 022
 if [[ -z $files_only ]]; then

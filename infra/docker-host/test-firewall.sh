@@ -12,6 +12,7 @@ readonly DB='db=198.51.100.11'
 readonly WEB_BRIDGE=cl4b5e-00000001
 readonly DB_BRIDGE=cl7bdc-00000001
 readonly NOBODYS_BRIDGE=cl0123-00000001
+readonly LATER_BRIDGE=cl0123-00000002
 
 # What speaks TCP and UDP in a container's network namespace, where the image has no program that does.
 readonly CALLER='
@@ -258,6 +259,13 @@ lists() {
   done
   succeeds "the rules can be set with lists" by_list up
   succeeds "they are found to be there" by_list status
+  # The rules are not set again for it.
+  docker_in network create --opt "com.docker.network.bridge.name=$LATER_BRIDGE" later >/dev/null
+  run later --network later "$alpine" sleep 600
+  for try in 'tcp 198.51.100.11 80' 'udp 198.51.100.11 53' 'tcp 169.254.169.254 80' 'tcp 192.0.2.1 8080'; do
+    # shellcheck disable=SC2086  # One word each.
+    fails "a bridge that came later, of a list that nobody has named: $try" calls later ask $try
+  done
   # All at once, since each takes its time.
   for try in "${OFF_THE_LIST[@]/NEAR/$near}"; do
     # shellcheck disable=SC2086  # One word each.
@@ -282,7 +290,7 @@ lists() {
   succeeds "one list can be taken away" in_machine env "CONTAINERLEASE_FIREWALL_LISTS=$DB" "$RULES" up
   fails "who is behind it is let out to nothing" calls web ask udp 198.51.100.11 53
   succeeds "those of others stay" calls db ask tcp 198.51.100.11 80
-  fails "nothing is left of it" in_machine sh -c 'iptables -t mangle -S | grep 4b5e-+'
+  fails "nothing is left of it" in_machine sh -c 'iptables -t mangle -S | grep CONTAINERLEASE-4b5e'
   each_rule_counts
   in_machine "$RULES" up
   succeeds "without variables the rules are those of the machine's file" by_file
@@ -322,4 +330,5 @@ each_rule_counts() {
     done < <(in_machine iptables -t "$table" -S | grep -- '-j CONTAINERLEASE$\|^-A CONTAINERLEASE' | grep -v br-lan)
   done
   succeeds "each of the $count rules that is missing is found to be" prints '' printf '%s' "${unnoticed[*]-}"
+  succeeds "and there were some" test "$count" -gt 60
 }

@@ -265,6 +265,12 @@ settings() {
   succeeds "what it names it changes" in_machine "$here/setup.sh" --files-only --listen 0.0.0.0
   succeeds "and nothing else" holds_settings
   bad_lists
+  succeeds "gVisor takes the place of mapped users" gvisor_is_there --gvisor /usr/bin/env
+  succeeds "and keeps it in a run that does not name it" gvisor_is_there
+  succeeds "a path that is no program is refused" fails_with "is not a program" \
+    in_machine "$here/setup.sh" --files-only --gvisor /etc/passwd
+  succeeds "none takes it out again" in_machine "$here/setup.sh" --files-only --gvisor none
+  succeeds "and maps users" in_machine grep -q '"userns-remap": "default"' /etc/docker/daemon.json
   succeeds "what is written by hand into the firewall's settings stays" keeps_by_hand
   succeeds "the machine is given all process ids that there are" \
     in_machine grep -qx 'kernel.pid_max = 4194304' /etc/sysctl.d/60-containerlease.conf
@@ -282,6 +288,14 @@ holds_settings() {
     in_machine grep -qF "LISTS=\"$WEB;$DB\"" /etc/containerlease/firewall.env &&
     in_machine grep -qF '"containerlease.firewall=closes-egress", "containerlease.firewall.lists=web@198.51.100.11,db"' /etc/docker/daemon.json &&
     in_machine grep -q '04:30' /etc/apt/apt.conf.d/60containerlease
+}
+
+gvisor_is_there() { # OPTION…
+  in_machine "$here/setup.sh" --files-only "$@" &&
+    in_machine python3 -c '
+import json
+settings = json.load(open("/etc/docker/daemon.json"))
+assert settings["runtimes"] == {"runsc": {"path": "/usr/bin/env"}} and "userns-remap" not in settings, settings'
 }
 
 keeps_by_hand() {

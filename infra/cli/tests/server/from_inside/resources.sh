@@ -91,7 +91,7 @@ log() {
 #: send 5,000 datagrams and open 500 connections to outside
 outside() {
   if has python3; then
-    python3 -c '
+    made=$(python3 -c '
 import socket
 udp = socket.socket(2, 2)
 for n in range(5000):
@@ -99,14 +99,17 @@ for n in range(5000):
     except OSError: pass
 held = []
 for n in range(500):
-    tcp = socket.socket(); tcp.setblocking(False); tcp.connect_ex(("198.51.100.%d" % (n % 250 + 1), 9)); held.append(tcp)'
+    tcp = socket.socket(); tcp.setblocking(False); tcp.connect_ex(("198.51.100.%d" % (n % 250 + 1), 9)); held.append(tcp)
+print(len(held))')
   else
     need perl
-    perl -MSocket -MIO::Handle -e '
+    made=$(perl -MSocket -MIO::Handle -e '
 socket($udp, AF_INET, SOCK_DGRAM, 0);
 send($udp, "x" x 64, 0, pack_sockaddr_in(1024 + $_, inet_aton("198.51.100." . ($_ % 250 + 1)))) for 0 .. 4999;
-for (0 .. 499) { socket(my $tcp, AF_INET, SOCK_STREAM, 0); $tcp->blocking(0); connect($tcp, pack_sockaddr_in(9, inet_aton("198.51.100." . ($_ % 250 + 1)))); push @held, $tcp }'
+for (0 .. 499) { socket(my $tcp, AF_INET, SOCK_STREAM, 0); $tcp->blocking(0); connect($tcp, pack_sockaddr_in(9, inet_aton("198.51.100." . ($_ % 250 + 1)))); push @held, $tcp }
+print scalar @held')
   fi
+  [ "$made" = 500 ] || unclear "it made ${made:-none} of 500"
   held
 }
 

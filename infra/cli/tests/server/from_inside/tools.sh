@@ -92,15 +92,15 @@ print "$name ", $got >= 0 ? "done" : $names{$! + 0}, "\n"')
 # Whether a connection can be opened, within a second: nothing of this is far away.
 reaches() { # ADDRESS PORT
   if has python3; then
-    python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$1" "$2"
+    python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$1" "$2" >/dev/null 2>&1
   elif has bash; then
-    timeout 1 bash -c ": <>/dev/tcp/$1/$2"
+    timeout 1 bash -c ": <>/dev/tcp/$1/$2" >/dev/null 2>&1
   elif has nc; then
     # Without a program it would wait for what it is told.
-    nc -w 1 "$1" "$2" -e true </dev/null
+    nc -w 1 "$1" "$2" -e true </dev/null >/dev/null 2>&1
   else
     missing "python3, bash or nc"
-  fi >/dev/null 2>&1
+  fi
 }
 
 # Tries ADDRESS:PORT… beside each other, and first whether a connection that can be opened is seen.
@@ -125,13 +125,13 @@ unreachable() {
 
 listen() {
   if has python3; then
-    timeout 9 python3 -c 'import socket, time; l = socket.create_server(("", 7999)); time.sleep(9)' &
+    timeout 9 python3 -c 'import socket, time; l = socket.create_server(("", 7999)); time.sleep(9)' >/dev/null 2>&1 &
   elif has perl; then
-    timeout 9 perl -MIO::Socket::INET -e '$l = IO::Socket::INET->new(LocalPort => 7999, Listen => 9, ReuseAddr => 1); sleep 9' &
+    timeout 9 perl -MIO::Socket::INET -e '$l = IO::Socket::INET->new(LocalPort => 7999, Listen => 9, ReuseAddr => 1); sleep 9' >/dev/null 2>&1 &
   elif has nc; then
-    timeout 9 nc -l -p 7999 &
+    timeout 9 nc -l -p 7999 >/dev/null 2>&1 &
   else
     missing "python3, perl or nc"
-  fi >/dev/null 2>&1
+  fi
   listener=$!
 }
