@@ -19,9 +19,9 @@ def before_call(context, case, kwargs):
 
     Either OpenAPI has none: parameters that need or exclude each other, a port twice, a URL that
     does not lead into the public internet. Or generators of clients do not understand them: bounds
-    that depend on another field or a setting, a first item unlike the rest, classes of Unicode. Only those
-    requests are mended that are meant to be right; the unit tests of the parsers have the wrong
-    ones.
+    that depend on another field or a setting, a first item unlike the rest, classes of Unicode.
+    Only those requests are mended that are meant to be right; the unit tests of the parsers have
+    the wrong ones.
     """
     if _is_negative(case):
         return
