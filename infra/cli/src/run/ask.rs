@@ -49,8 +49,8 @@ pub(super) struct Asked {
     /// How much disk, such as 512m or 2g
     #[arg(long, value_name = "SIZE")]
     disk: Option<Mebibytes>,
-    /// Where its programs may open connections to
-    #[arg(long, value_parser = ["open", "none"])]
+    /// Where its programs may open connections to: open, none, or the name of a list
+    #[arg(long)]
     egress: Option<String>,
     /// The program to run in place of the image's own, behind --
     #[arg(last = true, value_name = "COMMAND")]
@@ -247,6 +247,8 @@ mod tests {
             "2g",
             "--memory",
             "1g",
+            "--egress",
+            "packages",
             "--",
             "sh",
             "-c",
@@ -260,7 +262,8 @@ mod tests {
                 "ports": [{"containerPort": 8080, "scheme": "http"}, {"containerPort": 53}],
                 "env": {"A": "1", "B": "2"}, "name": "web",
                 "labels": {"team": "search", "empty": ""}, "preset": "small",
-                "cpuMilli": 500, "memoryMB": 1024, "diskMB": 2048, "command": ["sh", "-c", "exit 3"],
+                "cpuMilli": 500, "memoryMB": 1024, "diskMB": 2048,
+                "egress": "packages", "command": ["sh", "-c", "exit 3"],
             })
         );
     }
