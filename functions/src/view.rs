@@ -327,7 +327,7 @@ impl Images {
                     memory_mb: image.memory_mb,
                     disk_mb: image.disk_mb,
                     presets: image.presets.clone(),
-                    egress: egress::choices(image, &policy.egress),
+                    egress: egress::choices(&image.egress, &policy.egress),
                 })
                 .collect(),
             duration_minutes: Minutes {

@@ -196,7 +196,7 @@ impl Provision {
             cpu_milli: cpu_milli.unwrap_or(image.cpu_milli.default),
             memory_mb: memory_mb.unwrap_or(image.memory_mb.default),
             disk_mb: disk_mb.unwrap_or(image.disk_mb.default),
-            egress: egress.unwrap_or_else(|| egress::by_default(&image, &policy.egress)),
+            egress: egress.unwrap_or_else(|| egress::by_default(&image.egress, &policy.egress)),
             command: command.or_else(|| image.command.clone()),
             env: all_env,
             labels,
@@ -443,7 +443,7 @@ impl Fields {
     fn egress(&mut self, image: Option<&Image>, deployment: &[Egress]) -> Option<Egress> {
         const FIELD: &str = "egress";
         let value = self.take(FIELD)?;
-        let choices = egress::choices(image?, deployment);
+        let choices = egress::choices(&image?.egress, deployment);
         let names: Vec<_> = choices.iter().map(Egress::as_str).collect();
         let choice = format!("choose one of {}", names.join(", "));
         let egress = match value {

@@ -100,7 +100,8 @@ impl Attachment {
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
     name: String,
-    /// How its bridge is named, where the firewall has to know it.
+    /// How its bridge is named, where the firewall has to know it; none where connections may be
+    /// opened to anywhere.
     bridge: Option<String>,
     name_server: Option<String>,
 }
@@ -176,7 +177,7 @@ impl Host {
     pub(super) async fn attachment(&self, egress: &Egress) -> Result<Attachment, HostError> {
         let wanted = self.wanted(egress).await?;
         let _one_at_a_time = self.network.lock().await;
-        if let Some((attachment, _)) = self.present(egress, &wanted).await? {
+        if let Some((attachment, _)) = self.present(&wanted).await? {
             return Ok(attachment);
         }
         let labels = [(DEPLOYMENT_LABEL, self.deployment.as_str())];
@@ -199,7 +200,7 @@ impl Host {
             // its bridge, there can be only one.
             Err(error) if error.is_answer() => {
                 for _ in 0..LOOKS {
-                    if let Some((attachment, _)) = self.present(egress, &wanted).await? {
+                    if let Some((attachment, _)) = self.present(&wanted).await? {
                         return Ok(attachment);
                     }
                     tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -244,14 +245,10 @@ impl Host {
     /// anew may have other settings.
     pub(super) async fn open_network(&self) -> Result<Option<(Attachment, Network)>, HostError> {
         let wanted = Wanted::new(self.deployment.as_str(), &Egress::Open);
-        self.present(&Egress::Open, &wanted).await
+        self.present(&wanted).await
     }
 
-    async fn present(
-        &self,
-        egress: &Egress,
-        wanted: &Wanted,
-    ) -> Result<Option<(Attachment, Network)>, HostError> {
+    async fn present(&self, wanted: &Wanted) -> Result<Option<(Attachment, Network)>, HostError> {
         let bridges = HashMap::from([("driver", vec!["bridge"])]);
         let options = &ListNetworksOptionsBuilder::new().filters(&bridges).build();
         let list = |docker: Docker| async move {
@@ -262,7 +259,7 @@ impl Host {
         let mut listed = self.client.call(attempted, LOOK_LIMIT, list).await?;
         // Of several of one name it is always the same.
         listed.sort_by(|one, other| one.id.cmp(&other.id));
-        if self.choice == NetworkChoice::Auto && egress.is_open() {
+        if self.choice == NetworkChoice::Auto && wanted.bridge.is_none() {
             let default = listed
                 .iter()
                 .find(|network| keeps_apart_by_default(network));

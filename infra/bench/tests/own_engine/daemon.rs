@@ -290,6 +290,15 @@ fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     Err(format!("{program} {}: {complaint}", arguments.join(" ")))
 }
 
+/// An engine that answers, with the image of the leases; none where it cannot be had here, which is
+/// said.
+pub(crate) async fn with_image(started: Result<Daemon, String>) -> Option<Daemon> {
+    let mut daemon = started.inspect_err(|why| skip(why)).ok()?;
+    daemon.wait_until_it_answers().await;
+    daemon.load_image().inspect_err(|why| skip(why)).ok()?;
+    Some(daemon)
+}
+
 #[expect(
     clippy::print_stderr,
     reason = "whoever runs the tests wants to know which was skipped"

@@ -4,18 +4,13 @@
 use containerlease_testkit::{Table, events::Event};
 use serde_json::json;
 
-use crate::daemon::{Daemon, skip};
+use crate::daemon::{Daemon, with_image};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_than_the_limit_can_be_written_where_the_storage_has_quotas() {
-    let mut daemon = match Daemon::start_on_btrfs() {
-        Ok(daemon) => daemon,
-        Err(why) => return skip(&why),
+    let Some(daemon) = with_image(Daemon::start_on_btrfs()).await else {
+        return;
     };
-    daemon.wait_until_it_answers().await;
-    if let Err(why) = daemon.load_image() {
-        return skip(&why);
-    }
     let table = Table::in_memory().await;
     let app = daemon.app(&table);
 

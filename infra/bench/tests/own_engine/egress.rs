@@ -8,7 +8,7 @@ use containerlease_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, skip};
+use crate::daemon::{Daemon, skip, with_image};
 
 /// Asks for a lease with that `egress`.
 async fn provision(app: &App, egress: Option<&str>) -> Answer {
@@ -58,14 +58,9 @@ async fn who_is_let_out_to_a_list_is_behind_the_bridge_by_which_the_firewall_kno
         "containerlease.firewall=closes-egress",
         "containerlease.firewall.lists=web@192.0.2.53,db",
     ];
-    let mut daemon = match Daemon::start_with(&json!({"labels": labels})) {
-        Ok(daemon) => daemon,
-        Err(why) => return skip(&why),
+    let Some(daemon) = with_image(Daemon::start_with(&json!({"labels": labels}))).await else {
+        return;
     };
-    daemon.wait_until_it_answers().await;
-    if let Err(why) = daemon.load_image() {
-        return skip(&why);
-    }
     let table = Table::in_memory().await;
     let app = daemon.app_with("CONTAINERLEASE_EGRESS", "web,db,none,mail", &table);
     // `printf web | sha256sum` begins with 4b5e, `printf db` with 7bdc.

@@ -17,24 +17,7 @@ use containerlease_testkit::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::{Daemon, GVISOR, LIMIT, skip};
-
-/// An engine that has gVisor and the image of the leases, unless that cannot be done here.
-async fn started() -> Option<Daemon> {
-    let mut daemon = match Daemon::start_with_gvisor() {
-        Ok(daemon) => daemon,
-        Err(why) => {
-            skip(&why);
-            return None;
-        }
-    };
-    daemon.wait_until_it_answers().await;
-    if let Err(why) = daemon.load_image() {
-        skip(&why);
-        return None;
-    }
-    Some(daemon)
-}
+use crate::daemon::{Daemon, GVISOR, LIMIT, with_image};
 
 async fn provision(app: &App) -> Answer {
     let script = "echo hello from within; exec sleep 600";
@@ -64,7 +47,7 @@ async fn assert_is_gvisor(app: &App, id: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_lives_its_whole_life_under_gvisor() {
-    let Some(daemon) = started().await else {
+    let Some(daemon) = with_image(Daemon::start_with_gvisor()).await else {
         return;
     };
     let table = Table::in_memory().await;
@@ -132,7 +115,7 @@ async fn a_lease_lives_its_whole_life_under_gvisor() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_types_own_runtime_goes_before_the_setting_and_neither_is_replaced() {
-    let Some(daemon) = started().await else {
+    let Some(daemon) = with_image(Daemon::start_with_gvisor()).await else {
         return;
     };
     let table = Table::in_memory().await;

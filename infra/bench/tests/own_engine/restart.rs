@@ -15,7 +15,7 @@ use containerlease_shared::{
 use containerlease_testkit::Table;
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::{Daemon, LIMIT, skip};
+use crate::daemon::{Daemon, LIMIT, with_image};
 
 /// How often the reaper runs here, and how far ahead: a minute's tick would only make the
 /// test longer.
@@ -31,14 +31,9 @@ const LIVING: u32 = 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaks_when_the_engine_restarts_while_leases_end() {
-    let mut daemon = match Daemon::start() {
-        Ok(daemon) => daemon,
-        Err(why) => return skip(&why),
+    let Some(mut daemon) = with_image(Daemon::start()).await else {
+        return;
     };
-    daemon.wait_until_it_answers().await;
-    if let Err(why) = daemon.load_image() {
-        return skip(&why);
-    }
     let table = Table::in_memory().await;
     let app = daemon.app(&table);
     let reaper = cleanup::reaper(&app, LOOK_AHEAD, CancellationToken::new());
