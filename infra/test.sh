@@ -196,10 +196,18 @@ prepare_for_attacks() {
   [[ ${CONTAINERLEASE_FIREWALL:-} != up ]] || export CONTAINERLEASE_TEST_FIREWALL=1
 }
 
+# This one takes all the processors and memory that leases may have, which other tests would feel.
+readonly attackers=from_inside::no_image_type
+
 # Most of their time the tests wait, for the engine and for time to pass.
 rust_test() {
   prepare_for_attacks
-  RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2 + 1))} cargo test --quiet --workspace
+  RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2 + 1))} \
+    cargo test --quiet --workspace -- --skip "$attackers"
+}
+
+attackers_test() {
+  cargo test --quiet --workspace --test server "$attackers"
 }
 
 # What is installed is a release, whose profile may do otherwise at a panic than that of tests.
@@ -373,7 +381,8 @@ fi
 lint
 step "dashboard: unit tests" npm --prefix frontend run --silent test
 step "hosting: CloudFront's functions, and the template" node --test --test-reporter=tap infra/hosting/hosting.test.js
-step "Rust: all tests" rust_test
+step "Rust: all tests but the next" rust_test
+step "Rust: from inside every image type" attackers_test
 step "SECURITY.md names tests that there are" proofs_exist
 behind "the API, driven from its description" infra/openapi/fuzz.sh 10
 step "a lease through generated clients" infra/openapi/clients.sh
