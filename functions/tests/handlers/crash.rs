@@ -379,10 +379,13 @@ async fn kill(verb: Verb, index: usize, call: &str, moment: Moment) -> bool {
     reached
 }
 
-/// Now, if there is no container.
+/// When the engine has removed all containers at the latest, if it lists none now: it lists one no
+/// more a moment before it has removed it.
 async fn gone_by(bench: &Bench) -> Option<Time> {
     let there = bench.place.containers().await;
-    there.is_empty().then(Time::now)
+    there
+        .is_empty()
+        .then(|| Time::now().plus(Duration::from_secs(1)))
 }
 
 /// Whatever an end was cut off at, its receipt says what was found of the container, and no
