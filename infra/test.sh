@@ -201,7 +201,6 @@ readonly attackers=from_inside::no_image_type
 
 # Most of their time the tests wait, for the engine and for time to pass.
 rust_test() {
-  prepare_for_attacks
   RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2 + 1))} \
     cargo test --quiet --workspace -- --skip "$attackers"
 }
@@ -381,6 +380,7 @@ fi
 lint
 step "dashboard: unit tests" npm --prefix frontend run --silent test
 step "hosting: CloudFront's functions, and the template" node --test --test-reporter=tap infra/hosting/hosting.test.js
+prepare_for_attacks
 step "Rust: all tests but the next" rust_test
 step "Rust: from inside every image type" attackers_test
 step "SECURITY.md names tests that there are" proofs_exist

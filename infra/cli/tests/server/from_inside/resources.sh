@@ -117,6 +117,8 @@ print scalar @held')
 fork_bomb() {
   most=0
   looks=0
+  set -- /proc/[0-9]*
+  before=$#
   sh -c 'bomb() { bomb & bomb & sleep 3; }; bomb' >/dev/null 2>&1 &
   # All this is the shell's own: there is no room for another process.
   while [ $looks -lt 3000 ] && [ "$most" -lt $((PROCESSES - 9)) ]; do
@@ -127,7 +129,8 @@ fork_bomb() {
   set -- /proc/[0-9]*
   [ $# -le "$PROCESSES" ] || through "$# processes"
   [ "$most" -ge $((PROCESSES / 2)) ] || unclear "only $most processes"
-  # It dies of itself, since whoever cannot be made makes no more.
-  until [ $# -lt $((PROCESSES / 4)) ]; do set -- /proc/[0-9]*; done
+  # It dies of itself, since a process that cannot be made makes no more. While some are left they
+  # can take the room of the next attempt.
+  until [ $# -le "$before" ]; do set -- /proc/[0-9]*; done
   held
 }
