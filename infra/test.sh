@@ -311,6 +311,7 @@ browser_test() (
     browser=$(command -v chromium)
   fi
   deployment=test-browser-$$
+  : >"$work/server.out"
   # With a port for the table, so that the hostile page has something to find.
   CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_TABLE_PORT=0 CONTAINERLEASE_DATA=$work/data CONTAINERLEASE_DEPLOYMENT=$deployment \
     "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve >"$work/server.out" 2>"$work/server.log" &

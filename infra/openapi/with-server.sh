@@ -23,6 +23,7 @@ own=$(mktemp -d)
 deployment=test-driven-$$
 containers() { docker ps --all --quiet --filter "label=containerlease.deployment=$deployment"; }
 
+: >"$own/server.out"
 CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_DATA=$own/data CONTAINERLEASE_DEPLOYMENT=$deployment \
   "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve >"$own/server.out" 2>"$own/server.log" &
 server=$!
