@@ -2,8 +2,8 @@ import react from "@vitejs/plugin-react";
 import type { ProxyOptions } from "vite";
 import { defineConfig } from "vitest/config";
 
-// `npm run dev` serves the page itself and hands everything else to a running
-// server; CONTAINERLEASE_SERVER points it at another one than the local default.
+// `npm run dev` serves the page itself and passes everything else to a running server: the local
+// default, or the one in CONTAINERLEASE_SERVER.
 const server = process.env.CONTAINERLEASE_SERVER ?? "http://127.0.0.1:8080";
 
 const proxy: ProxyOptions = {
@@ -23,7 +23,7 @@ export default defineConfig({
   },
   build: {
     target: "es2023",
-    // Nothing becomes a data: address, so the page runs under `default-src 'self'`.
+    // No data: addresses, so the page runs under `default-src 'self'`.
     assetsInlineLimit: 0,
   },
   test: {
@@ -31,7 +31,7 @@ export default defineConfig({
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/test/setup.ts"],
     restoreMocks: true,
-    // Clock times are shown in the reader's time zone, and the tests need one reader.
+    // Clock times are shown in the reader's time zone, and the tests need a fixed one.
     env: { TZ: "UTC" },
   },
 });

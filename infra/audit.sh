@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Checks what the product is made of: licences, sources and bans of the crates (deny.toml), known
+# Audits the dependencies: licences, sources and bans of the crates (deny.toml), and known
 # vulnerabilities of crates and npm packages. Writes a bill of materials for each crate of the
 # workspace, and for the dashboard.
 #
 # usage: audit.sh [--offline]
-#   --offline   known vulnerabilities by the database that an earlier run has fetched, and none of npm's
+#   --offline   uses the advisory database of an earlier run, and skips npm's
 #
-# The bills are CycloneDX JSON, in .containerlease/sbom. It ends with 1 where something is wrong, and
-# with 3 where nothing is wrong and not all could be checked.
+# The bills are CycloneDX JSON, in .containerlease/sbom. The exit code is 1 if something is wrong, and
+# 3 if nothing is wrong but not everything could be checked.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -38,7 +38,7 @@ esac
 command -v cargo >/dev/null || fail "cargo is missing; install Rust and run this again."
 command -v npm >/dev/null || fail "npm is missing; install Node.js and run this again."
 
-# The versions are pinned, and each tool's own lockfile pins what it is made of.
+# The tools' versions are pinned, and each tool's own lockfile pins its dependencies.
 have() { # CRATE VERSION
   [[ $("$tools/bin/$1" --version 2>/dev/null) == *"$2"* || $("$tools/bin/$1" "${1#cargo-}" --version 2>/dev/null) == *"$2"* ]] && return
   [[ $offline == 0 ]] || fail "$1 $2 is missing; run this once without --offline."
@@ -51,7 +51,7 @@ check() { # SENTENCE COMMAND…
   "${@:2}" || wrong=1
 }
 
-# What is for other systems than this one is looked at too, and has to be there.
+# Crates for other systems are checked too, so they must be fetched.
 deny() { "$tools/bin/cargo-deny" --offline check --hide-inclusion-graph "$@"; }
 
 fetch_crates() {
@@ -78,7 +78,7 @@ vulnerabilities_of_npm() {
   [[ $offline == 0 ]] || { unchecked=1; return 0; }
   if (cd frontend && npm audit --omit=dev --audit-level=low) >"$log" 2>&1; then return; fi
   if grep -qE 'audit endpoint returned an error|ENOTFOUND|EAI_AGAIN' "$log"; then
-    say "the registry in use tells nobody: $(grep -E 'npm (warn|error)' "$log" | head -n 1)"
+    say "the registry in use has no audit service: $(grep -E 'npm (warn|error)' "$log" | head -n 1)"
     unchecked=1
   else
     cat "$log" >&2
@@ -86,7 +86,7 @@ vulnerabilities_of_npm() {
   fi
 }
 
-# The bills are made from the lockfiles, so that one who has a release can tell what is in it.
+# The bills are made from the lockfiles, so that they list exactly what a release contains.
 write_bills() {
   say "bills of materials in ${bills#"$repository/"}"
   rm -rf "$bills"

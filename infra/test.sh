@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# Runs all checks and tests, with all that they need: linters, a Docker engine with the
-# catalogue's images, an AWS emulator, Chromium. What was started here is stopped again at the
-# end.
+# Runs all checks and tests, with everything that they need: linters, a Docker engine with the
+# catalogue's images, an AWS emulator, Chromium. At the end it stops what it started.
 #
 # usage: test.sh [lint|release|attack]
-#   lint      the linters alone
+#   lint      only the linters
 #   attack    the attacks that SECURITY.md names, each proof of its tables
-#   release   how a release of the server outlives panics, which takes a build of its own
+#   release   checks that a release build of the server survives panics; needs a separate build
 #
-# environment: DOCKER_HOST and its like for an engine of your own; CHROMIUM for a browser
+# environment: DOCKER_HOST and Docker's other variables for your own engine; CHROMIUM for a browser
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -28,7 +27,7 @@ fail() {
   exit 1
 }
 
-# Ends what this run has started, however it ends, by its process id.
+# However this run ends, it stops the processes that it started, by their ids.
 clean_up() {
   local pid
   for pid in ${behind_pids[@]+"${behind_pids[@]}"}; do
@@ -61,7 +60,7 @@ need() { # COMMAND PACKAGE
   fi
 }
 
-# Runs a step, shows what it says, and ends everything when it fails.
+# Runs a step and shows its output. If the step fails, the whole run ends.
 step() { # NAME COMMAND…
   local name=$1 started=$SECONDS status=0
   shift
@@ -70,12 +69,12 @@ step() { # NAME COMMAND…
   judge "$name" "$status" "$work/output" "$((SECONDS - started))"
 }
 
-# Begins a step that is shown later, by `catch_up`. It is one that waits most of its time. What it
-# starts is a group of processes, which ends with it.
+# Starts a step in the background, for steps that mostly wait; `catch_up` shows its output later. The
+# step is a process group, which is killed as a whole.
 behind() { # NAME COMMAND…
   local name=$1 output=$work/behind-${#behind_names[@]}
   shift
-  say "$name: begun, shown later"
+  say "$name: started, shown later"
   set -m
   {
     started=$SECONDS status=0
@@ -88,7 +87,7 @@ behind() { # NAME COMMAND…
   behind_pids+=($!)
 }
 
-# Waits for the steps that were begun, and shows them as `step` does.
+# Waits for the background steps, and shows each as `step` does.
 catch_up() {
   local index status
   for index in "${!behind_names[@]}"; do
@@ -102,7 +101,7 @@ catch_up() {
   behind_pids=()
 }
 
-# Counts what a step has said, and ends everything when it failed.
+# Counts a step's test results. If the step failed, the whole run ends.
 judge() { # NAME STATUS FILE SECONDS
   count "$3"
   if (($2 != 0)); then
@@ -112,8 +111,7 @@ judge() { # NAME STATUS FILE SECONDS
   printf '    (%s s)\n' "$4" >&2
 }
 
-# Adds up what the test runners have counted: cargo's, vitest's, pytest's, Node's, and the
-# browser test's.
+# Adds up the counts of the test runners: cargo, vitest, pytest, Node, and the browser test.
 count() { # FILE
   local sums
   sums=$(sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
@@ -139,7 +137,7 @@ lint_python() {
   "$venv/bin/ruff" check --quiet infra && "$venv/bin/ruff" format --quiet --check infra
 }
 
-# Compiles for some minutes where nothing is compiled yet, and is shown at the end of `lint`.
+# A first compilation takes some minutes, so this runs in the background until the end of `lint`.
 begin_clippy() {
   behind "Rust: clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets -- -D warnings
 }
@@ -158,8 +156,8 @@ lint() {
   catch_up
 }
 
-# The tests of mutual TLS need an engine behind TLS. Where the engine in use has no TLS port of
-# ours, a TLS front with certificates of ours stands before its socket.
+# The tests of mutual TLS need an engine behind TLS. If the engine has no TLS port of ours, start a
+# TLS front with our certificates for its socket.
 tls_front() {
   if [[ -n ${CONTAINERLEASE_ENGINE_TLS_HOST:-} ]]; then
     export CONTAINERLEASE_TEST_TLS_HOST=$CONTAINERLEASE_ENGINE_TLS_HOST
@@ -173,7 +171,7 @@ tls_front() {
   infra/docker-host/tls-front.sh "${DOCKER_HOST#unix://}" "$work/certificates" "$port" 2>"$work/front.log" &
   pids+=($!)
   until (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
-    kill -0 "${pids[-1]}" 2>/dev/null || fail "TLS could not be put before $DOCKER_HOST: $(tail -n 1 "$work/front.log")"
+    kill -0 "${pids[-1]}" 2>/dev/null || fail "the TLS front for $DOCKER_HOST did not start: $(tail -n 1 "$work/front.log")"
     sleep 0.1
   done
   export CONTAINERLEASE_TEST_TLS_HOST=tcp://127.0.0.1:$port
@@ -182,7 +180,7 @@ tls_front() {
 
 free_port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
 
-# It starts an engine of its own in namespaces of its own, which only root may.
+# It starts a separate engine in new namespaces, which needs root.
 host_test() {
   as_root env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}" DOCKER_HOST="$DOCKER_HOST" infra/docker-host/test.sh
 }
@@ -190,16 +188,16 @@ host_test() {
 prepare_for_attacks() {
   need faketime faketime
   need mkfs.btrfs btrfs-progs
-  # Older distributions do not have it; its tests say so then.
+  # Older distributions do not have it; then its tests say so.
   (need runsc runsc) || true
-  # An engine that was here already has the rules that its machine has.
+  # An engine that was already running uses its machine's rules.
   [[ ${CONTAINERLEASE_FIREWALL:-} != up ]] || export CONTAINERLEASE_TEST_FIREWALL=1
 }
 
-# This one takes all the processors and memory that leases may have, which other tests would feel.
+# This test uses all processors and memory for leases, which would disturb other tests.
 readonly attackers=from_inside::no_image_type
 
-# Most of their time the tests wait, for the engine and for time to pass.
+# The tests mostly wait, for the engine and for time to pass.
 rust_test() {
   RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2 + 1))} \
     cargo test --quiet --workspace -- --skip "$attackers"
@@ -209,21 +207,21 @@ attackers_test() {
   cargo test --quiet --workspace --test server "$attackers"
 }
 
-# What is installed is a release, whose profile may do otherwise at a panic than that of tests.
+# Users install a release build, whose profile may handle panics differently than the tests' profile.
 release_test() {
   cargo build --quiet --profile release-quick --package containerlease-cli
   CONTAINERLEASE_TEST_SERVER=$(realpath "${CARGO_TARGET_DIR:-target}")/release-quick/containerlease \
     cargo test --quiet --workspace --test server panics
 }
 
-# The tests of SECURITY.md that this target has; `lib` are those beside their code.
+# The tests of this target that SECURITY.md names; `lib` means unit tests beside the code.
 proofs() { # server|handlers|own_engine|lib
   local target=$1
   [[ $target != lib ]] || target='shared|functions|local'
   grep -oE "\`($target) [a-z_0-9:]+\`" SECURITY.md | tr -d '`' | cut -d ' ' -f 2 | sort -u
 }
 
-# A row whose test was renamed proves nothing.
+# A row proves nothing if its test was renamed.
 proofs_exist() {
   local target select filter missing=0
   for target in server handlers own_engine lib; do
@@ -232,7 +230,7 @@ proofs_exist() {
     cargo test --quiet --workspace "${select[@]}" -- --list >"$work/tests"
     while read -r filter; do
       grep -qF "$filter" "$work/tests" ||
-        { printf 'SECURITY.md names %s %s, and there is no such test\n' "$target" "$filter"; missing=1; }
+        { printf 'SECURITY.md names %s %s, but there is no such test\n' "$target" "$filter"; missing=1; }
     done < <(proofs "$target")
   done
   return "$missing"
@@ -246,9 +244,9 @@ attack_on() { # server|handlers|own_engine|lib
 }
 
 attack() {
-  # What cannot be tried here is no proof: it fails.
+  # A proof that cannot run here fails instead of being skipped.
   export CONTAINERLEASE_TEST_ALL=1
-  step "SECURITY.md names tests that there are" proofs_exist
+  step "the tests that SECURITY.md names exist" proofs_exist
   prepare_for_attacks
   step "attacks on the server" attack_on server
   step "attacks on the handlers, and from inside leases" attack_on handlers
@@ -259,7 +257,7 @@ attack() {
   step "a browser: the main job, and a hostile page" browser_test
 }
 
-# An emulator of this run's own: one that is there for development stays as it is.
+# A separate emulator for this run: one that runs for development is left alone.
 emulator_test() (
   port=$(free_port)
   emulator() {
@@ -268,8 +266,8 @@ emulator_test() (
       infra/emulator/emulator.sh "$@"
   }
   trap 'emulator stop' EXIT
-  # Most of their time they wait, so that they run beside each other: the smoke test of a stack, a
-  # permission that is taken away, and a soak. All of each is in `make test-long`.
+  # These mostly wait, so they run in parallel: a stack's smoke test, one removed permission, and a
+  # short soak. `make test-long` runs all of each.
   little_of_each() {
     local running=() bad=0 pid
     emulator smoke >"$work/smoke" 2>&1 &
@@ -286,8 +284,8 @@ emulator_test() (
 
 bench() { "${CARGO_TARGET_DIR:-target}/debug/containerlease-bench" "$@" --out "$work"; }
 
-# In a debug build, and beside whatever else the machine does, figures prove nothing; that they are
-# taken, and that nothing is left behind, is what counts here.
+# Figures from a debug build on a busy machine prove nothing. This only checks that the measurements
+# work and leave nothing behind.
 bench_runs() {
   local status=0
   bench cost --leases 2 || status=$?
@@ -300,7 +298,7 @@ sam_tests() {
   "$venv/bin/python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning infra/sam/tests
 }
 
-# In a subshell of its own, which ends the server and removes its containers however it ends.
+# In a subshell, which stops the server and removes its containers however it ends.
 browser_test() (
   browser=${CHROMIUM:-}
   if [[ -z $browser ]]; then
@@ -312,7 +310,7 @@ browser_test() (
   fi
   deployment=test-browser-$$
   : >"$work/server.out"
-  # With a port for the table, so that the hostile page has something to find.
+  # With a port for the table, so that the hostile page has a target.
   CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_TABLE_PORT=0 CONTAINERLEASE_DATA=$work/data CONTAINERLEASE_DEPLOYMENT=$deployment \
     "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve >"$work/server.out" 2>"$work/server.log" &
   server=$!
@@ -338,15 +336,15 @@ browser_test() (
   fi
 )
 
-# What tests and benchmarks that were killed have left on an engine that nobody uses yet.
+# Removes the remains of killed tests and benchmarks from an engine that nothing uses yet.
 forget_killed_runs() {
   local all='label=containerlease.deployment'
   docker ps --all --filter "$all" --format '{{.ID}} {{.Label "containerlease.deployment"}}' |
     awk '$2 ~ /^(test|bench)-/ { print $1 }' | xargs -r docker rm --force --volumes >/dev/null ||
-    say "the engine keeps containers of earlier runs"
+    say "containers of earlier runs could not be removed"
   docker network ls --filter "$all" --format '{{.ID}} {{.Name}}' |
     awk '$2 ~ /^(test|bench)-/ { print $1 }' | xargs -r docker network rm >/dev/null ||
-    say "the engine keeps networks of earlier runs"
+    say "networks of earlier runs could not be removed"
 }
 
 command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs and run this again."
@@ -384,7 +382,7 @@ step "hosting: CloudFront's functions, and the template" node --test --test-repo
 prepare_for_attacks
 step "Rust: all tests but the next" rust_test
 step "Rust: from inside every image type" attackers_test
-step "SECURITY.md names tests that there are" proofs_exist
+step "the tests that SECURITY.md names exist" proofs_exist
 behind "the API, driven from its description" infra/openapi/fuzz.sh 10
 step "a lease through generated clients" infra/openapi/clients.sh
 step "the Docker host" host_test

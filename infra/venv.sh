@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes a virtual environment with what a file of requirements pins. One that is there already is
-# made again only when the pins have changed.
+# Makes a virtual environment with the packages that a requirements file pins. It remakes an existing
+# one only if the pins have changed.
 #
 # usage: venv.sh REQUIREMENTS FOLDER WHAT
 #
-# WHAT is what it installs and how long that takes, for whoever waits.
+# WHAT describes what it installs and how long that takes; it is shown to the user.
 #
 # environment:
 #   CONTAINERLEASE_EMULATOR_PYTHON   the Python to make it with (python3)
@@ -25,7 +25,7 @@ is_there() { [[ -f $venv/requirements.txt ]] && cmp -s "$requirements" "$venv/re
 ! is_there || exit 0
 command -v "$python" >/dev/null || fail "$python is missing; install Python 3.11 or newer and run this again."
 mkdir -p "$(dirname "$venv")"
-# Of two at once, the second waits and then finds it there.
+# If two run at once, the second waits and then uses the first one's environment.
 exec {lock}>"$venv.lock"
 flock "$lock"
 ! is_there || exit 0
@@ -34,5 +34,5 @@ say "installing $what"
   fail "Python cannot make a virtual environment; install its venv module (on Debian: python3-venv)."
 "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2 ||
   fail "the packages of $requirements cannot be installed; see what pip says above."
-# Last, so that an installation that was cut off is done again.
+# Last, so that an interrupted installation is repeated.
 cp "$requirements" "$venv/requirements.txt"

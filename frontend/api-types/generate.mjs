@@ -9,7 +9,7 @@ const HEAD = "// Made from docs/openapi.json by `make openapi`; changes by hand 
 
 const description = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const types = await openapiTS(description, {
-  // What has a default may be left out of a request all the same.
+  // A request may omit a field that has a default.
   defaultNonNullable: false,
 });
 process.stdout.write(HEAD + astToString(types));

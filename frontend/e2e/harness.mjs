@@ -1,4 +1,4 @@
-/** What the tests in a real browser share: the browser, and steps that are shown and counted. */
+/** Shared by the browser tests: the browser, and steps that are printed and counted. */
 import { chromium } from "playwright-core";
 
 export const baseUrl = process.env.BASE_URL ?? "http://127.0.0.1:8080";
@@ -35,7 +35,7 @@ export async function finish(work, cleanUp) {
   try {
     await work();
   } catch (error) {
-    // The step that threw has been printed and counted; those after it build on it.
+    // The failed step was printed and counted; later steps depend on it.
     if (failed === 0) throw error;
   } finally {
     await cleanUp();

@@ -1,7 +1,7 @@
 /**
- * A page of another site, open in the browser of the very user whose server this is, hunts for
- * the API and the table: by every way in which a page can send something, at every port on which
- * the server's process listens. Nothing may answer it, and nothing may be changed by it.
+ * A page of another site, open in the browser of the server's own user, looks for the API and the
+ * table: it tries every way in which a page can send something, on every port of the server's
+ * process. Nothing may answer it, and it may change nothing.
  *
  * | variable     | default               | meaning                                          |
  * |--------------|-----------------------|--------------------------------------------------|
@@ -16,7 +16,7 @@ import { baseUrl, expect, finish, launch, step } from "./harness.mjs";
 
 /** @typedef {{way: string, target: string, got: string}} Answer */
 
-// Another site serves one empty page; what it does comes from the steps below.
+// The other site serves one empty page; the steps below say what it does.
 const site = createServer((_request, response) => {
   response.setHeader("Content-Type", "text/html");
   response.end("<!doctype html><title>another site</title>");
@@ -51,7 +51,7 @@ async function hunt() {
     leaseId = lease.id;
   });
 
-  // As the user sees it, whose browser has the dashboard open beside the other site.
+  // The user's browser has the dashboard open beside the other site.
   const context = await browser.newContext();
   const dashboard = await context.newPage();
   await dashboard.goto(baseUrl);
@@ -127,11 +127,11 @@ async function attack({ targets, leaseId }) {
         got: `${response.status} ${(await response.text()).slice(0, 99)}`,
       });
     } catch {
-      // Refused by the browser, or by whoever listens: nothing was read.
+      // The browser refused, or nothing answered: nothing was read.
     }
   }
 
-  /** What a page may load from anywhere, and so learn that it is there. */
+  /** A page may load these from anywhere, and could learn from them that a server exists. */
   function load(/** @type {"img" | "script" | "iframe"} */ tag, /** @type {string} */ url) {
     return new Promise((done) => {
       const element = document.createElement(tag);
@@ -149,7 +149,7 @@ async function attack({ targets, leaseId }) {
     const element = document.createElement("form");
     Object.assign(element, { method: "post", enctype: "text/plain", target: frame.name, action });
     const field = document.createElement("input");
-    // The equals sign that a form puts between name and value goes into a text of no meaning.
+    // A form puts an equals sign between name and value; here it lands in a meaningless text.
     field.name = `${text.slice(0, -1)},"labels":{"x":"`;
     field.value = '"}}';
     element.append(field);
@@ -212,14 +212,14 @@ async function attack({ targets, leaseId }) {
   return answers;
 }
 
-/** The TCP ports on which this process listens, as the kernel has them. */
+/** The TCP ports on which this process listens, from the kernel's tables. */
 function portsOf(/** @type {string} */ pid) {
   const sockets = new Set();
   for (const fd of readdirSync(`/proc/${pid}/fd`)) {
     try {
       sockets.add(readlinkSync(`/proc/${pid}/fd/${fd}`));
     } catch {
-      // It was closed meanwhile.
+      // The file was closed meanwhile.
     }
   }
   const lines = ["tcp", "tcp6"].flatMap((table) =>
@@ -232,7 +232,7 @@ function portsOf(/** @type {string} */ pid) {
   });
 }
 
-/** The user's own program, which is no page. */
+/** A request from the user's own program instead of a page. */
 async function call(
   /** @type {string} */ method,
   /** @type {string} */ path,

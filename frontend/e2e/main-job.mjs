@@ -1,6 +1,6 @@
 /**
- * The main job of the dashboard, done in a real browser against a running server: lease,
- * watch the log, renew, delete, and see a lease end by itself at its time.
+ * The main job of the dashboard, in a real browser against a running server: lease, watch the log,
+ * renew, delete, and see a lease end on time.
  *
  * | variable           | default               | meaning                                        |
  * |--------------------|-----------------------|------------------------------------------------|
@@ -172,7 +172,7 @@ async function mainJob() {
   });
 }
 
-/** Leases through the form and gives the id of the lease. */
+/** Leases through the form and returns the lease's id. */
 async function lease(
   /** @type {string} */ name,
   /** @type {string} */ type,
@@ -192,7 +192,7 @@ async function lease(
   return String(body.id);
 }
 
-/** A third lease makes the picture livelier; it is gone with the leftovers. */
+/** A third lease makes the picture livelier; the clean-up removes it. */
 async function takePictures() {
   const others = await page
     .getByRole("radio")
@@ -255,7 +255,7 @@ async function secondsLeft(/** @type {string} */ id) {
 }
 
 async function isFocused(/** @type {import("playwright-core").Locator} */ locator) {
-  // The focus moves with the next frame of the screen.
+  // The focus moves with the next animation frame.
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => done(null))));
   return locator.evaluate((element) => element === document.activeElement);
 }

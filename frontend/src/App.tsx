@@ -30,7 +30,7 @@ export function App() {
 
   const openLog = (id: string) => {
     select(id);
-    // On a narrow screen the log may be far below the lease it belongs to.
+    // On a narrow screen the log may be far below its lease.
     requestAnimationFrame(() =>
       document.getElementById("log")?.scrollIntoView({ block: "nearest" }),
     );
@@ -42,7 +42,7 @@ export function App() {
         <div className="brand">
           <BrandMark />
           <h1>ContainerLease</h1>
-          <p>Containers for some minutes, gone to the second.</p>
+          <p>Containers for a few minutes, gone to the second.</p>
         </div>
         <HealthBadge />
       </header>

@@ -1,5 +1,5 @@
-//! Requests and answers over HTTP: who asks, for which lease, with what body; and the way
-//! from a verb's result to a response.
+//! HTTP requests and answers: reads a request's owner, lease id and body, and turns a verb's
+//! result into a response.
 
 use std::time::Instant;
 
@@ -19,8 +19,8 @@ use crate::{
     view::Timed,
 };
 
-/// Answers a request with `handler`, under the request's id in the log, and leaves a line
-/// there. On Lambda, where nothing else does.
+/// Answers a request with `handler`, and logs it under its id. Only for Lambda: the
+/// one-machine server logs requests itself.
 pub async fn logged<F: Future<Output = Response<Body>>>(
     request: Request,
     handler: impl FnOnce(Request) -> F,
@@ -40,8 +40,8 @@ pub async fn logged<F: Future<Output = Response<Body>>>(
     .await
 }
 
-/// Who asks. Where an authorizer has checked a token, its subject; where there is none, the
-/// one owner that there is.
+/// The caller, as owner: the subject of the token that an authorizer has checked or, without
+/// an authorizer, the only owner.
 pub fn owner(request: &Request) -> Result<Owner, Problem> {
     let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
         return Ok(Owner::local());
@@ -66,7 +66,7 @@ pub fn lease_id(request: &Request) -> Result<LeaseId, Problem> {
         .ok_or_else(Problem::invalid_id)
 }
 
-/// The request's body, within its bound.
+/// The request's body, if it is not too large.
 pub fn body(request: &Request) -> Result<&[u8], Problem> {
     let body: &[u8] = request.body();
     if body.len() <= BODY_LIMIT {
@@ -110,7 +110,7 @@ pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response
     }
     let status = problem.kind.status();
     let mut response = json_response(request_id, status, "application/problem+json", &body);
-    // For whoever counts answers; it is not sent.
+    // The one-machine server's metrics read this; it is not sent.
     response.extensions_mut().insert(problem.kind);
     let allowed = problem.allowed_methods.as_deref();
     if let Some(Ok(allowed)) = allowed.map(HeaderValue::from_str) {
@@ -130,7 +130,7 @@ pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response
     response
 }
 
-/// JSON as a response that nobody stores, under the request's id.
+/// A JSON response with the request's id, which no cache stores.
 pub fn json_response(
     request_id: Option<&str>,
     status: StatusCode,
@@ -147,7 +147,7 @@ pub fn json_response(
     named(request_id, response)
 }
 
-/// The response with the request's id, under which the caller can ask the operator about it.
+/// Adds the request's id, with which the operator finds the request in the log.
 pub fn named(request_id: Option<&str>, mut response: Response<Body>) -> Response<Body> {
     if let Some(Ok(id)) = request_id.map(HeaderValue::from_str) {
         response.headers_mut().insert("x-request-id", id);
@@ -155,7 +155,7 @@ pub fn named(request_id: Option<&str>, mut response: Response<Body>) -> Response
     response
 }
 
-/// The id under which the request is in the log.
+/// The request's id in the log.
 pub fn request_id(request: &Request) -> Option<&str> {
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.request_id.as_deref(),

@@ -1,4 +1,4 @@
-//! What a process holds: clients that are built once per cold start, and the rules.
+//! The state of a process: its clients, built once per cold start, and its rules.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _
 
 use crate::warning::Warning;
 
-/// The clients and the rules that the handlers work with.
+/// The clients and the rules that the handlers use.
 #[derive(Clone, Debug)]
 pub struct App {
     pub deployment: Deployment,
@@ -31,13 +31,13 @@ pub struct App {
     pub courier: Arc<Courier>,
     pub catalogue: Arc<Catalogue>,
     pub policy: Policy,
-    /// Where what falls due is sent ahead; none on one machine.
+    /// The queues for due ends and notifications; none on one machine.
     pub queues: Option<Arc<Queues>>,
-    /// What the operator ought to put right, as far as the engine does not say.
+    /// Warnings for the operator that need no question to the engine.
     pub warnings: Vec<Warning>,
 }
 
-/// Why a process cannot work at all.
+/// Why a process cannot start.
 #[derive(Debug, Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -47,7 +47,7 @@ pub enum StartError {
 }
 
 impl App {
-    /// Builds the clients that `settings` speaks of. Nothing is sent yet.
+    /// Builds the clients from `settings`. It sends nothing yet.
     pub fn new(settings: &Settings, aws: &SdkConfig) -> Result<Self, StartError> {
         let store = Arc::new(Store::new(aws, &settings.table));
         let host = Host::new(
@@ -72,7 +72,7 @@ impl App {
         })
     }
 
-    /// Builds the clients that the environment speaks of, and sets up the log.
+    /// Builds the clients from the environment.
     pub async fn from_env() -> Result<(Self, Settings, SdkConfig), StartError> {
         let settings = Settings::from_env()?;
         let aws = aws_defaults().load().await;
@@ -80,8 +80,8 @@ impl App {
         Ok((app, settings, aws))
     }
 
-    /// All that the operator ought to put right now. What an engine does not answer is not
-    /// warned of: that it does not answer is said elsewhere.
+    /// All current warnings for the operator. An engine that does not answer adds none, since
+    /// `/readyz` reports that already.
     pub async fn all_warnings(&self) -> Vec<Warning> {
         // Boxed: it is large.
         let missing = Box::pin(self.host.runtimes_missing(&self.catalogue)).await;
@@ -95,7 +95,7 @@ impl App {
         warnings
     }
 
-    /// What the verbs in `shared` work with.
+    /// The dependencies of the verbs in `shared`.
     pub fn tools(&self) -> Tools<'_> {
         Tools {
             store: &self.store,
@@ -106,8 +106,8 @@ impl App {
     }
 }
 
-/// The AWS settings of all our clients: one HTTP client, with the cryptography that the
-/// engine's transport uses too.
+/// The AWS settings of all our clients: one HTTP client, with the same cryptography as the
+/// engine's transport.
 pub fn aws_defaults() -> aws_config::ConfigLoader {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(
@@ -117,7 +117,7 @@ pub fn aws_defaults() -> aws_config::ConfigLoader {
     aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http)
 }
 
-/// Sets up the log of a Lambda function: JSON, one object per line, as CloudWatch reads it.
+/// Sets up the log of a Lambda function: one JSON object per line, for CloudWatch.
 pub fn init_log() {
     tracing_subscriber::fmt()
         .json()

@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, view::Container};
 
-/// A run stops taking work so long before it is cut off: longer than an end can take that it
-/// has begun ([`longest_end`](containerlease_shared::cleanup::longest_end)), or a delivery.
+/// How long before its cut-off a run stops taking work: longer than the
+/// [longest end](containerlease_shared::cleanup::longest_end) or delivery.
 pub const MARGIN: Duration = Duration::from_secs(90);
 
-/// A reaper on the app's clients, until `stopping` is cancelled, at a table whose indexes are
-/// never behind it.
+/// A reaper on the app's clients, until `stopping` is cancelled, for a table whose indexes
+/// never lag.
 pub fn reaper(app: &App, look_ahead: Duration, stopping: CancellationToken) -> Reaper {
     Reaper {
         store: Arc::clone(&app.store),
@@ -37,7 +37,7 @@ pub fn reaper(app: &App, look_ahead: Duration, stopping: CancellationToken) -> R
     }
 }
 
-/// What owners are told by, on the app's clients, until `stopping` is cancelled.
+/// A deliverer of notifications on the app's clients, until `stopping` is cancelled.
 pub fn deliverer(app: &App, stopping: CancellationToken) -> Deliverer {
     Deliverer {
         store: Arc::clone(&app.store),
@@ -50,8 +50,8 @@ pub fn deliverer(app: &App, stopping: CancellationToken) -> Deliverer {
     }
 }
 
-/// Runs once, and leaves a line in the log. What the event says does not matter: the reaper
-/// takes no input. `cut_off` is when the run will be stopped from outside.
+/// Runs once, and logs the report. The reaper takes no input, so the event does not matter.
+/// `cut_off` is when the run will be stopped from outside.
 pub async fn handle(reaper: &Reaper, cut_off: Time) -> Result<Report, CleanupError> {
     let report = run(reaper, Time::now(), cut_off.minus(MARGIN)).await;
     match &report {
@@ -61,8 +61,8 @@ pub async fn handle(reaper: &Reaper, cut_off: Time) -> Result<Report, CleanupErr
     report
 }
 
-/// Ends and delivers what falls due until `until`, for a machine that need not wait for the
-/// schedule with that: a lease may be made and end between two runs.
+/// Ends and delivers what falls due until `until`. The one-machine server calls this between
+/// two runs, since a lease may be made and end in that time.
 pub async fn look(reaper: &Reaper, until: Time) -> Result<Report, CleanupError> {
     let report = containerlease_shared::cleanup::look(reaper, until, until.plus(MARGIN)).await;
     match &report {
@@ -79,7 +79,7 @@ pub async fn deliver(reaper: &Reaper, until: Time) -> Deliveries {
     deliver::run(&reaper.deliverer, nothing_announced, until, stop_at).await
 }
 
-/// A lease as a notification has it.
+/// The JSON of a lease in a notification.
 fn show(lease: &Lease) -> Value {
     serde_json::to_value(Container::from(lease)).expect("a view is made of texts and numbers")
 }

@@ -12,8 +12,8 @@ use crate::{
     problem::Problem,
 };
 
-/// Answers 200 when the container is gone, and 202 when its end is decided and the reaper
-/// will finish it.
+/// Answers 200 if the container is gone, and 202 if the lease is ending and the reaper will
+/// finish it.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let result = deleted(app, &request).await.map(|state| Deleted {
         success: true,
@@ -33,7 +33,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 /// The answer to a delete.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) struct Deleted {
-    /// Whether the end was accepted, which it is in every state.
+    /// Always true: every state accepts a delete.
     success: bool,
     state: StateName,
 }

@@ -1,4 +1,4 @@
-//! The other queue's target: tells owners what is due to be told.
+//! The target of the `deliver` queue: sends due notifications to owners.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use containerlease_shared::{
@@ -9,14 +9,14 @@ use containerlease_shared::{
 
 use crate::messages;
 
-/// Delivers what is due, each at its own instant. `cut_off` is when the function will be
-/// stopped from outside.
+/// Delivers each notification at its due time. `cut_off` is when Lambda will stop the
+/// function.
 pub async fn handle(
     deliverer: &Deliverer,
     event: SqsEvent,
     cut_off: Time,
 ) -> (SqsBatchResponse, Deliveries) {
-    // An attempt begins only where it can come to its end before, its outcome on record.
+    // Begin an attempt only if it can finish, and its outcome be written, before `cut_off`.
     let stop_at = cut_off.minus(deliver::longest());
     let deliver = |due| deliver(deliverer, due, stop_at);
     let (response, outcomes) = messages::carry_out(event, deliver).await;

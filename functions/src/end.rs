@@ -1,11 +1,11 @@
-//! The queue's target: ends the leases whose end is due.
+//! The target of the `end` queue: ends the leases whose end is due.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use containerlease_shared::due::{self, Due, Outcome};
 
 use crate::{app::App, enqueue, messages, metrics::Ends};
 
-/// Ends what is due, each at its own instant.
+/// Ends each lease at its due time.
 pub async fn handle(app: &App, event: SqsEvent) -> (SqsBatchResponse, Ends) {
     let (response, outcomes) = messages::carry_out(event, |due| end(app, due)).await;
     let mut ends = Ends::default();

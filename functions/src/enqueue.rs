@@ -1,25 +1,25 @@
-//! Sends what falls due ahead to the queues, where there are any, and counts what could not
-//! be sent. That fails nothing: the reaper sees to whatever is overdue.
+//! Sends due ends and notifications ahead of time to the queues, if there are any, and counts
+//! failed sends. A failed send fails no request: the reaper handles whatever is overdue.
 
 use containerlease_shared::{lease::Lease, time::Time};
 
 use crate::{app::App, metrics};
 
-/// Sends what falls due of a lease that was made or renewed.
+/// Sends the end and the notifications of a lease that was made or renewed.
 pub async fn lease_runs(app: &App, lease: &Lease) {
     if let Some(queues) = &app.queues {
         count(app, Box::pin(queues.lease_runs(lease, Time::now())).await);
     }
 }
 
-/// Sends what is to be told of a lease that has ended.
+/// Sends the notification of a lease that has ended.
 pub async fn lease_ended(app: &App, lease: &Lease, removed_at: Time) {
     if let Some(queues) = &app.queues {
         count(app, Box::pin(queues.lease_ended(lease, removed_at)).await);
     }
 }
 
-/// Sends what has come within reach since the last run of the reaper.
+/// Sends what a queue's delay can reach since the reaper's last run.
 pub async fn ahead(app: &App) {
     let Some(queues) = &app.queues else { return };
     match Box::pin(queues.ahead(&app.store, Time::now())).await {

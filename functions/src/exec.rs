@@ -13,7 +13,7 @@ use crate::{
     problem::Problem,
 };
 
-/// Answers 200 with what has become of the command, whatever its exit code.
+/// Answers 200 with the command's outcome, whatever its exit code.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let result = executed(app, &request).await;
     answer(&request, StatusCode::OK, result)
@@ -23,20 +23,20 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Executed {
-    /// None where it was killed.
+    /// Null if the command was killed.
     #[schema(required)]
     exit_code: Option<i64>,
     stdout: String,
     stderr: String,
     truncated: Truncated,
-    /// Whether it was killed, since its time was over.
+    /// Whether the command was killed at its timeout.
     timed_out: bool,
-    /// Whether it, or what it has started, could not be killed; none where that is not known.
+    /// Whether the command or one of its children could not be killed; null if unknown.
     #[schema(required)]
     still_running: Option<bool>,
 }
 
-/// Of which stream there was more than is in the answer.
+/// Which streams the answer has cut short.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) struct Truncated {
     stdout: bool,
@@ -46,8 +46,8 @@ pub(crate) struct Truncated {
 async fn executed(app: &App, request: &Request) -> Result<Executed, Problem> {
     let (owner, id) = (owner(request)?, lease_id(request)?);
     let asked = request::Exec::parse(body(request)?)?;
-    // A caller on one machine may leave in the middle, and this future with him. The command
-    // is waited for all the same, and killed when its time is over.
+    // On one machine this future is dropped if the caller disconnects. The task still waits
+    // for the command, and kills it at its timeout.
     let app = app.clone();
     let running = async move { exec::exec(&app.store, &app.host, &owner, &id, &asked).await };
     let running = tokio::spawn(running.in_current_span());
@@ -55,7 +55,7 @@ async fn executed(app: &App, request: &Request) -> Result<Executed, Problem> {
         tracing::error!(%error, "a command's task ended badly");
         Problem::internal()
     })??;
-    // Neither the command nor its output is for the log: both may hold secrets.
+    // The command and its output may hold secrets, so neither is logged.
     tracing::info!(lease = %id, exit_code = executed.exit_code, "ran a command");
     Ok(Executed {
         exit_code: executed.exit_code,

@@ -1,4 +1,4 @@
-//! What serves viewers on AWS: their connections at API Gateway, and relays as asynchronous
+//! Viewers on AWS: their connections are API Gateway's, and relays are asynchronous
 //! invocations of the `relay` function.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -18,24 +18,24 @@ use containerlease_shared::{
 
 use crate::relay::{RelayStart, Relays, StartFailed};
 
-/// How long a relay has to start. Lambda forgets an invocation that it could not begin within
-/// a minute.
+/// How long a relay may take to start. Lambda drops an invocation that it could not begin
+/// within a minute.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a relay that runs keeps its place without saying that it lives.
+/// How long a running relay keeps its place without renewing its hold.
 const PLACE_HELD: Duration = Duration::from_secs(30);
 
-/// How often it says so.
+/// How often a relay renews its hold.
 const HOLD_AGAIN: Duration = Duration::from_secs(10);
 
-/// The longest frame of lines. API Gateway sends longer messages in parts of 32 KB, and takes
-/// none above 128 KB; it does not say whether a KB has 1,000 bytes or 1,024.
+/// The longest frame of lines. API Gateway splits messages into parts of 32 KB, and refuses
+/// messages above 128 KB. Its documentation does not say whether a KB has 1,000 or 1,024 bytes.
 const FRAME_LIMIT: usize = 31 * 1024;
 
-/// The status of every answer that asks for less.
+/// The status with which AWS throttles.
 const TOO_MANY_REQUESTS: u16 = 429;
 
-/// API Gateway's end of viewers' connections.
+/// Viewers' connections at API Gateway.
 #[derive(Clone, Debug)]
 pub struct Gateway(Management);
 
@@ -74,7 +74,7 @@ impl Connections for Gateway {
         }
     }
 
-    /// API Gateway closes with a code of its own.
+    /// API Gateway closes with its own code, so the reason is ignored.
     async fn close(&self, connection: &str, _: Option<Closing>) -> Result<(), PostError> {
         let closed = self.0.delete_connection().connection_id(connection).send();
         match closed.await.map_err(SdkError::into_service_error) {
@@ -85,12 +85,12 @@ impl Connections for Gateway {
     }
 }
 
-/// Places for relays. Each log that is watched has one, so that logs leave a part of the
-/// account's concurrency to everything else, also where none can be reserved.
+/// Places for relays, one for each watched log. They leave a part of the account's
+/// concurrency to everything else, even if none can be reserved.
 #[derive(Clone, Debug)]
 pub struct Places {
     store: Arc<Store>,
-    /// How many there are; none: without a bound.
+    /// The number of places; `None` for no limit.
     most: Option<u32>,
 }
 
@@ -99,8 +99,8 @@ impl Places {
         Self { store, most }
     }
 
-    /// Takes a place for a log's relay, or keeps the one that it has; says whether there is
-    /// one.
+    /// Takes a place for a log's relay, or renews the one that it has. Returns whether the
+    /// relay has a place.
     async fn take(&self, lease: &LeaseId, held_for: Duration) -> Result<bool, StoreError> {
         let Some(most) = self.most else {
             return Ok(true);
@@ -111,10 +111,10 @@ impl Places {
             .await
     }
 
-    /// Keeps the place of a log's relay while `relaying` goes on. When that ends, the place is
-    /// free again as soon as nobody says any more that it is taken.
+    /// Keeps the place of a log's relay while `relaying` runs. Afterwards the place frees up
+    /// when its last hold expires.
     pub async fn keep<T>(&self, lease: &LeaseId, relaying: impl Future<Output = T>) -> T {
-        // The log goes on while the table takes its time.
+        // A slow table must not delay the log.
         tokio::select! {
             done = relaying => done,
             never = self.hold(lease) => match never {},
@@ -127,7 +127,7 @@ impl Places {
             hold_again.tick().await;
             match self.take(lease, PLACE_HELD).await {
                 Ok(true) => {}
-                // It was started late, and the log goes on all the same.
+                // The relay started late; it serves the log all the same.
                 Ok(false) => tracing::warn!(%lease, "a relay has no place"),
                 Err(error) => tracing::warn!(%lease, %error, "a relay could not keep its place"),
             }

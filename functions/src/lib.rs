@@ -1,23 +1,22 @@
-//! The Lambda functions: parse an event, call the verb in `shared`, answer.
+//! The Lambda functions: each parses an event, calls the verb in `shared` and answers.
 //!
 //! # Layout
 //!
-//! One file per function, each with its handlers:
+//! One file per function, with its handlers:
 //!
 //! - [`provision`], [`renew`], [`delete`], [`exec`]: one route each of the HTTP API.
-//! - [`list`]: the routes that only read: leases, one lease, its log ([`log_page`]) and what
-//!   it uses ([`stats`]), the catalogue, the
-//!   API's description ([`openapi`]), health.
+//! - [`list`]: the read-only routes: leases, one lease, its log ([`log_page`]) and its usage
+//!   ([`stats`]), the catalogue, the API's description ([`openapi`]), health.
 //! - [`cleanup`]: the schedule's target.
-//! - [`end`], [`deliver`]: the targets of the two queues ([`messages`]), to which [`enqueue`]
-//!   sends what falls due.
-//! - [`logs`]: the WebSocket API's routes; [`relay`]: what they start for a log's viewers, on
+//! - [`end`], [`deliver`]: the targets of the two queues ([`messages`]). [`enqueue`] sends
+//!   due ends and notifications there.
+//! - [`logs`]: the WebSocket API's routes. They start a [`relay`] for a log's viewers, on
 //!   AWS through [`gateway`].
 //!
-//! And what these share: [`app`] (what a process holds), [`answer`] (requests and answers
-//! over HTTP), [`routes`] (which function answers what), [`problem`] (every error that a
-//! caller can see), [`parameters`] (a query's names), [`view`] (the JSON of a lease),
-//! [`warning`] (what an operator ought to put right), [`metrics`] (what the alarms watch).
+//! Shared files: [`app`] (the clients and rules of a process), [`answer`] (HTTP requests and
+//! answers), [`routes`] (which function answers which route), [`problem`] (every error that a
+//! caller can see), [`parameters`] (names of query parameters), [`view`] (the JSON of a
+//! lease), [`warning`] (warnings for the operator), [`metrics`] (what the alarms watch).
 //! `src/bin` holds one program per function; the one-machine server calls the same handlers.
 
 pub mod answer;

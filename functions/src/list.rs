@@ -1,4 +1,4 @@
-//! What only reads: the owner's leases, one lease, its log and what it uses, the catalogue,
+//! The read-only routes: the owner's leases, one lease, its log and its usage, the catalogue,
 //! the API's description, and health.
 
 use std::{
@@ -29,8 +29,8 @@ use crate::{
     warning::Warning,
 };
 
-/// Answers every route of this function. A `HEAD` is answered as the `GET` would be, without
-/// the body.
+/// Answers every route of this function. The answer to `HEAD` is that to `GET` without its
+/// body.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let request = with_path_parameters(request);
     let mut response = get(app, &request).await;
@@ -46,7 +46,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
     response
 }
 
-/// On AWS no route takes HEAD, so the function has it without the path's parameters.
+/// On AWS no route takes `HEAD`, so such a request arrives without path parameters.
 fn with_path_parameters(request: Request) -> Request {
     if request.method() == Method::HEAD
         && let Ok((_, Some(id))) = route(&Method::HEAD, request.raw_http_path())
@@ -84,8 +84,8 @@ async fn get(app: &App, request: &Request) -> Response<Body> {
     }
 }
 
-/// What is wrong with a request that is not for this function: that of a path or a method
-/// that no route takes.
+/// The problem of a request that is not for this function: an unknown path, or a method that
+/// the path does not take.
 fn unrouted(method: &Method, path: &str) -> Problem {
     route(method, path).map_or_else(|problem| problem, |_| Problem::route_not_found())
 }
@@ -96,7 +96,7 @@ async fn all(app: &App, request: &Request) -> Result<Containers, Problem> {
     let asked = List::parse(query.into_iter().flat_map(|it| it.iter()), &app.catalogue);
     let asked = asked.map_err(|faults| Problem::invalid_query(&faults))?;
     let (leases, last) = match asked.page {
-        // Those that have not ended are read as quickly however many have.
+        // How many leases have ended does not slow this read down.
         None => {
             let active = app.store.active_of(&owner).await;
             let mut active = active.map_err(|error| Problem::from(&error))?;
@@ -134,8 +134,8 @@ async fn one(app: &App, request: &Request) -> Result<One, Problem> {
     })
 }
 
-/// The API's description. It is the same until the next version of the program, which its
-/// `ETag` tells without the whole being sent.
+/// The API's description. It changes only with the program, so its `ETag` saves a client from
+/// reading it again.
 fn description(request: &Request) -> Response<Body> {
     let mut hasher = DefaultHasher::new();
     hasher.write(openapi::KEPT.as_bytes());
@@ -167,13 +167,13 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// Whether leases can be made now, and what stands in the way.
+/// Whether leases can be made now, and what is wrong if not.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Readiness {
     status: Ready,
     table: PartState,
     engine: PartState,
-    /// What keeps not every lease from being made, and ought to be put right.
+    /// Faults for the operator to correct that do not prevent every lease.
     warnings: Vec<Warning>,
 }
 
@@ -197,13 +197,13 @@ pub(crate) enum Usable {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct PartState {
     state: Usable,
-    /// What stands in the way, in words of ours.
+    /// What is wrong, in our own words.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     detail: Option<&'static str>,
 }
 
-/// Looks at the table and at the engine.
+/// Checks the table and the engine.
 async fn readiness_of(app: &App) -> Readiness {
     let (table, engine, warnings) =
         tokio::join!(app.store.check(), app.host.version(), app.all_warnings());
@@ -241,36 +241,36 @@ fn part(checked: Result<(), &'static str>) -> PartState {
     }
 }
 
-/// What an operator must know, in words of ours: the part's own words stay in the log.
+/// What the operator must know about the table. Its own message stays in the log.
 fn table_fault(error: &StoreError) -> &'static str {
     tracing::warn!(%error, "the table is not ready");
     match error.kind {
         StoreErrorKind::Unreachable => "The table cannot be reached.",
         StoreErrorKind::Busy => {
-            "The table is busy: it throttles, or other writes are in the way. This passes by \
-             itself; if it stays, see the table's throttled requests."
+            "The table is busy: it throttles, or writes conflict. This passes by itself; if it \
+             does not, check the table's throttled requests."
         }
         StoreErrorKind::NoRoom(Shortage::DiskFull) => {
-            "The disk of the data folder is full. Leases end on time, and none is made until \
-             there is room."
+            "The disk of the data folder is full. Leases end on time, but no lease can be made \
+             until there is room."
         }
         StoreErrorKind::NoRoom(Shortage::Vanished) => {
             "The data folder was deleted or replaced: what is written now is lost when the \
              server stops. Stop it, and put the folder back."
         }
         StoreErrorKind::Unwritable | StoreErrorKind::NoRoom(Shortage::Unwritable) => {
-            "The data folder cannot be written; look at its disk and its permissions. Leases end \
+            "The data folder cannot be written; check its disk and its permissions. Leases end \
              on time, and their receipts follow."
         }
-        StoreErrorKind::Failed => "The table fails on its own side; see the health of DynamoDB.",
+        StoreErrorKind::Failed => "The table fails on its own side; check DynamoDB's health.",
         StoreErrorKind::NoTable => "There is no such table; check CONTAINERLEASE_TABLE.",
-        StoreErrorKind::Denied => "The table refuses; check the function's permissions.",
-        StoreErrorKind::Refused => "The table refuses what it is asked; the log says why.",
-        StoreErrorKind::Corrupt => "The table holds what this program has not written.",
+        StoreErrorKind::Denied => "The table denies access; check the function's permissions.",
+        StoreErrorKind::Refused => "The table rejects our requests; the log says why.",
+        StoreErrorKind::Corrupt => "The table holds items that this program cannot read.",
     }
 }
 
-/// What an operator must know of an engine that cannot be used; its own words go to the log.
+/// What the operator must know about an unusable engine. Its own message goes to the log.
 pub fn engine_fault(error: &HostError) -> &'static str {
     use containerlease_shared::host::TlsFault;
     tracing::warn!(%error, "the engine is not ready");

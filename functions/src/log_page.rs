@@ -1,4 +1,4 @@
-//! `GET /api/containers/{id}/logs`: a part of a lease's log.
+//! `GET /api/containers/{id}/logs`: a page of a lease's log.
 
 use containerlease_shared::{
     lease::StateName,
@@ -19,14 +19,14 @@ use crate::{
 
 const PARAMETERS: [&str; 6] = ["cursor", "level", "limit", "search", "since", "tail"];
 
-/// Lines of a log, as its viewers have them.
+/// Lines of a log, the same as its viewers get.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct LogPage {
     entries: Vec<Entry>,
-    /// Where to go on, whatever was left out.
+    /// Where to continue; lines that the filters left out count as read.
     #[schema(value_type = String, example = "1795512600123456789.0_0")]
     cursor: Cursor,
-    /// Whether there is more after the cursor already.
+    /// Whether the log already has more lines after the cursor.
     more: bool,
     /// Whether lines before or among these may be missing.
     gap: bool,

@@ -1,9 +1,9 @@
 //! The WebSocket API's routes.
 //!
-//! `$connect` checks that the lease is the caller's, writes the caller down as a viewer of
-//! its log, and starts a [relay](crate::relay), which outlives it: on Lambda as an
+//! `$connect` checks that the lease is the caller's, stores the caller as a viewer of its
+//! log, and starts a [relay](crate::relay), which outlives the request: on Lambda as an
 //! asynchronous invocation of another function, on the one-machine server as a task.
-//! `$disconnect` and the viewer's messages change what is written; the relay looks.
+//! `$disconnect` and the viewer's messages change the stored viewer, which the relay reads.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use containerlease_shared::{
@@ -26,7 +26,8 @@ use crate::{
     relay::{RelayStart, Relays, StartFailed},
 };
 
-/// What a viewer may ask with. The lease is in the path, and put here by what stands in front.
+/// The parameters of a viewer. CloudFront or the one-machine server copies the lease's id
+/// from the path into `containerId`.
 const PARAMETERS: [&str; 4] = ["containerId", "cursor", "since", "tail"];
 
 /// Answers a route of the WebSocket API.
@@ -56,7 +57,7 @@ async fn connect<R: Relays>(
 ) -> Result<(), Problem> {
     let query = &event.query_string_parameters;
     check_names(query, &PARAMETERS)?;
-    // Of a parameter that is there more than once only this has all.
+    // Only this map has all values of a repeated parameter.
     check_names(&event.multi_value_query_string_parameters, &PARAMETERS)?;
     let lease_id: LeaseId = query
         .first("containerId")
@@ -88,7 +89,7 @@ async fn connect<R: Relays>(
         .map_err(|error| unusable(&error))?;
     let started = relays.start(RelayStart { owner, lease_id }).await;
     let Err(error) = started else { return Ok(()) };
-    // Nobody is to serve a viewer who was refused.
+    // No relay must serve a refused viewer.
     let removed = app.store.remove_viewer(&lease_id, &viewer.connection).await;
     if let Err(error) = removed {
         tracing::warn!(lease = %lease_id, %error, "could not forget a viewer");
@@ -109,7 +110,7 @@ fn not_started(lease: LeaseId, error: &StartFailed) -> Problem {
     }
 }
 
-/// On AWS this may never come; then the relay finds out by its next post.
+/// On AWS this event may never come; the relay then notices at its next post.
 async fn disconnect<R: Relays>(
     app: &App,
     relays: &R,
@@ -154,13 +155,13 @@ async fn message<C: Connections, R: Relays>(
     if let Some((_, lease)) = viewed.map_err(|error| unusable(&error))? {
         let wished = app.store.wish(&lease, connection, wish).await;
         wished.map_err(|error| unusable(&error))?;
-        // The relay answers, once it has done it.
+        // The relay answers once it has applied the change.
         relays.nudge(&lease);
     }
     Ok(())
 }
 
-/// Starts a relay where the one that served this viewer has died.
+/// Starts a new relay if the one that served this viewer has died.
 async fn see_to_the_relay<R: Relays>(
     app: &App,
     relays: &R,
@@ -186,7 +187,7 @@ async fn reply<C: Connections>(
     said: &Told<'_>,
 ) -> Result<(), Problem> {
     match connections.post(connection, said.to_frame()).await {
-        // A client whose ping is not answered asks again, or connects again.
+        // A client without an answer to its ping sends another, or connects again.
         Ok(()) | Err(PostError::Gone | PostError::Busy) => Ok(()),
         Err(error) => {
             tracing::warn!(%error, "could not reply to a viewer");

@@ -1,14 +1,15 @@
-//! The messages of a queue, as Lambda gives them to a function, a few at once.
+//! The messages of a queue, as Lambda passes them to a function in small batches.
 //!
-//! Each is carried out for itself. Those whose outcome is not known are named in the answer;
-//! the queue gives them out again, and puts aside what fails each time.
+//! Each message is carried out on its own. The answer names those whose outcome is unknown;
+//! the queue delivers them again, and moves messages that keep failing to its dead-letter
+//! queue.
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use containerlease_shared::due::Due;
 use futures_util::future::join_all;
 
-/// Carries out all messages of `event` at once. `carry_out` gives none for a message that is
-/// to be given out again.
+/// Carries out all messages of `event` at once. `carry_out` returns `None` for a message that
+/// the queue must deliver again.
 pub async fn carry_out<T, F>(
     event: SqsEvent,
     carry_out: impl Fn(Due) -> F,
@@ -39,7 +40,7 @@ where
     (response, done)
 }
 
-/// One that is not ours ends in the queue of failures, where it is seen.
+/// A message that is not ours goes to the dead-letter queue, where the operator sees it.
 fn parsed(message: &SqsMessage) -> Option<Due> {
     let body = message.body.as_deref().unwrap_or_default();
     serde_json::from_str(body)

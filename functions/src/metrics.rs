@@ -1,31 +1,31 @@
-//! Metrics, in CloudWatch's embedded metric format: a line of JSON in a function's log, of
-//! which CloudWatch makes metrics without a call.
+//! Metrics in CloudWatch's embedded metric format: CloudWatch extracts them from lines of
+//! JSON in a function's log, without an API call.
 //!
-//! Namespace `ContainerLease`, one dimension `Deployment`. The alarms in `template.yaml`
-//! watch them:
+//! The namespace is `ContainerLease`, the only dimension `Deployment`. The alarms in
+//! `template.yaml` watch these metrics:
 //!
 //! | metric | unit | of | meaning |
 //! |---|---|---|---|
-//! | `Ticks` | count | each run of the reaper | it ran to its end |
-//! | `Ended` | count | each run, and each invocation of `end` | leases that it ended |
+//! | `Ticks` | count | each run of the reaper | the run completed |
+//! | `Ended` | count | each run, and each invocation of `end` | ended leases |
 //! | `OvershootMs` | milliseconds | each lease that expired | from `expiresAt` to gone |
-//! | `Late` | count | each run | leases that were gone more than 2 s after their end |
-//! | `EndFailures` | count | each run | ends that could not be finished and are tried again |
-//! | `Waiting` | count | each run, and each invocation of `end` | ends that the engine was away for; none of them is a failure |
-//! | `Quarantined` | count | each run | leases in quarantine when it began |
-//! | `Orphans` | count | each run | containers without a lease that were removed |
-//! | `OrphansLeft` | count | each run | containers without a lease that could not be removed, or whose time is not proven to be over |
-//! | `Lost` | count | each run | leases whose container had vanished |
-//! | `Deferred` | count | each run | ends that were left to the next run |
-//! | `Delivered` | count | each run | notifications that owners have taken |
-//! | `DeliveryFailures` | count | each run | attempts to deliver one that failed |
-//! | `DeliveriesGivenUp` | count | each run | of these, the last of a notification |
-//! | `Unreadable` | count | each run | records that it came upon and could not read |
-//! | `CountsMended` | count | each run | counts of what owners or the host hold that were wrong |
-//! | `EngineUnseen` | count | each run | 1 where the engine could not be listed |
-//! | `CertificateDaysLeft` | count | each run | whole days until the first certificate expires that the way to the engine needs |
-//! | `Unsent` | count | where it is more than none | messages that could not be sent to a queue, so that an end or a notification waits for a run |
-//! | `RelayErrors` | count | each relay of a log | 1 where it could not go on |
+//! | `Late` | count | each run | leases whose container was gone more than 2 s after their end |
+//! | `EndFailures` | count | each run | failed ends, which are tried again |
+//! | `Waiting` | count | each run, and each invocation of `end` | ends that wait for an unreachable engine; not failures |
+//! | `Quarantined` | count | each run | leases in quarantine when the run began |
+//! | `Orphans` | count | each run | removed containers without a lease |
+//! | `OrphansLeft` | count | each run | containers without a lease that could not be removed, or whose end is not proven |
+//! | `Lost` | count | each run | leases whose container vanished |
+//! | `Deferred` | count | each run | ends left to the next run |
+//! | `Delivered` | count | each run | notifications that receivers accepted |
+//! | `DeliveryFailures` | count | each run | failed delivery attempts |
+//! | `DeliveriesGivenUp` | count | each run | failed attempts that were a notification's last |
+//! | `Unreadable` | count | each run | records that the run could not read |
+//! | `CountsMended` | count | each run | corrected counts of what owners or the host hold |
+//! | `EngineUnseen` | count | each run | 1 if the engine's containers could not be listed |
+//! | `CertificateDaysLeft` | count | each run | whole days until the first certificate of the engine's connection expires |
+//! | `Unsent` | count | only if not 0 | messages that could not be sent to a queue; their ends or notifications wait for a run |
+//! | `RelayErrors` | count | each relay of a log | 1 if the relay failed |
 //!
 //! Format: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
@@ -34,17 +34,17 @@ use std::time::Duration;
 use containerlease_shared::{cleanup::Report, deliver::Deliveries, names::Deployment, time::Time};
 use serde_json::{Map, Value, json};
 
-/// The promise: a lease's container is gone so soon after its end.
+/// The promise: how soon after its end a lease's container is gone.
 const PROMISED: Duration = Duration::from_secs(2);
 
-/// CloudWatch takes at most so many values of one metric in a line.
+/// The maximum number of values of one metric that CloudWatch takes in a line.
 const VALUES_IN_A_LINE: usize = 100;
 
 const COUNT: &str = "Count";
 const MILLISECONDS: &str = "Milliseconds";
 
-/// What a run of the reaper is measured by, as lines of the log. `certificate_expiry` is
-/// when the first certificate expires that the way to the engine needs.
+/// The metrics of a run of the reaper, as lines of the log. `certificate_expiry` is when the
+/// first certificate of the engine's connection expires.
 pub fn of_cleanup(
     report: &Report,
     certificate_expiry: Option<Time>,
@@ -76,20 +76,20 @@ pub fn of_cleanup(
     lines
 }
 
-/// What the messages of one invocation of `end` have come to.
+/// The outcomes of the messages of one invocation of `end`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ends {
-    /// Milliseconds from `expiresAt` to gone, of each lease that was ended.
+    /// Milliseconds from `expiresAt` until the container was gone, for each ended lease.
     pub overshoot_ms: Vec<i64>,
-    /// Messages whose lease has another end by now, or has come to it.
+    /// Messages whose lease now has another end, or has ended.
     pub stale: usize,
     /// Ends that wait for the engine.
     pub waiting: usize,
-    /// Ends that could not be finished and will be tried again.
+    /// Failed ends, which will be tried again.
     pub attempts_failed: usize,
 }
 
-/// What an invocation of `end` is measured by, as lines of the log.
+/// The metrics of an invocation of `end`, as lines of the log.
 pub fn of_ends(ends: &Ends, deployment: &Deployment, now: Time) -> Vec<String> {
     let metrics = [
         ("Ended", COUNT, json!(ends.overshoot_ms.len())),
@@ -102,12 +102,12 @@ pub fn of_ends(ends: &Ends, deployment: &Deployment, now: Time) -> Vec<String> {
     lines
 }
 
-/// What an invocation of `deliver` is measured by, as a line of the log.
+/// The metrics of an invocation of `deliver`, as a line of the log.
 pub fn of_deliveries(deliveries: &Deliveries, deployment: &Deployment, now: Time) -> String {
     line(&delivery_counts(deliveries), deployment, now)
 }
 
-/// That so many messages could not be sent to a queue, as a line of the log.
+/// The metric of messages that could not be sent to a queue, as a line of the log.
 pub fn of_unsent(unsent: usize, deployment: &Deployment, now: Time) -> String {
     line(&[("Unsent", COUNT, json!(unsent))], deployment, now)
 }
@@ -120,7 +120,7 @@ fn delivery_counts(deliveries: &Deliveries) -> [(&'static str, &'static str, Val
     ]
 }
 
-/// How many leases were gone later than is promised.
+/// How many leases' containers were gone later than promised.
 fn late(overshoot_ms: &[i64]) -> usize {
     let promised = i64::try_from(PROMISED.as_millis()).unwrap_or(i64::MAX);
     overshoot_ms.iter().filter(|ms| **ms > promised).count()
@@ -134,7 +134,7 @@ fn overshoots(overshoot_ms: &[i64], deployment: &Deployment, now: Time) -> Vec<S
     lines.collect()
 }
 
-/// What a relay of a log is measured by, as a line of the log.
+/// The metric of a log's relay, as a line of the log.
 pub fn of_relay(failed: bool, deployment: &Deployment, now: Time) -> String {
     let metric = ("RelayErrors", COUNT, json!(u8::from(failed)));
     line(&[metric], deployment, now)

@@ -1,11 +1,11 @@
 //! The description of the HTTP API, in OpenAPI 3.1.
 //!
-//! [`document`] makes it from the types that are sent, the constants by which is parsed what
-//! arrives, and the table of [`operations`]. It is made by `make openapi`, is kept as
-//! `docs/openapi.json`, and is served from there: a function has none of this at run time.
+//! [`document`] generates it from the types of the answers, the parsers' own constants and
+//! the table of [`operations`]. `make openapi` writes it to `docs/openapi.json`, and the
+//! server serves that file: a function generates nothing at run time.
 //!
-//! A new field of a request is a line in [`requests`]; of an answer, a field of its type. A
-//! new route is a line of the table here.
+//! A new field of a request needs a line in [`requests`], a new field of an answer only the
+//! field of its type, and a new route an entry of the table here.
 
 mod answers;
 #[cfg(test)]
@@ -19,10 +19,10 @@ use serde_json::{Map, Serializer, Value, json, ser::PrettyFormatter};
 use crate::{problem::Kind, warning::Warning};
 use answers::Answer;
 
-/// The description as it is kept, which is what is served.
+/// The description as stored in the repository and served.
 pub const KEPT: &str = include_str!("../../docs/openapi.json");
 
-/// The description, made anew.
+/// Generates the description.
 pub fn document() -> String {
     let mut paths = Map::new();
     for operation in operations() {
@@ -37,18 +37,18 @@ pub fn document() -> String {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Leases containers for a limited time. When a lease ends its \
                 container is gone, to the second, and a receipt says why.\n\nTimes are RFC 3339 \
-                in UTC. Errors are RFC 9457 with a stable `type`; docs/problems.md has a page \
-                of each. The live log is a WebSocket at `/ws/logs/{id}`, which OpenAPI has no \
-                words for; docs/logs.md has its protocol.\n\nWhat is described as at most \
-                something is so where the operator has set nothing else.",
+                in UTC. Errors follow RFC 9457 with a stable `type`; docs/problems.md has a \
+                page for each. The live log is a WebSocket at `/ws/logs/{id}`, which OpenAPI \
+                cannot describe; docs/logs.md has its protocol.\n\nMaximums are defaults: the \
+                operator may have set others.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "security": [],
         "tags": [
-            {"name": "leases", "description": "Making, prolonging and ending leases."},
-            {"name": "inside", "description": "What goes on inside a lease's container."},
-            {"name": "service", "description": "What may be leased, and whether it can be now."},
+            {"name": "leases", "description": "Make, renew and end leases."},
+            {"name": "inside", "description": "Look and work inside a lease's container."},
+            {"name": "service", "description": "What can be leased, and the service's state."},
         ],
         "paths": paths,
         "components": {
@@ -57,7 +57,7 @@ pub fn document() -> String {
             "schemas": schemas(),
         },
     });
-    // A line for each value shows what a change changes; little indent keeps it small.
+    // One value per line keeps diffs readable; the narrow indent keeps the file small.
     let mut text = Vec::new();
     let lines = PrettyFormatter::with_indent(b" ");
     document
@@ -81,7 +81,7 @@ struct Operation {
     problems: &'static [Kind],
 }
 
-/// Every operation of the API; `routes.rs` has the functions that answer them.
+/// Every operation of the API; `routes.rs` maps them to functions.
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn operations() -> Vec<Operation> {
     use Kind::{
@@ -98,8 +98,8 @@ fn operations() -> Vec<Operation> {
             path: "/api/provision",
             tag: "leases",
             summary: "Lease a container",
-            description: "Answers once the container runs. With an `Idempotency-Key` it is \
-                carried out once in 24 hours, however often it is sent.",
+            description: "Answers once the container runs. Requests with the same \
+                `Idempotency-Key` are carried out only once in 24 hours.",
             parameters: vec![requests::idempotency_key()],
             body: Some(requests::body(
                 "Provision",
@@ -147,10 +147,10 @@ fn operations() -> Vec<Operation> {
             path: "/api/containers",
             tag: "leases",
             summary: "List leases, or page through their history",
-            description: "Without `state` those that have not ended, oldest first. With \
-                `state=ended` or `state=all` the history, newest first, page by page; only it \
-                takes `limit` and `cursor`. A page may hold fewer than `limit`, even none, while \
-                there is a cursor.",
+            description: "Without `state`, lists leases that have not ended, oldest first. With \
+                `state=ended` or `state=all`, lists the history, newest first, in pages; only \
+                the history takes `limit` and `cursor`. A page that has a cursor may hold fewer \
+                leases than `limit`, or none.",
             parameters: requests::of_list(),
             body: None,
             answers: vec![
@@ -169,7 +169,8 @@ fn operations() -> Vec<Operation> {
             path: "/api/containers/{id}",
             tag: "leases",
             summary: "Look at a lease",
-            description: "With its receipt once it has ended, for as long as it is kept.",
+            description: "Has the receipt once the lease has ended, as long as the server keeps \
+                its record.",
             parameters: vec![requests::lease_id()],
             body: None,
             answers: vec![Answer::timed(200, "The lease.", "One").example(answers::ended_one())],
@@ -180,9 +181,9 @@ fn operations() -> Vec<Operation> {
             method: Method::POST,
             path: "/api/containers/{id}/renew",
             tag: "leases",
-            summary: "Prolong a lease",
-            description: "Its end becomes the asked time from now, at most \
-                `maximumExpiryTime`, and never sooner than it was.",
+            summary: "Renew a lease",
+            description: "The new end is the requested duration from now, but never after \
+                `maximumExpiryTime` and never before the current end.",
             parameters: vec![requests::lease_id()],
             body: Some(requests::body(
                 "Renew",
@@ -215,8 +216,8 @@ fn operations() -> Vec<Operation> {
             path: "/api/containers/{id}",
             tag: "leases",
             summary: "End a lease",
-            description: "It is accepted in every state. A lease that has ended stays to be \
-                looked at, with its receipt.",
+            description: "Accepted in every state. A lease that has ended remains readable, with \
+                its receipt.",
             parameters: vec![requests::lease_id()],
             body: None,
             answers: vec![
@@ -224,7 +225,7 @@ fn operations() -> Vec<Operation> {
                     .example(json!({"success": true, "state": "ended"})),
                 Answer::timed(
                     202,
-                    "The end is decided, and the reaper will finish it.",
+                    "The lease is ending; the reaper will finish it.",
                     "Deleted",
                 )
                 .example(json!({"success": true, "state": "ending"})),
@@ -243,8 +244,8 @@ fn operations() -> Vec<Operation> {
             path: "/api/containers/{id}/exec",
             tag: "inside",
             summary: "Run a command in a lease's container",
-            description: "Answers 200 whatever the exit code. When its time is over the command \
-                is killed with all its children.",
+            description: "Answers 200 whatever the exit code. At its timeout the command is \
+                killed with all its children.",
             parameters: vec![requests::lease_id()],
             body: Some(requests::body(
                 "Exec",
@@ -254,7 +255,7 @@ fn operations() -> Vec<Operation> {
                 ],
             )),
             answers: vec![
-                Answer::timed(200, "What has become of the command.", "Executed")
+                Answer::timed(200, "The command's output and exit code.", "Executed")
                     .example(answers::executed()),
             ],
             problems: &[
@@ -277,8 +278,8 @@ fn operations() -> Vec<Operation> {
             path: "/api/containers/{id}/stats",
             tag: "inside",
             summary: "See what a lease uses",
-            description: "It takes the half second over which the CPU is measured, and up to two seconds \
-                where there are many files to count for the disk.",
+            description: "Takes half a second to measure the CPU, and up to two seconds if many \
+                files count towards the disk.",
             parameters: vec![requests::lease_id()],
             body: None,
             answers: vec![
@@ -300,12 +301,12 @@ fn operations() -> Vec<Operation> {
             path: "/api/containers/{id}/logs",
             tag: "inside",
             summary: "Read a part of a lease's log",
-            description: "Give either `cursor`, which says where to go on, or `tail` and \
-                `since`. Also after the lease's end, for as long as it is kept.",
+            description: "Give either `cursor`, to continue from there, or `tail` and `since`. \
+                Works after the lease's end, too, as long as the server keeps its record.",
             parameters: requests::of_log(),
             body: None,
             answers: vec![
-                Answer::timed(200, "Lines, and where to go on.", "LogPage")
+                Answer::timed(200, "Lines, and the cursor to continue from.", "LogPage")
                     .example(answers::log_page())
                     .next_page(
                         "getLog",
@@ -327,8 +328,9 @@ fn operations() -> Vec<Operation> {
             method: Method::GET,
             path: "/api/images",
             tag: "service",
-            summary: "See what may be leased",
-            description: "With the limits, the sizes and the operator's bounds of a duration.",
+            summary: "See what can be leased",
+            description: "Has each image type's limits and sizes, and the operator's limits for \
+                durations.",
             parameters: vec![],
             body: None,
             answers: vec![
@@ -342,7 +344,7 @@ fn operations() -> Vec<Operation> {
             path: "/api/openapi.json",
             tag: "service",
             summary: "Read this description",
-            description: "It changes only with a new version of the server.",
+            description: "Changes only with a new version of the server.",
             parameters: vec![requests::if_none_match()],
             body: None,
             answers: vec![
@@ -350,7 +352,7 @@ fn operations() -> Vec<Operation> {
                     "ETag",
                     json!({"required": true, "schema": {"type": "string"}}),
                 ),
-                Answer::empty(304, "It is as it was under that `ETag`."),
+                Answer::empty(304, "It still matches that `ETag`."),
             ],
             problems: &[],
         },
@@ -360,7 +362,7 @@ fn operations() -> Vec<Operation> {
             path: "/healthz",
             tag: "service",
             summary: "See whether the process answers",
-            description: "It asks no other part.",
+            description: "Checks neither the table nor the engine.",
             parameters: vec![],
             body: None,
             answers: vec![
@@ -374,15 +376,15 @@ fn operations() -> Vec<Operation> {
             path: "/readyz",
             tag: "service",
             summary: "See whether leases can be made now",
-            description: "Asks the table and the engine.",
+            description: "Checks the table and the engine.",
             parameters: vec![],
             body: None,
             answers: vec![
-                Answer::plain(200, "They can.", answers::reference("Readiness")).example(json!({
+                Answer::plain(200, "Ready.", answers::reference("Readiness")).example(json!({
                     "status": "ready", "table": {"state": "ok"}, "engine": {"state": "ok"},
                     "warnings": [Warning::FIREWALL_MISSING],
                 })),
-                Answer::plain(503, "They cannot.", answers::reference("Readiness")).example(
+                Answer::plain(503, "Unavailable.", answers::reference("Readiness")).example(
                     json!({
                         "status": "unready",
                         "table": {"state": "ok"},
@@ -437,7 +439,7 @@ mod tests {
     fn what_is_kept_is_what_is_made() {
         assert!(
             document() == KEPT,
-            "docs/openapi.json is not what the types say; run `make openapi`"
+            "docs/openapi.json is out of date; run `make openapi`"
         );
     }
 
@@ -512,7 +514,7 @@ mod tests {
             .collect();
         let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.urn()).collect();
         assert_eq!(types, kinds);
-        // What is answered where no operation is.
+        // Problems outside every operation.
         let elsewhere = [
             Kind::RouteNotFound,
             Kind::MethodNotAllowed,

@@ -1,11 +1,11 @@
-//! The names of a query's parameters.
+//! Checks the names of query parameters.
 
 use containerlease_shared::request::FieldFault;
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 
 use crate::problem::Problem;
 
-/// Refuses a parameter that is misspelt, or there twice: neither must be ignored.
+/// Refuses a misspelt or repeated parameter, rather than ignore it.
 pub(crate) fn check_names(parameters: &QueryMap, known: &[&str]) -> Result<(), Problem> {
     let mut seen = Vec::new();
     let mut faults = Vec::new();

@@ -1,7 +1,7 @@
-//! Problems: every error that a caller can see, as RFC 9457 has it.
+//! Problems: every error that a caller can see, in the format of RFC 9457.
 //!
 //! A problem has a stable `type` (`urn:containerlease:problem:NAME`), a sentence that says
-//! what to do, and the request's id. What an adapter said goes to the log under that id and
+//! what to do, and the request's id. An adapter's own message goes to the log under that id,
 //! never to the caller.
 
 pub(crate) mod faults;
@@ -24,7 +24,7 @@ use containerlease_shared::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// How a row of the table below says whether a problem may pass by itself.
+/// Translates a word of the table below: whether a problem may pass by itself.
 macro_rules! passes {
     (passes) => {
         true
@@ -34,17 +34,17 @@ macro_rules! passes {
     };
 }
 
-/// Makes [`Kind`] and what is known of each from one table, so that none can be left out.
+/// Generates [`Kind`] and its properties from one table, so that no kind lacks one.
 macro_rules! kinds {
     ($($kind:ident = $status:ident, $name:literal, $course:ident, $summary:literal;)*) => {
-        /// A kind of problem: there is one for each `type`.
+        /// A kind of problem, one for each `type`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Kind {
             $(#[doc = $summary] $kind,)*
         }
 
         impl Kind {
-            /// All of them, in the order of their statuses.
+            /// All kinds, ordered by status.
             pub const ALL: &[Self] = &[$(Self::$kind),*];
 
             /// The status of the answer.
@@ -61,14 +61,14 @@ macro_rules! kinds {
                 }
             }
 
-            /// Whether it may pass by itself, so that the same request may succeed later.
+            /// Whether the same request may succeed later.
             pub const fn may_pass(self) -> bool {
                 match self {
                     $(Self::$kind => passes!($course),)*
                 }
             }
 
-            /// When it is answered, in a sentence.
+            /// One sentence that says when a request fails with this problem.
             pub const fn summary(self) -> &'static str {
                 match self {
                     $(Self::$kind => $summary,)*
@@ -84,21 +84,21 @@ kinds! {
     InvalidRequest = BAD_REQUEST, "invalid-request", stays,
         "Fields of the body are wrong; `errors` names each with a sentence.";
     InvalidLeaseId = BAD_REQUEST, "invalid-lease-id", stays,
-        "The id in the path cannot be a lease's.";
+        "The id in the path is not a lease id.";
     InvalidIdempotencyKey = BAD_REQUEST, "invalid-idempotency-key", stays,
-        "The `Idempotency-Key` cannot be one, or there are two.";
+        "The `Idempotency-Key` is malformed, or there are two.";
     InvalidQuery = BAD_REQUEST, "invalid-query", stays,
         "Parameters of the query are wrong; `errors` names each with a sentence.";
     InvalidCursor = BAD_REQUEST, "invalid-cursor", stays,
-        "The log cursor is not one.";
+        "The log cursor is malformed.";
     InvalidLogView = BAD_REQUEST, "invalid-log-view", stays,
-        "The log's `tail`, `since`, `limit`, `level` or `search` cannot be used, or not together with `cursor`.";
+        "The log's `tail`, `since`, `limit`, `level` or `search` is invalid, or does not go with `cursor`.";
     SignInNeeded = UNAUTHORIZED, "sign-in-needed", stays,
-        "It is not known who calls, or the token or session is not known.";
+        "The request does not identify its caller, or its token or session is unknown.";
     ForeignOrigin = FORBIDDEN, "foreign-origin", stays,
         "The request names another host, or comes from another site's page.";
     UnknownCaller = FORBIDDEN, "unknown-caller", stays,
-        "An authorizer is there, and does not say who calls.";
+        "The authorizer did not identify the caller.";
     LeaseNotFound = NOT_FOUND, "lease-not-found", stays,
         "There is no such lease, or it is somebody else's.";
     RouteNotFound = NOT_FOUND, "route-not-found", stays,
@@ -108,7 +108,7 @@ kinds! {
     TooSlow = REQUEST_TIMEOUT, "too-slow", passes,
         "The body did not arrive in time.";
     LeaseOver = CONFLICT, "lease-over", stays,
-        "The lease has ended, or is ending, or its program has.";
+        "The lease is ending or has ended, or its program has ended.";
     LeaseNotRunning = CONFLICT, "lease-not-running", passes,
         "The lease is still being provisioned.";
     LeaseContended = CONFLICT, "lease-contended", passes,
@@ -118,33 +118,33 @@ kinds! {
     ContainerPaused = CONFLICT, "container-paused", stays,
         "The operator has paused the container, and nothing can be run in it.";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", stays,
-        "The body is larger than is read.";
+        "The body is larger than the server accepts.";
     TargetTooLong = URI_TOO_LONG, "target-too-long", stays,
-        "The path and the query are longer than is read.";
+        "The path and the query are longer than the server accepts.";
     CannotRun = UNPROCESSABLE_ENTITY, "cannot-run", stays,
         "The container could not be started as asked, or the command is not in it.";
     EgressStaysOpen = UNPROCESSABLE_ENTITY, "egress-stays-open", stays,
-        "The engine does not say that its machine has the firewall that keeps a lease from opening connections, or the list of those that it may open.";
+        "The engine does not report the firewall that restricts a lease's outgoing connections, or that firewall lacks the requested list.";
     WebsocketExpected = UPGRADE_REQUIRED, "websocket-expected", stays,
-        "The path opens a WebSocket, and the request does not.";
+        "The path accepts only WebSocket connections.";
     QuotaReached = TOO_MANY_REQUESTS, "quota-reached", passes,
-        "You hold as much as allowed; `full` says of what, `freesUpAt` until when.";
+        "Your quota leaves no room for the lease; `full` names what is used up, `freesUpAt` says when there is room.";
     Internal = INTERNAL_SERVER_ERROR, "internal", stays,
-        "A fault of ours; the log knows more under the request id.";
+        "The server failed; its log has the cause under the request id.";
     EngineUnavailable = SERVICE_UNAVAILABLE, "engine-unavailable", passes,
         "The Docker engine cannot be used; `/readyz` says why.";
     StoreUnavailable = SERVICE_UNAVAILABLE, "store-unavailable", passes,
         "The table cannot be used.";
     HostFull = SERVICE_UNAVAILABLE, "host-full", passes,
-        "The Docker host has no room for the lease; `full` and `freesUpAt` as with `quota-reached`.";
+        "The Docker host has no room for the lease; `full` and `freesUpAt` are as with `quota-reached`.";
     TooManyLogs = SERVICE_UNAVAILABLE, "too-many-logs", passes,
-        "As many logs are watched as can be at once.";
+        "The maximum number of logs is being watched.";
     ImageMissing = SERVICE_UNAVAILABLE, "image-missing", stays,
         "The image is not on the Docker host.";
     RuntimeMissing = SERVICE_UNAVAILABLE, "runtime-missing", stays,
-        "The Docker engine does not have the runtime that this type of image is to run under.";
+        "The Docker engine does not have the runtime that this image type needs.";
     StorageFull = INSUFFICIENT_STORAGE, "storage-full", passes,
-        "On one machine, the disk of the table is full or takes no write; `/readyz` says which.";
+        "On one machine, the table's disk is full or cannot be written; `/readyz` says which.";
 }
 
 impl Kind {
@@ -163,7 +163,7 @@ pub struct Problem {
     pub detail: String,
     /// When it is worth trying again.
     pub retry_after: Option<Duration>,
-    /// The methods that the path takes, where it was asked for another.
+    /// The methods that the path takes, if the request used another.
     pub allowed_methods: Option<Box<str>>,
     /// Members that only this kind of problem has.
     pub members: Vec<(&'static str, Value)>,
@@ -188,7 +188,7 @@ impl Problem {
         }
     }
 
-    /// The lease does not exist, or is somebody else's: nobody learns which.
+    /// The lease does not exist, or is somebody else's. The caller must not learn which.
     pub fn lease_not_found() -> Self {
         Self::new(
             Kind::LeaseNotFound,
@@ -197,7 +197,7 @@ impl Problem {
         )
     }
 
-    /// The id in the path cannot be a lease's.
+    /// The id in the path is not a lease id.
     pub fn invalid_id() -> Self {
         Self::new(
             Kind::InvalidLeaseId,
@@ -207,7 +207,7 @@ impl Problem {
         )
     }
 
-    /// The log cursor in the query is not one.
+    /// The log cursor in the query is malformed.
     pub fn invalid_cursor() -> Self {
         Self::new(
             Kind::InvalidCursor,
@@ -216,7 +216,7 @@ impl Problem {
         )
     }
 
-    /// A log's view cannot begin as it is asked to.
+    /// The parameters of a log's view are invalid.
     pub fn invalid_log_view(why: &impl std::fmt::Display) -> Self {
         Self::new(
             Kind::InvalidLogView,
@@ -225,7 +225,7 @@ impl Problem {
         )
     }
 
-    /// The name that the caller gave to the request cannot be one.
+    /// The request's `Idempotency-Key` is malformed.
     pub fn invalid_idempotency_key() -> Self {
         Self::new(
             Kind::InvalidIdempotencyKey,
@@ -244,7 +244,7 @@ impl Problem {
         )
     }
 
-    /// The body is larger than is read.
+    /// The body is larger than the server accepts.
     pub fn body_too_large() -> Self {
         Self::new(
             Kind::BodyTooLarge,
@@ -253,23 +253,23 @@ impl Problem {
         )
     }
 
-    /// Nobody says who calls in a way that is believed.
+    /// The request has no valid token or session.
     pub fn sign_in_needed() -> Self {
         Self::new(
             Kind::SignInNeeded,
             "Sign in first",
-            "Send the token as `Authorization: Bearer TOKEN`; a browser opens the link that the \
-             server has printed at its start. Whoever runs the server needs neither where the \
-             system says who calls.",
+            "Send the token as `Authorization: Bearer TOKEN`, or open in a browser the link that \
+             the server printed at its start. The user who runs the server needs neither if the \
+             operating system identifies the caller.",
         )
     }
 
-    /// The body came to no end, or its chunks are none.
+    /// The body is incomplete, or its chunks are malformed.
     pub fn broken_body() -> Self {
         Self::new(
             Kind::InvalidBody,
             "The body cannot be read",
-            "Send it whole, and as long as its Content-Length says or in chunks of HTTP/1.1.",
+            "Send the whole body, with a matching Content-Length or in chunks of HTTP/1.1.",
         )
     }
 
@@ -283,7 +283,7 @@ impl Problem {
         .retry_after(1)
     }
 
-    /// The path and the query are longer than is read.
+    /// The path and the query are longer than the server accepts.
     pub fn target_too_long() -> Self {
         Self::new(
             Kind::TargetTooLong,
@@ -292,7 +292,7 @@ impl Problem {
         )
     }
 
-    /// There is no such path.
+    /// The API has no such path.
     pub fn route_not_found() -> Self {
         Self::new(
             Kind::RouteNotFound,
@@ -301,7 +301,7 @@ impl Problem {
         )
     }
 
-    /// The path is there, but not for this method.
+    /// The path exists, but does not take this method.
     pub fn method_not_allowed(allowed: &str) -> Self {
         Self {
             allowed_methods: Some(allowed.into()),
@@ -313,7 +313,7 @@ impl Problem {
         }
     }
 
-    /// A plain request where a WebSocket is to be opened.
+    /// A plain request to a path that accepts only WebSocket connections.
     pub fn websocket_expected() -> Self {
         Self::new(
             Kind::WebsocketExpected,
@@ -322,7 +322,7 @@ impl Problem {
         )
     }
 
-    /// The request comes from a page or a name that is not this server's.
+    /// The request comes from another site's page, or names another host.
     pub fn foreign_origin() -> Self {
         Self::new(
             Kind::ForeignOrigin,
@@ -331,7 +331,7 @@ impl Problem {
         )
     }
 
-    /// The caller cannot be told apart from others.
+    /// The authorizer did not identify the caller.
     pub fn unknown_caller() -> Self {
         Self::new(
             Kind::UnknownCaller,
@@ -340,16 +340,16 @@ impl Problem {
         )
     }
 
-    /// Something that nobody has thought of; the log knows more.
+    /// An unexpected failure; the log has the cause.
     pub fn internal() -> Self {
         Self::new(
             Kind::Internal,
             "Something went wrong on our side",
-            "Try again; if it stays, ask the operator and name the request id.",
+            "Try again; if it fails again, give the operator the request id.",
         )
     }
 
-    /// As many logs are watched as can be at once.
+    /// The maximum number of logs is being watched.
     pub fn too_many_logs() -> Self {
         Self::new(
             Kind::TooManyLogs,
@@ -363,7 +363,7 @@ impl Problem {
         Self::new(
             Kind::StoreUnavailable,
             "The leases cannot be read or written just now",
-            "Try again in a moment; what was leased stays leased, and ends on time.",
+            "Try again in a moment; existing leases stay, and end on time.",
         )
         .retry_after(5)
     }
@@ -371,17 +371,17 @@ impl Problem {
     fn storage_full() -> Self {
         Self::new(
             Kind::StorageFull,
-            "The server's disk takes no more",
-            "Nothing was changed; try again once the operator has made room. What was leased \
-             ends on time.",
+            "The server's disk cannot be written",
+            "Nothing was changed; try again once the operator has made room. Existing leases \
+             end on time.",
         )
         .retry_after(30)
     }
 
     fn store_busy() -> Self {
         Self {
-            detail: "The table is busy; try again in a moment. What was leased stays leased, and \
-                     ends on time."
+            detail: "The table is busy; try again in a moment. Existing leases stay, and end on \
+                     time."
                 .to_owned(),
             ..Self::store_unavailable()
         }
@@ -397,7 +397,7 @@ impl Problem {
         .retry_after(10)
     }
 
-    /// There is no room for a lease: its owner may not hold more, or the host has no more.
+    /// There is no room for a lease, in its owner's quota or on the host.
     fn full(shortage: &Shortage, now: Time) -> Self {
         let short: Vec<_> = shortage
             .full
@@ -406,14 +406,14 @@ impl Problem {
             .collect();
         let short = short.join(" and ");
         let advice = if shortage.never {
-            "this is more than that: ask for less."
+            "this request exceeds that: ask for less."
         } else {
             "delete a lease, ask for less, or wait until one ends."
         };
         let problem = match shortage.whose {
             Whose::Owner => Self::new(
                 Kind::QuotaReached,
-                "You hold as much as allowed",
+                "Your quota leaves no room for this lease",
                 format!("At most {short} at once; {advice}"),
             ),
             Whose::Host => Self::new(
@@ -423,7 +423,7 @@ impl Problem {
             ),
         };
         let wait = match shortage.frees_up_at {
-            // A moment more: the place is free once the container is gone.
+            // Two seconds more, since the room is free only once the container is gone.
             Some(end) => Some(now.until(end) + Duration::from_secs(2)),
             None if shortage.never => None,
             None => Some(Duration::from_secs(15)),
@@ -438,7 +438,7 @@ impl Problem {
         }
     }
 
-    /// The engine cannot be used for what is not a provision.
+    /// The engine could not carry out a request other than a provision.
     fn cannot_reach_inside(error: &HostError) -> Self {
         tracing::error!(%error, "the engine did not do what was asked");
         Self {
@@ -485,7 +485,7 @@ impl From<&StoreError> for Problem {
         match error.kind {
             StoreErrorKind::Busy => Self::store_busy(),
             StoreErrorKind::Unwritable | StoreErrorKind::NoRoom(_) => Self::storage_full(),
-            // It does not pass by itself.
+            // A retry does not help.
             StoreErrorKind::Corrupt => Self::internal(),
             _ => Self::store_unavailable(),
         }
@@ -504,12 +504,12 @@ impl From<&HostError> for Problem {
             HostError::RuntimeMissing { .. } => Self::new(
                 Kind::RuntimeMissing,
                 "The Docker host does not have the runtime",
-                "Nothing was leased; the operator must give the engine the runtime that this \
-                 type of image is to run under. GET /readyz tells the operator more.",
+                "Nothing was leased; the operator must install the runtime that this image type \
+                 needs. GET /readyz tells the operator more.",
             ),
             HostError::EgressStaysOpen => Self::new(
                 Kind::EgressStaysOpen,
-                "The Docker host cannot close the way out",
+                "The Docker host cannot restrict egress",
                 "Nothing was leased; leave out egress, or have the operator set up the host's \
                  firewall.",
             ),
@@ -518,11 +518,11 @@ impl From<&HostError> for Problem {
                 "The Docker host's firewall does not have this list",
                 format!(
                     "Nothing was leased; choose another egress than {list}, or have the operator \
-                     give the list to the host's firewall."
+                     add the list to the host's firewall."
                 ),
             ),
-            // The engine's sentence is about the caller's own command, but may name paths of
-            // the host: the caller learns the kind of the fault only.
+            // The engine's message is about the caller's own command, but may name paths of
+            // the host. The caller learns only the kind of fault.
             HostError::CannotRun { .. } => Self::new(
                 Kind::CannotRun,
                 "The container could not be started as asked",
@@ -534,7 +534,7 @@ impl From<&HostError> for Problem {
     }
 }
 
-/// The bound of a resource, in words.
+/// The limit of a resource, in words.
 fn amount(shortage: &Shortage, resource: Resource) -> String {
     let bound = shortage.bounds.of(resource).unwrap_or_default();
     match resource {
@@ -556,13 +556,14 @@ impl From<ProvisionError> for Problem {
             ProvisionError::KeyConflict => Self::new(
                 Kind::IdempotencyConflict,
                 "This idempotency key was used for another request",
-                "Send another Idempotency-Key with another request; this one stands for its \
+                "Send each new request with a new Idempotency-Key; this one belongs to its \
                  first request for a day.",
             ),
             ProvisionError::StillProvisioning => Self::new(
                 Kind::LeaseNotRunning,
                 "The lease's container does not run yet",
-                "An earlier request with this Idempotency-Key is still at it; send it again.",
+                "An earlier request with this Idempotency-Key is still in progress; send this \
+                 one again.",
             )
             .retry_after(5),
             ProvisionError::Purged => Self::lease_not_found(),
@@ -612,7 +613,7 @@ impl From<InsideError> for Problem {
             InsideError::Over => Self::new(
                 Kind::LeaseOver,
                 "The lease is over",
-                "Its container is gone, or goes; lease again.",
+                "Its container is gone or being removed; lease again.",
             ),
             InsideError::Stopped => Self::new(
                 Kind::LeaseOver,
@@ -624,7 +625,7 @@ impl From<InsideError> for Problem {
                 "The container is paused",
                 "Nothing can be run in it until the operator has unpaused it.",
             ),
-            // As with a provision, the runtime's sentence may name paths of the host.
+            // As with a provision, the runtime's message may name paths of the host.
             InsideError::CannotRun(message) => {
                 tracing::info!(message, "a command cannot be run");
                 Self::new(

@@ -1,5 +1,4 @@
-//! `POST /api/provision`: a new lease, or the one that was made under the same
-//! `Idempotency-Key` before.
+//! `POST /api/provision`: a new lease, or the existing lease of the same `Idempotency-Key`.
 
 use containerlease_shared::{
     catalogue::ImageType, idempotency::IdempotencyKey, provision, request, time::Time,
@@ -24,7 +23,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
         .ok()
         .map(|provisioned| provisioned.container.id);
     let mut response = answer(&request, StatusCode::CREATED, result);
-    // For whoever counts provisions; it is not sent.
+    // The one-machine server's metrics read this; it is not sent.
     if let Some(image_type) = image_type {
         response.extensions_mut().insert::<ImageType>(image_type);
     }
@@ -36,7 +35,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
     response
 }
 
-/// `image_type` becomes what is to be leased, once that is known.
+/// Sets `image_type` as soon as the request is parsed, so that failures have it, too.
 async fn provisioned(
     app: &App,
     request: &Request,
@@ -48,14 +47,14 @@ async fn provisioned(
     let asked = request::Provision::parse(body(request)?, &app.catalogue, policy)?;
     *image_type = Some(asked.image.image_type.clone());
     let lease = provision::provision(app.tools(), policy, &owner, &asked, key.as_ref(), now);
-    // Boxed: it holds all that may go wrong on the way, and a thread's stack is small.
+    // Boxed: the future is large, and a thread's stack is small.
     let lease = Box::pin(lease).await?;
     tracing::info!(lease = %lease.id, image_type = %lease.image_type, "provisioned a lease");
     enqueue::lease_runs(app, &lease).await;
     Ok(Provisioned::from(&lease))
 }
 
-/// What the caller calls the request, if he calls it anything.
+/// The request's `Idempotency-Key`, if it has one.
 fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
     let mut values = request.headers().get_all("idempotency-key").iter();
     match (values.next(), values.next()) {

@@ -1,15 +1,15 @@
-//! The relay of one lease's log: serves all of its viewers for as long as there are any.
+//! The relay of one lease's log: serves all of the log's viewers until the last one leaves.
 //!
 //! On Lambda it is an invocation of the `relay` function, on the one-machine server a task.
-//! A log has one relay: it holds an item in the table, and says again and again that it
-//! lives. It looks for viewers that came or left, and each viewer has a
-//! [task](containerlease_shared::relay::relay) of its own in it.
+//! A log has only one relay, which holds an item in the table and renews that hold. It looks
+//! for viewers that came or left, and runs a [task](containerlease_shared::relay::relay) for
+//! each.
 //!
-//! - **Before its time is over** it writes down where each viewer is and starts its
-//!   successor, which goes on there. Viewers notice nothing.
-//! - **When it dies**, its hold runs out, and the next relay takes over: one that a new
-//!   viewer or a `ping` has started. What the dead one sent last is not known, so the
-//!   viewers that it served are told to connect again with their own last cursor.
+//! - **Before its time is over** it stores each viewer's position and starts its successor,
+//!   which continues there. Viewers notice nothing.
+//! - **When it dies**, its hold expires, and a new viewer or a `ping` starts the next relay.
+//!   The dead relay's last frames are unknown, so the next one tells its viewers to connect
+//!   again with their own last cursor.
 
 use std::{
     collections::HashMap,
@@ -38,19 +38,19 @@ use crate::app::App;
 /// How long before its end a relay hands over to its successor.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
-/// How long a relay holds its item without saying that it lives.
+/// How long a relay's hold lasts unless renewed.
 const HELD_FOR: Duration = Duration::from_secs(10);
 
-/// How often it says so.
+/// How often a relay renews its hold.
 const HOLD_AGAIN: Duration = Duration::from_secs(3);
 
-/// How long a viewer that is sent away may take to be told why.
+/// How long to wait for a closed viewer to take the reason.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How often a relay that found another one looks whether that one serves the viewers.
+/// How often a relay that found another one checks whether that one serves the viewers.
 const WAIT_FOR_OTHER: Duration = Duration::from_millis(500);
 
-/// What a relay is started with; on Lambda the payload of its invocation.
+/// The input of a relay; on Lambda the payload of its invocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RelayStart {
@@ -60,17 +60,17 @@ pub struct RelayStart {
 
 /// The two places where relays run: invocations of the function, or tasks.
 pub trait Relays: Send + Sync + 'static {
-    /// Starts a relay that goes on by itself. Where there is one it does no harm.
+    /// Starts a relay in the background. A second relay of a log does no harm.
     fn start(&self, start: RelayStart) -> impl Future<Output = Result<(), StartFailed>> + Send;
 
-    /// Says that the viewers of a log have changed, where its relay can be told.
+    /// Tells a log's relay that its viewers have changed, if the relay can be reached.
     fn nudge(&self, _lease: &LeaseId) {}
 }
 
 /// A relay could not be started.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StartFailed {
-    /// As many logs are watched as can be at once.
+    /// The maximum number of logs is being watched.
     #[error("there is no place for another relay")]
     Full,
     #[error("a relay could not be started: {0}")]
@@ -80,9 +80,9 @@ pub enum StartFailed {
 /// How a relay runs.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// Its name, among all relays that ever were; or always the same where only one can be.
+    /// Its name, unique among all relays ever; or a constant if only one can exist.
     pub relay: String,
-    /// When it will be stopped from outside.
+    /// When it will be stopped from outside, if ever.
     pub cut_off: Option<Time>,
     /// How often it looks for viewers that came or left.
     pub look: Duration,
@@ -90,8 +90,8 @@ pub struct Terms {
     pub nudged: Arc<Notify>,
 }
 
-/// Serves the viewers of a log until there are none, or hands them over before its time is
-/// over. Says how many viewers were lost by a fault of ours.
+/// Serves the viewers of a log until the last one leaves, or hands them over before its time
+/// is over. Returns how many viewers were lost through our own fault.
 pub async fn run<C: Connections + Clone, R: Relays>(
     app: &App,
     connections: &C,
@@ -124,25 +124,26 @@ struct Relay<'r, C, R> {
     start: RelayStart,
     terms: Terms,
     stop_at: Option<Time>,
-    /// The viewers that have a task here, by their connections.
+    /// The viewers that have a task in this relay, by connection.
     served: HashMap<String, watch::Sender<Wishes>>,
     tasks: JoinSet<Served>,
     held_at: Instant,
     lost: usize,
 }
 
-/// A viewer's connection, and how it came to its end.
+/// A viewer's connection, and how its task ended.
 type Served = (String, Result<Outcome, RelayError>);
 
 impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
-    /// Becomes the log's relay; or finds that another one serves all viewers.
+    /// Becomes the log's relay, or finds that another one serves all viewers. Returns whether
+    /// it became the relay.
     async fn take_over(&mut self) -> Result<bool, StoreError> {
         loop {
             if self.hold().await? {
                 return Ok(true);
             }
-            // The other one may be dead and its hold not over yet. Then a viewer that has
-            // come since waits in vain.
+            // The other relay may have died with its hold not yet expired. It then never
+            // serves a viewer that came since.
             let (viewers, _) = self.app.store.viewers(&self.start.lease_id).await?;
             if viewers.iter().all(|viewer| viewer.served_by.is_some()) {
                 return Ok(false);
@@ -187,8 +188,8 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
         Ok(held)
     }
 
-    /// Says that this relay lives; whether it may go on. Once its hold is over another one
-    /// may have told its viewers to go.
+    /// Renews the hold. Returns whether this relay may continue: after its hold expires,
+    /// another relay may already have sent its viewers away.
     async fn hold_on(&mut self) -> bool {
         let lease = self.start.lease_id;
         match self.hold().await {
@@ -210,8 +211,7 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
         }
     }
 
-    /// Serves viewers that have come, lets go of those that have left, and passes on what
-    /// the others wish.
+    /// Begins to serve new viewers, drops those that left, and passes on the others' controls.
     async fn look(&mut self) -> Result<(), StoreError> {
         let (viewers, _) = self.app.store.viewers(&self.start.lease_id).await?;
         for (connection, wishes) in &self.served {
@@ -254,7 +254,7 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
         let stop_at = self.stop_at;
         self.tasks.spawn(async move {
             let serving = relay::relay(&follows, &connections, &task, heard, stop_at);
-            // A panic is this viewer's alone, who is sent away as by any other fault of ours.
+            // A panic affects only this viewer, which is sent away as after any other fault.
             let ended = AssertUnwindSafe(serving).catch_unwind().await;
             let panicked = |_| Err(RelayError::Post("its task panicked".to_owned()));
             (task.connection, ended.unwrap_or_else(panicked))
@@ -262,7 +262,7 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
         Ok(())
     }
 
-    /// Does what is to be done when a viewer's task is done.
+    /// Cleans up after a viewer's task.
     async fn finish(&mut self, done: Result<Served, JoinError>) {
         let (connection, ended) = match done {
             Ok(served) => served,
@@ -300,8 +300,8 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
     /// again with its last cursor.
     async fn send_away(&self, connection: &str, why: Closing) {
         let said = Event::Closing(why).to_frame();
-        // A viewer that cannot be told sees its connection closed. One that takes nothing must
-        // not keep up the others.
+        // A viewer that cannot be told still sees its connection closed. A viewer that takes
+        // nothing must not delay the others.
         let telling = self.connections.post(connection, said);
         drop(tokio::time::timeout(FAREWELL, telling).await);
         self.close(connection, Some(why)).await;
@@ -317,12 +317,12 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
     async fn forget(&self, connection: &str) {
         let lease = &self.start.lease_id;
         if let Err(error) = self.app.store.remove_viewer(lease, connection).await {
-            // The next relay finds that it is gone.
+            // The next relay finds that the viewer is gone.
             tracing::warn!(%lease, %error, "could not forget a viewer");
         }
     }
 
-    /// Waits until every viewer's task has said where it is, and starts the successor.
+    /// Waits until every viewer's task has stored its position, and starts the successor.
     async fn hand_over(&mut self) -> Result<(), StoreError> {
         while let Some(done) = self.tasks.join_next().await {
             self.finish(done).await;
@@ -347,8 +347,8 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
         Ok(())
     }
 
-    /// Gives up the hold, since there is no viewer; whether it stays so. A viewer that came
-    /// in the last moment has started a relay, which may have found this one.
+    /// Releases the hold when no viewer is left. Returns whether this relay may end: a viewer
+    /// that came at the last moment started a relay, which may have deferred to this one.
     async fn leave(&mut self) -> Result<bool, StoreError> {
         self.look_or_try_later().await;
         if !self.served.is_empty() {
@@ -367,7 +367,7 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
     }
 }
 
-/// A year: tokio's own way to say never.
+/// A year, which stands for never, as in tokio.
 const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
 fn wishes_of(viewer: &Viewer) -> Wishes {

@@ -1,4 +1,4 @@
-//! `POST /api/containers/{id}/renew`: a later end.
+//! `POST /api/containers/{id}/renew`: moves a lease's end.
 
 use containerlease_shared::{renew, request};
 use http::StatusCode;

@@ -1,6 +1,6 @@
-//! The HTTP API's routes. On AWS the gateway knows them from `template.yaml`, and gives what
-//! none of them takes to the `list` function, which refuses it in our own words; the
-//! one-machine server asks here.
+//! The HTTP API's routes. The one-machine server uses this table. On AWS API Gateway has the
+//! routes from `template.yaml`, and passes unmatched requests to the `list` function, so that
+//! they get our own problems.
 
 use http::Method;
 use lambda_http::{Body, Request, Response};
@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{app::App, delete, exec, list, problem::Problem, provision, renew};
 
-/// Which segment of a path is the lease's id, where it has one; the first is empty.
+/// The index of the lease's id among a path's segments, the first of which is empty.
 const ID: usize = 3;
 
 /// A function of the HTTP API.
@@ -34,8 +34,8 @@ impl Function {
     }
 }
 
-/// The function for a path and a method, with the lease's id in the path; or the methods
-/// that the path takes. What takes GET takes HEAD.
+/// The function for a path and a method, and the lease's id from the path. On failure, the
+/// problem names the methods that the path takes. A path that takes `GET` also takes `HEAD`.
 pub fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), Problem> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let (id, functions): (Option<&str>, &[(Method, Function)]) = match segments.as_slice() {
@@ -72,7 +72,7 @@ pub fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), 
     Ok((*function, id))
 }
 
-/// The pattern of a path that a route takes, such as `/api/containers/{id}`.
+/// The pattern of a route's path, such as `/api/containers/{id}`.
 pub fn pattern(path: &str, has_id: bool) -> String {
     let segments = path.split('/').enumerate();
     let segments = segments.map(|(index, it)| if has_id && index == ID { "{id}" } else { it });

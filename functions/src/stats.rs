@@ -11,7 +11,7 @@ use crate::{
     problem::Problem,
 };
 
-/// What a container uses: numbers with their units in their names.
+/// What a container uses. The names of the numbers have the units.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Stats {
@@ -28,9 +28,9 @@ pub(crate) struct Stats {
 pub(crate) struct Cpu {
     /// Since the container's start.
     used_nanoseconds: u64,
-    /// Of one CPU, over the last `measuredMilliseconds`.
+    /// Percent of one CPU, over the last `measuredMilliseconds`.
     percent: f64,
-    /// Of what the lease may use.
+    /// Percent of the lease's CPU limit.
     percent_of_limit: f64,
     limit_milli: u32,
     measured_milliseconds: u64,
@@ -43,14 +43,14 @@ pub(crate) struct Memory {
     limit_bytes: u64,
 }
 
-/// What it has written and its volumes hold, together.
+/// The container's writes and its volumes, together.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Disk {
-    /// None where the engine could not say it in time.
+    /// Null if the engine did not answer in time.
     #[schema(required)]
     used_bytes: Option<u64>,
-    /// None where no limit was set.
+    /// Null if no limit was set.
     #[schema(required)]
     limit_bytes: Option<u64>,
 }

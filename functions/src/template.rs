@@ -1,8 +1,8 @@
-//! What tests hold the code against of `template.yaml`.
+//! The values of `template.yaml` that tests compare with the code.
 
 use std::time::Duration;
 
-/// After which time Lambda cuts off the function of that name.
+/// The named function's timeout.
 pub(crate) fn timeout_of(function: &str) -> Duration {
     let template = include_str!("../../template.yaml");
     let (_, of_it) = template.split_once(&format!("  {function}:\n")).unwrap();

@@ -18,8 +18,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A lease. `env`, `command` and the URL of notifications are not part of it: they may hold
-/// secrets. A password is in the URL of a port, and only in what is answered to the owner.
+/// A lease. It has neither `env` nor `command` nor the URL of notifications, since they may
+/// hold secrets. Only answers to the owner have a password, in the URL of a port.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
@@ -28,7 +28,7 @@ pub struct Container {
     #[schema(required)]
     pub name: Option<String>,
     pub labels: BTreeMap<String, String>,
-    /// The image that runs; before it does, none.
+    /// The image of the container; null before the container runs.
     #[schema(required)]
     pub image: Option<String>,
     pub stand_in: bool,
@@ -44,33 +44,33 @@ pub struct Container {
     /// Mebibytes.
     #[serde(rename = "memoryMB")]
     pub memory_mb: u32,
-    /// Mebibytes of the host's disk; none where no limit was set.
+    /// Mebibytes of the host's disk; null if no limit was set.
     #[serde(rename = "diskMB")]
     #[schema(required)]
     pub disk_mb: Option<u32>,
     pub egress: Egress,
     pub ports: Vec<ContainerPort>,
-    /// Why it ends or has ended.
+    /// Why the lease is ending or has ended.
     #[schema(required)]
     pub reason: Option<Reason>,
-    /// How often somebody has set out to end it.
+    /// Number of end attempts.
     pub attempts: u32,
     #[schema(required)]
     pub receipt: Option<ReceiptView>,
 }
 
-/// A lease that was provisioned. It is the one answer that has the secret.
+/// A lease that was provisioned. No other answer has the secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Provisioned {
     #[serde(flatten)]
     pub container: Container,
-    /// What its notifications are signed with; there where its owner wants some.
+    /// The secret that signs the lease's notifications, if its owner wants any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify_secret: Option<Secret>,
 }
 
-/// A lease by itself, with what its owner was told of it.
+/// A lease with its notifications.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct One {
     #[serde(flatten)]
@@ -78,27 +78,27 @@ pub struct One {
     pub notifications: Vec<NotificationView>,
 }
 
-/// What an owner is told of a lease, and how far that has come.
+/// A notification of a lease's owner, and the state of its delivery.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotificationView {
-    /// What the receiver knows it by.
+    /// The id that the receiver sees.
     pub id: String,
     pub event: Event,
     pub state: DeliveryState,
     pub attempts: u32,
-    /// None once it is over.
+    /// Null once no attempt will follow.
     #[schema(required)]
     pub next_attempt_at: Option<Time>,
-    /// What the receiver has answered last, if it has.
+    /// The status of the receiver's last answer, if any.
     #[schema(required)]
     pub last_status: Option<u16>,
-    /// Why the last attempt has failed.
+    /// Why the last attempt failed.
     #[schema(required)]
     pub last_error: Option<String>,
 }
 
-/// A port of a container and where it can be reached.
+/// A port of a container, and its address.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerPort {
@@ -110,7 +110,7 @@ pub struct ContainerPort {
     pub url: Option<String>,
 }
 
-/// An answer with a countdown in it, and the time by which to count.
+/// An answer with the server's time, by which a client counts down.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timed<T> {
@@ -124,7 +124,7 @@ pub struct Timed<T> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Containers {
     pub containers: Vec<Container>,
-    /// Where the next page of the history begins; none where there is none.
+    /// Where the next page of the history begins; null after the last page.
     #[schema(required)]
     pub cursor: Option<Cursor>,
 }
@@ -137,15 +137,15 @@ pub struct Renewed {
     pub granted: Granted,
 }
 
-/// What a renewal has given.
+/// What a renewal granted.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Granted {
     /// Whole seconds from the renewal to the lease's end.
     pub duration_seconds: u64,
-    /// By how many whole seconds that end is later than it was.
+    /// By how many whole seconds the renewal moved the end.
     pub added_seconds: u64,
-    /// Whether more was asked for than `maximumExpiryTime` allows.
+    /// Whether `maximumExpiryTime` cut the requested duration short.
     pub capped: bool,
 }
 
@@ -173,8 +173,7 @@ pub struct ImageView {
     #[serde(rename = "diskMB")]
     pub disk_mb: Range,
     pub presets: Vec<Preset>,
-    /// Where its containers may be asked to open connections to; the first is for those that ask
-    /// for nothing.
+    /// The choices of egress; the first is the default.
     pub egress: Vec<Egress>,
 }
 
@@ -227,7 +226,7 @@ impl From<&Lease> for Container {
 }
 
 impl Container {
-    /// The lease as its owner sees it, with how its service is signed in to.
+    /// The lease as its owner sees it, with the credentials of its service.
     pub fn for_owner(lease: &Lease) -> Self {
         let mut container = Self::from(lease);
         let credentials = lease.placement.as_ref();
@@ -310,7 +309,7 @@ impl From<&containerlease_shared::lease::PublishedPort> for ContainerPort {
 }
 
 impl Images {
-    /// The catalogue, and what the operator's rules make of it.
+    /// The catalogue under the operator's policy.
     pub fn new(catalogue: &Catalogue, policy: &Policy) -> Self {
         let maximum = policy.longest_lease.as_secs() / 60;
         Self {

@@ -1,14 +1,14 @@
-//! What keeps not every lease from being made, and ought to be put right all the same.
+//! Warnings: faults for the operator to correct that do not prevent every lease.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What ought to be put right.
+/// A fault for the operator to correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
     kind: WarningKind,
     detail: &'static str,
-    /// What puts it right, run on the engine's machine from this project's folder.
+    /// The command that corrects it, run on the engine's machine from this project's folder.
     command: &'static str,
 }
 
@@ -21,7 +21,7 @@ enum WarningKind {
 }
 
 impl Warning {
-    /// The engine's machine has no firewall of ours.
+    /// The engine's machine does not have our firewall.
     pub const FIREWALL_MISSING: Self = Self {
         kind: WarningKind::FirewallMissing,
         detail: "Leased containers can open connections to the engine's machine, and reach a \
@@ -29,21 +29,21 @@ impl Warning {
         command: "sudo infra/docker-host/firewall.sh up",
     };
 
-    /// The engine does not have a runtime that containers are to run under.
+    /// The engine lacks a runtime that containers need.
     pub const RUNTIME_MISSING: Self = Self {
         kind: WarningKind::RuntimeMissing,
         detail: "The engine does not have the runtime that CONTAINERLEASE_RUNTIME or the catalogue \
-                 names, and nothing is leased that is to run under it. Where that is gVisor's \
-                 runsc, this gives it to an engine of a Docker host.",
+                 names, so leases that need it fail. If it is gVisor's runsc, this command \
+                 installs it on a Docker host.",
         command: "sudo infra/docker-host/setup.sh --gvisor \"$(command -v runsc)\"",
     };
 
-    /// What is wrong, in a sentence.
+    /// One sentence that says what is wrong.
     pub fn detail(&self) -> &'static str {
         self.detail
     }
 
-    /// What puts it right.
+    /// The command that corrects it.
     pub fn command(&self) -> &'static str {
         self.command
     }

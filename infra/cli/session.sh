@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the README's session of the command line against a server that is up, and prints it as a
-# terminal shows it: each call behind a prompt, and what it said. Nothing of it stays behind.
+# Runs the session of docs/cli.md against a running server, and prints it as a terminal shows it:
+# each command behind a prompt, then its output. It leaves nothing behind.
 #
 # usage: session.sh
 #
@@ -21,7 +21,7 @@ fail() {
 
 containerlease() { "$program" "$@"; }
 
-# One call, as somebody types it.
+# Runs one command as if somebody typed it.
 type_in() { # LINE
   printf '$ %s\n' "$1"
   eval "$1" 2>&1
@@ -42,7 +42,7 @@ url=$(containerlease inspect "$name" | sed -n 's/.*"url": "\(.*\)".*/\1/p' | hea
 if command -v redis-cli >/dev/null; then
   type_in "redis-cli -u $url set greeting hello"
 else
-  # bash speaks as much of redis's protocol as this takes.
+  # bash can speak the little of redis's protocol that this needs.
   password=${url#*://*:} password=${password%@*}
   type_in "(exec 3<>/dev/tcp/127.0.0.1/$port; printf 'AUTH $password\r\nSET greeting hello\r\nQUIT\r\n' >&3; cat <&3)"
 fi

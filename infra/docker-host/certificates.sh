@@ -1,27 +1,27 @@
 #!/usr/bin/env bash
-# Makes and looks after the certificates for mutual TLS between a Docker engine and its clients.
+# Makes and maintains the certificates for mutual TLS between a Docker engine and its clients.
 #
-# usage: certificates.sh DIR [SAN ...]              makes what is missing or near its end
+# usage: certificates.sh DIR [SAN ...]              makes what is missing or expires soon
 #        certificates.sh renew DIR [SAN ...]        makes new server and client certificates now
 #        certificates.sh new-authority DIR          makes a new authority beside the present one
-#        certificates.sh retire-authority DIR       stops trusting the one before
-#        certificates.sh expiry DIR [DAYS]          prints the days that each has left; fails where
-#                                                   one has fewer than DAYS (30)
+#        certificates.sh retire-authority DIR       stops trusting the previous one
+#        certificates.sh expiry DIR [DAYS]          prints the days that each has left; fails if one
+#                                                   has fewer than DAYS (30)
 #        certificates.sh check DIR server|client    whether a folder can be used as it is
 #        certificates.sh upload DIR SECRET          puts a folder into AWS Secrets Manager, as a new
 #                                                   secret or a new version, and prints its ARN
 #
-#   DIR   the folder to fill; one that is named like a command is written ./renew
-#   SAN   what clients call the engine, such as IP:192.0.2.7 or DNS:docker.example.org
-#         (default: IP:127.0.0.1 DNS:localhost; for renew: those that it has)
+#   DIR   the folder to fill; write a folder named like a command as ./renew
+#   SAN   the address that clients use for the engine, such as IP:192.0.2.7 or DNS:docker.example.org
+#         (default: IP:127.0.0.1 DNS:localhost; for renew: the present ones)
 #
 #   DIR/ca/      ca.pem key.pem            the authority; its key signs and is needed nowhere else
 #   DIR/server/  ca.pem cert.pem key.pem   for dockerd
 #   DIR/client/  ca.pem cert.pem key.pem   for clients; what DOCKER_CERT_PATH expects
 #
-# Without a command it can be run again at any time: what is still good for more than 7 days is left
-# alone. expiry also takes one of those folders by itself, and so do check and upload, which take
-# DIR/client where DIR holds all three.
+# Without a command it can be run again at any time: it leaves certificates alone that are valid for more
+# than 7 days. expiry, check and upload also accept one of these folders; where DIR holds all three, check
+# and upload use DIR/client.
 set -euo pipefail
 
 readonly AUTHORITY_DAYS=3650
@@ -41,8 +41,8 @@ valid_for() { # CERTIFICATE SECONDS
   [[ -s $1 ]] && openssl x509 -in "$1" -noout -checkend "$2" >/dev/null 2>&1
 }
 
-# The key belongs to the certificate when both hold the same public key; a run that was cut short
-# can leave a pair that does not.
+# A key belongs to a certificate if both hold the same public key. An interrupted run can leave a pair
+# that does not.
 belongs_together() { # CERTIFICATE KEY
   local of_certificate of_key
   of_certificate=$(openssl x509 -in "$1" -noout -pubkey 2>/dev/null) || return 1
@@ -57,7 +57,7 @@ new_key() { # FILE
 
 # --- making ---------------------------------------------------------------------------------
 
-# New files are made beside their place, so that each appears whole or not at all.
+# Files are written beside their final path and then renamed, so each appears whole or not at all.
 open_folder() { # DIR
   dir=$1
   umask 077
@@ -75,8 +75,7 @@ make_authority() {
   local folder=$dir/ca
   say "making a certificate authority in $folder"
   new_key "$work/ca-key.pem"
-  # The name differs from one authority to the next: of two with one name in a bundle, OpenSSL may
-  # try the wrong one.
+  # Each authority has its own name: if two in a bundle share one, OpenSSL may try the wrong one.
   cat >"$work/ca.cnf" <<CONFIG
 [req]
 distinguished_name = name
@@ -99,12 +98,12 @@ ensure_authority() {
   if valid_for "$dir/ca/ca.pem" "$AUTHORITY_RENEW_BEFORE_SECONDS" && has_authority; then
     return
   fi
-  # What the one before has signed is made anew as well, so nothing needs it any more.
+  # The certificates that the previous authority signed are remade too, so nothing needs it any more.
   rm -f "$dir/ca/previous.pem"
   make_authority
 }
 
-# What both sides trust: the authority, and the one before while it is being replaced.
+# What both sides trust: the authority, and during a replacement the previous one too.
 write_trusted() {
   cat "$dir/ca/ca.pem" >"$work/trusted.pem"
   [[ ! -s $dir/ca/previous.pem ]] || cat "$dir/ca/previous.pem" >>"$work/trusted.pem"
@@ -172,9 +171,9 @@ renew() { # DIR [SAN ...]
   [[ -d $1/ca ]] || fail "$1 has no authority to sign with; run 'certificates.sh $1' on the machine that keeps it."
   open_folder "$1"
   shift
-  has_authority || fail "$dir/ca has no authority with its key; certificates are renewed where that is kept."
+  has_authority || fail "$dir/ca has no authority with its key; renew on the machine that keeps the key."
   valid_for "$dir/ca/ca.pem" "$((LEAF_DAYS * 24 * 3600))" ||
-    fail "the authority in $dir/ca ends before a new certificate would; run 'certificates.sh new-authority $dir' first."
+    fail "the authority in $dir/ca expires before a new certificate would; run 'certificates.sh new-authority $dir' first."
   names=$(join_by_comma "$@")
   [[ -n $names ]] || names=$(cat "$dir/ca/server.names" 2>/dev/null) ||
     fail "$dir does not know the engine's names; give them, as IP:… or DNS:…"
@@ -188,14 +187,14 @@ new_authority() { # DIR
   has_authority || fail "$dir/ca has no authority with its key."
   [[ ! -e $dir/ca/previous.pem ]] ||
     fail "the authority in $dir is being replaced already; finish that with 'renew' and 'retire-authority'."
-  # The copy comes first: a run that is cut off after it trusts one authority twice, which is harmless.
+  # Copy first: if the run is cut off here, one authority is trusted twice, which is harmless.
   cp "$dir/ca/ca.pem" "$work/previous.pem"
   mv "$work/previous.pem" "$dir/ca/previous.pem"
   make_authority
   write_trusted
   trust server
   trust client
-  say "both authorities are trusted now; bring server/ca.pem and client/ca.pem to their places before you renew"
+  say "both authorities are trusted now; install server/ca.pem and client/ca.pem before you renew"
 }
 
 retire_authority() { # DIR
@@ -204,7 +203,7 @@ retire_authority() { # DIR
   open_folder "$1"
   for kind in server client; do
     openssl verify -CAfile "$dir/ca/ca.pem" "$dir/$kind/cert.pem" >/dev/null 2>&1 ||
-      fail "the $kind certificate is signed by the authority before; run 'certificates.sh renew $dir' first."
+      fail "the previous authority signed the $kind certificate; run 'certificates.sh renew $dir' first."
   done
   rm "$dir/ca/previous.pem"
   write_trusted
@@ -212,7 +211,7 @@ retire_authority() { # DIR
   trust client
 }
 
-# --- looking --------------------------------------------------------------------------------
+# --- checking -------------------------------------------------------------------------------
 
 seconds_of() { # DATE, as openssl prints it
   date -u -d "$1" +%s 2>/dev/null || date -ju -f '%b %e %T %Y %Z' "$1" +%s
@@ -247,7 +246,7 @@ expiry() { # DIR [DAYS]
     expiry_of ca "$1/ca.pem" "$least"
     expiry_of cert "$1/cert.pem" "$least"
   fi
-  [[ -z $few ]] || fail "not everything in $1 is good for $least more days; infra/docker-host/README.md says how to renew."
+  [[ -z $few ]] || fail "not everything in $1 is valid for $least more days; infra/docker-host/README.md says how to renew."
 }
 
 check_folder() { # DIR server|client
@@ -255,7 +254,7 @@ check_folder() { # DIR server|client
   for name in ca cert key; do
     [[ -s $1/$name.pem ]] || fail "$1/$name.pem is missing."
   done
-  valid_for "$1/cert.pem" 0 || fail "$1/cert.pem is no certificate, or is over."
+  valid_for "$1/cert.pem" 0 || fail "$1/cert.pem is not a certificate, or has expired."
   belongs_together "$1/cert.pem" "$1/key.pem" || fail "$1/key.pem is not the key of $1/cert.pem."
   openssl verify -purpose "ssl$2" -CAfile "$1/ca.pem" "$1/cert.pem" >/dev/null 2>&1 ||
     fail "$1/cert.pem is not a $2's certificate of the authority in $1/ca.pem."
@@ -268,7 +267,7 @@ check() { # DIR server|client
 
 # --- Secrets Manager ------------------------------------------------------------------------
 
-# PEM blocks alone, as a JSON string. What may stand around them in a file is nobody's business.
+# Only the PEM blocks, as a JSON string. Other text in the file is left out.
 pem_as_json() { # FILE
   awk 'BEGIN { printf "\"" } /-----BEGIN /, /-----END / { sub(/\r$/, ""); printf "%s\\n", $0 } END { printf "\"" }' "$1"
 }
@@ -283,19 +282,19 @@ upload() { # DIR SECRET
   [[ -n $secret && $# -eq 2 ]] || fail "usage: certificates.sh upload DIR SECRET"
   command -v aws >/dev/null || fail "the aws command is missing; install the AWS CLI and run this again."
   [[ -s $folder/cert.pem || ! -d $folder/client ]] || folder=$folder/client
-  # A server's certificate goes into a secret as well, where a host fetches it.
+  # A server's certificate goes into a secret too, from which a host fetches it.
   if openssl x509 -in "$folder/cert.pem" -noout -ext extendedKeyUsage 2>/dev/null | grep -q 'TLS Web Server'; then
     kind=server
   fi
   check_folder "$folder" "$kind"
-  # The key goes through a pipe: it is in no file, and in no command line that others can see.
+  # The key goes through a pipe, so it is in no file and in no command line that others can see.
   if arn=$(aws secretsmanager describe-secret --secret-id "$secret" --query ARN --output text 2>&1); then
     as_json "$folder" | aws secretsmanager put-secret-value --secret-id "$secret" \
-      --secret-string file:///dev/stdin >/dev/null || fail "the secret $secret did not take a new version; see above."
+      --secret-string file:///dev/stdin >/dev/null || fail "the secret $secret did not accept a new version; see above."
     say "put the $kind certificate into the secret $secret, as a new version"
   else
     problem=$arn
-    [[ $problem == *ResourceNotFoundException* ]] || fail "the secret $secret cannot be looked at: $problem"
+    [[ $problem == *ResourceNotFoundException* ]] || fail "the secret $secret cannot be read: $problem"
     arn=$(as_json "$folder" | aws secretsmanager create-secret --name "$secret" \
       --description "ContainerLease: the Docker $kind's certificate, key and CA" \
       --secret-string file:///dev/stdin --query ARN --output text) || fail "the secret $secret could not be made; see above."
@@ -316,6 +315,6 @@ case ${1:-} in
     shift
     "$command" "$@"
     ;;
-  '' | -*) fail "usage: certificates.sh DIR [SAN ...], SAN being IP:… or DNS:…; its head has the other commands." ;;
+  '' | -*) fail "usage: certificates.sh DIR [SAN ...], SAN being IP:… or DNS:…; the head of this script lists the other commands." ;;
   *) make "$@" ;;
 esac

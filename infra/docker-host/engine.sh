@@ -1,31 +1,31 @@
 #!/usr/bin/env bash
-# Finds a Docker engine on this machine, or installs and starts one where that is possible.
+# Finds a Docker engine on this machine, or installs and starts one if possible.
 #
 # usage: engine.sh ensure|stop|status
-#   ensure   uses the engine that answers; starts one on Debian and Ubuntu where none does, behind
-#            the rules of firewall.sh
-#   stop     stops the engine that ensure started, and no other, and takes those rules away
+#   ensure   uses the engine that answers; if none does, starts one on Debian and Ubuntu, behind the
+#            rules of firewall.sh
+#   stop     stops the engine that ensure started, and no other, and removes those rules
 #   status   says what answers
 #
-# Sentences for people go to stderr. On success, ensure prints only lines for the shell on stdout:
+# Messages for people go to stderr. On success, ensure prints only shell assignments on stdout:
 #   DOCKER_HOST=…                             the engine to use
-# and, when it is the engine that this script started, now or earlier:
+# and, if this script started the engine, now or earlier:
 #   CONTAINERLEASE_ENGINE_STARTED=1|0         1 if this very run started it
 #   CONTAINERLEASE_ENGINE_TLS_HOST=tcp://…    the same engine over mutual TLS
 #   CONTAINERLEASE_ENGINE_CERTIFICATES=DIR    the client's certificate (a DOCKER_CERT_PATH)
-# and, where it is this machine's own engine and root can be asked:
+# and, if the engine runs on this machine and root is available:
 #   CONTAINERLEASE_FIREWALL=up|missing        whether the rules of firewall.sh are there
 # Use it as:  settings=$(engine.sh ensure) && eval "$settings" && export DOCKER_HOST
 #
 # environment:
 #   DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH   the engine to use, if you have one
 #   CONTAINERLEASE_ENGINE_DIR         where the engine's state is kept (.containerlease/engine)
-#   CONTAINERLEASE_DOCKER_DATA_ROOT   where it keeps images and containers (Docker's default); others
-#                                     must be let through the folders above it, or users are not mapped
-#   CONTAINERLEASE_ENGINE_USERNS      off: it maps no users (userns-remap)
+#   CONTAINERLEASE_DOCKER_DATA_ROOT   where it keeps images and containers (Docker's default); users are
+#                                     mapped only if others may search (x) every folder above it
+#   CONTAINERLEASE_ENGINE_USERNS      off: the engine maps no users (userns-remap)
 #   CONTAINERLEASE_FIREWALL_DENY, CONTAINERLEASE_FIREWALL_CONNECTIONS, CONTAINERLEASE_FIREWALL_LISTS
-#                                     what firewall.sh is to set; an engine that is started here says of
-#                                     the lists by a label
+#                                     the settings of firewall.sh; an engine started here names the
+#                                     lists in a label
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -35,7 +35,7 @@ readonly SOCKET=/var/run/docker.sock
 readonly TLS_ADDRESS=127.0.0.1:2376
 readonly START_SECONDS=60
 readonly STOP_SECONDS=20
-# The most that a lease of the catalogue may have, and what raises the machine's.
+# The most processes that a lease of the catalogue may have, and the command that raises the machine's limit.
 readonly LEASE_PROCESSES=256
 readonly RAISE_PROCESSES='sysctl -w kernel.pid_max=4194304'
 
@@ -44,10 +44,10 @@ state=${CONTAINERLEASE_ENGINE_DIR:-$repository/.containerlease/engine}
 readonly state
 readonly pid_file=$state/dockerd.pid
 readonly log_file=$state/dockerd.log
-# It is there while the firewall is one that was set here.
+# This file exists while the firewall's rules were set by this script.
 readonly firewall_file=$state/firewall
 readonly certificates=$state/certificates
-# What an engine that is started here says of the lists of firewall.sh, and the file that it is in.
+# The label with the lists of firewall.sh on an engine started here, and the file that records it.
 lists=
 readonly lists_file=$state/lists
 
@@ -72,7 +72,7 @@ ping_socket() { # PATH
     [[ $(curl --silent --max-time 5 --noproxy '*' --unix-socket "$1" http://docker/_ping) == OK ]]
 }
 
-# The protocol is Docker's own: DOCKER_TLS_VERIFY counts when it is not empty.
+# As in Docker's own client, DOCKER_TLS_VERIFY counts if it is not empty.
 ping_tcp() { # HOST:PORT
   local folder=${DOCKER_CERT_PATH:-$HOME/.docker}
   if [[ -n ${DOCKER_TLS_VERIFY:-} ]]; then
@@ -91,7 +91,7 @@ ping_host() { # DOCKER_HOST
   esac
 }
 
-# Docker Desktop, Colima and others tell the docker command where they listen by a context.
+# Docker Desktop, Colima and others publish their socket to the docker command as a context.
 context_socket() {
   command -v docker >/dev/null || return 0
   docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null | sed -n 's#^unix://##p'
@@ -117,8 +117,8 @@ answering_socket() {
 
 # --- our own engine -------------------------------------------------------------------------
 
-# Prints the process id of the engine that this script started, if it lives. After kill -9 the
-# pidfile may name a process that is something else by now, so the command line is read as well.
+# Prints the process id of the engine that this script started, if it lives. After kill -9 the id in
+# the pidfile may belong to another process by now, so the command line is checked too.
 own_pid() {
   local pid command_line
   [[ -s $pid_file ]] || return 1
@@ -136,11 +136,11 @@ report() { # DOCKER_HOST STARTED
     printf 'CONTAINERLEASE_ENGINE_TLS_HOST=%q\n' "tcp://$TLS_ADDRESS"
     printf 'CONTAINERLEASE_ENGINE_CERTIFICATES=%q\n' "$certificates/client"
   fi
-  # Its label cannot be changed while it runs.
+  # The label cannot be changed while the engine runs.
   if own_pid >/dev/null && [[ -e $lists_file && $(<"$lists_file") != "$("$here/firewall.sh" lists 2>/dev/null)" ]]; then
-    say "this engine was started with other lists of where leases may connect to; stop it with 'engine.sh stop' and run this again"
+    say "this engine was started with other egress lists; stop it with 'engine.sh stop' and run this again"
   fi
-  # Of an engine in a virtual machine, or without root, these rules would say nothing.
+  # For an engine in a virtual machine, or without root, these rules mean nothing.
   [[ $1 != "unix://$SOCKET" || $(uname -s) != Linux ]] || ! can_be_root ||
     printf 'CONTAINERLEASE_FIREWALL=%s\n' "$(firewall_state)"
 }
@@ -156,14 +156,14 @@ is_debian_like() {
 
 has_systemd() { [[ -d /run/systemd/system ]]; }
 
-# dockerd runs docker-init as process 1 of each container that asks for an init.
+# dockerd runs docker-init as process 1 of each container that requests an init.
 has_docker_init() {
   command -v docker-init >/dev/null ||
     [[ -x /usr/libexec/docker/docker-init || -x /usr/lib/docker/docker-init ]]
 }
 
-# Says nothing where root in a container can be nobody outside of it, and else what stands against it.
-# Debian's dockerd takes the users from 100000 on.
+# Prints why users cannot be mapped, or nothing if they can. Mapped, root in a container has no rights
+# outside. Debian's dockerd uses the user ids from 100000 on.
 against_user_namespaces() {
   local folder=${CONTAINERLEASE_DOCKER_DATA_ROOT:-/var/lib/docker}
   if [[ ${CONTAINERLEASE_ENGINE_USERNS:-on} == off ]]; then
@@ -174,7 +174,7 @@ against_user_namespaces() {
     echo "this machine is itself in a user namespace"
   else
     while folder=$(dirname "$folder") && [[ $folder != / ]]; do
-      [[ ! -e $folder || $(stat -c %A "$folder") == *[xt] ]] || { echo "others are not let through $folder"; return; }
+      [[ ! -e $folder || $(stat -c %A "$folder") == *[xt] ]] || { echo "others may not search $folder"; return; }
     done
   fi
 }
@@ -194,7 +194,7 @@ install_packages() {
     as_root apt-get update -q >&2 || fail "apt-get update failed; its own message is above."
     apt_install "${missing[@]}"
   fi
-  # Newer releases of Debian keep the command in a package of its own, and some leave out the init.
+  # Newer Debian releases have the docker command in a separate package, and some omit the init.
   command -v docker >/dev/null || apt_install docker-cli
   has_docker_init || command -v tini-static >/dev/null || apt_install tini
 }
@@ -224,12 +224,12 @@ start_with_systemd() {
 
 # Starts dockerd in the background and leaves its process id in `launched`.
 launch() { # ARGUMENTS…
-  # The lock's descriptor is closed for dockerd, which would otherwise hold the lock while it lives.
+  # Close the lock's descriptor for dockerd, which would otherwise hold the lock as long as it lives.
   as_root setsid nohup dockerd "$@" >"$log_file" 2>&1 </dev/null 9>&- &
   launched=$!
 }
 
-# An engine that maps users keeps its data below a folder with the first of them in its name.
+# An engine that maps users keeps its data in a subfolder named after the first mapped ids.
 network_store() {
   local root=${CONTAINERLEASE_DOCKER_DATA_ROOT:-/var/lib/docker} mapped
   # shellcheck disable=SC2016  # The dollar sign is the inner shell's.
@@ -238,14 +238,14 @@ network_store() {
   printf '%s/network/files/local-kv.db\n' "$root"
 }
 
-# A dockerd that was stopped while it set up containers may leave a network without an address
-# pool in its store. The releases of 20.10 then panic at each start, for ever.
+# A dockerd stopped while it set up containers may leave a network without an address pool in its
+# store. Releases 20.10 then panic at every start.
 network_store_is_broken() { # PID
   [[ ! -d /proc/$1 ]] && grep -q '^panic: ' "$log_file" && grep -q 'libnetwork\.New(' "$log_file"
 }
 
-# dockerd makes a new store, with its own three networks, where it finds none; the old one is kept.
-# The bridges of the lost networks would keep their addresses from new ones for ever.
+# Without a store, dockerd makes a new one with its own three networks; the old one is kept. The bridges
+# of the lost networks are removed, or they would block their addresses for ever.
 forget_networks() {
   local store bridge
   store=$(network_store)
@@ -258,8 +258,8 @@ forget_networks() {
   done
 }
 
-# Keeps containers away from the host, but for what they are asked. They are set in any case: rules that
-# are there may let out to more than is to be. On a machine that had some, they are not ours to take away.
+# Blocks containers from the host, except for answers. Always sets the rules, because existing ones may
+# allow more. stop removes them only if this script set the first ones.
 raise_firewall() {
   local before
   before=$(firewall_state)
@@ -271,7 +271,7 @@ raise_firewall() {
   fi
 }
 
-# sudo passes no variable on.
+# sudo passes no variables on.
 firewall() { # up|down|status
   local name settings=()
   for name in CONTAINERLEASE_FIREWALL_{DENY,CONNECTIONS,LISTS}; do
@@ -289,8 +289,7 @@ lower_firewall() {
   firewall down && rm -f "$firewall_file"
 }
 
-# It is somebody's own machine, where nothing is changed for that. 1,000 leases are as many as one
-# network has at most.
+# Only warns, because this may be a personal machine. One network has at most 1,000 leases.
 warn_of_few_processes() {
   local most
   most=$(cat /proc/sys/kernel/pid_max)
@@ -301,18 +300,18 @@ warn_of_few_processes() {
 start_own() {
   local arguments launched against
   "$here/certificates.sh" "$certificates" IP:127.0.0.1 DNS:localhost
-  # A configuration of its own, because one in /etc/docker may name hosts and so contradict ours.
+  # A separate configuration file, because one in /etc/docker may name hosts that contradict ours.
   printf '{}\n' >"$state/daemon.json"
   [[ ! -e $log_file ]] || mv -f "$log_file" "$log_file.previous"
   as_root rm -f "$pid_file"
   arguments=(
     --config-file "$state/daemon.json"
     --pidfile "$pid_file"
-    # Docker's own pools are enough for some thirty networks; these are for 256 of 1,022 containers.
+    # Docker's default pools suffice for some thirty networks; these for 256 networks of 1,022 containers.
     --default-address-pool "base=172.20.0.0/14,size=22"
-    # Leases are on the default bridge, which keeps them apart and starts them soonest.
+    # Leases use the default bridge, which isolates them and starts them fastest.
     --icc=false
-    # A published port costs no process: connections go through the kernel alone.
+    # A published port costs no process: the kernel alone forwards connections.
     --userland-proxy=false
     --host "unix://$SOCKET"
     --host "tcp://$TLS_ADDRESS"
@@ -324,18 +323,19 @@ start_own() {
   [[ -z ${CONTAINERLEASE_DOCKER_DATA_ROOT:-} ]] ||
     arguments+=(--data-root "$CONTAINERLEASE_DOCKER_DATA_ROOT")
   has_docker_init || arguments+=(--init-path "$(command -v tini-static)")
-  # Who may become root here may use the engine too, without being in the group docker.
+  # Users who may become root here may use the engine too, without being in the group docker.
   [[ $EUID -eq 0 ]] || arguments+=(--group "$(id -g)")
 
-  # Root in a container is nobody outside of it. Its images lie apart from those of an engine without.
+  # Root in a container then has no rights outside. Images are stored apart from those of an engine
+  # that maps no users.
   against=$(against_user_namespaces)
   if [[ -z $against ]]; then
     arguments+=(--userns-remap default)
   else
-    say "root in a container is root of this machine, but for what containers may not: $against"
+    say "root in a container is root on this machine, except for the limits of containers, because users are not mapped: $against"
   fi
 
-  # Before the engine, so that no container ever runs without.
+  # Before the engine starts, so that no container ever runs without the rules.
   raise_firewall
   if [[ $(firewall_state) == up ]]; then
     arguments+=(--label containerlease.firewall=closes-egress)
@@ -384,7 +384,7 @@ ensure() {
   if ! can_be_root; then
     [[ ! -S $SOCKET || -w $SOCKET ]] ||
       fail "you may not use $SOCKET; run 'sudo usermod -aG docker $(id -un)', log in again and repeat this."
-    fail "no Docker engine answers, and installing one takes root; start yours, set DOCKER_HOST, or run this as root."
+    fail "no Docker engine answers, and installing one needs root; start yours, set DOCKER_HOST, or run this as root."
   fi
   if [[ -S $SOCKET && ! -w $SOCKET ]] && as_root curl --silent --max-time 5 --unix-socket "$SOCKET" http://docker/_ping >/dev/null; then
     fail "you may not use $SOCKET; run 'sudo usermod -aG docker $(id -un)', log in again and repeat this."
@@ -392,10 +392,10 @@ ensure() {
   is_debian_like ||
     fail "no Docker engine answers; install Docker with your system's package manager, start it, and run this again."
 
-  # A list that is wrong is told before anything is started.
+  # Report a wrong list before anything starts.
   lists=$("$here/firewall.sh" lists) || exit 1
   mkdir -p "$state"
-  # Two runs at once must not start two engines, which would break each other's network rules.
+  # Parallel runs must not start two engines, which would break each other's network rules.
   exec 9>"$state/ensure.lock"
   flock 9
   use_what_answers && return
@@ -416,7 +416,7 @@ stop() {
   local pid deadline
   if ! pid=$(own_pid); then
     say "no engine of ours is running; nothing to stop"
-    # One that was killed has left its rules, which stay while another engine works behind them.
+    # An engine that was killed leaves its rules; they stay while another engine uses them.
     answering_socket >/dev/null || lower_firewall
     return 0
   fi

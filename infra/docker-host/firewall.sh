@@ -1,53 +1,53 @@
 #!/usr/bin/env bash
-# Keeps containers away from the cloud's metadata service and from the host itself, bounds how many
-# connections each of them may have, and lets some connect only to what a list of the operator's names.
+# Blocks containers from the cloud's metadata service and from the host itself, limits each container's
+# connections, and restricts some containers to the destinations on an operator's list.
 #
 # usage: firewall.sh up|down|status|lists
-#   up       sets the rules; those that are there already are replaced at one stroke
-#   down     takes them away
-#   status   fails where they are not all there
-#   lists    checks the lists and prints what an engine's label says of them (containerlease.firewall.lists):
-#            each name, with @ and the name server where it has one, as in "web@192.0.2.53,db"; no root
+#   up       sets the rules; replaces existing ones atomically
+#   down     removes them
+#   status   fails if a rule is missing
+#   lists    checks the lists and prints the value of the engine's label containerlease.firewall.lists:
+#            each name, with @ and its name server if it has one, as in "web@192.0.2.53,db"; needs no root
 #
-# What comes from a container, that is from docker0, a bridge that Docker has made (br-…) or one of the two
-# kinds below:
-#   - reaches nothing at 169.254.0.0/16 and fd00:ec2::/32: there a cloud gives its machines their
-#     identity, and addresses of that kind mean the host itself elsewhere;
-#   - reaches nothing at what CONTAINERLEASE_FIREWALL_DENY lists;
-#   - opens no connection to the host, and so none to the engine's port. Answers pass;
-#   - has CONTAINERLEASE_FIREWALL_CONNECTIONS connections at once at most, opens a 32nd of that each second
-#     after so many at one go, and is connected to by as many at once. The kernel's table of connections is
-#     the whole machine's: whoever fills it cuts everybody off.
-# What comes from a bridge that is named clc-… opens no connection at all: it is the network of leases
-# that were asked for with no way out. What comes from one that is named as a list's opens connections to
-# what the list has, and to no other container, whatever the list has.
-# Connections through the host, and to ports that it publishes, are Docker's to judge.
+# Container traffic is what arrives from docker0, from a bridge that Docker made (br-…), or from a bridge
+# of the two kinds below. A container:
+#   - reaches nothing in 169.254.0.0/16 and fd00:ec2::/32: clouds give machines their identity there, and
+#     elsewhere such addresses mean the host itself;
+#   - reaches nothing in the networks of CONTAINERLEASE_FIREWALL_DENY;
+#   - opens no connection to the host, so none to the engine's port. Answers pass;
+#   - has at most CONTAINERLEASE_FIREWALL_CONNECTIONS connections at once, in each direction. It may open
+#     that many in a burst, and then a 32nd of that per second. The kernel's connection table serves the
+#     whole machine: a container that fills it cuts everybody off.
+# A bridge clc-… belongs to leases without egress: their containers open no connection at all. A bridge
+# named after a list belongs to leases on that list: their containers connect to the list's entries, and
+# never to another container, whatever the entries say.
+# Docker decides about connections through the host and to ports that it publishes.
 #
-# The first two rules stand in the table raw, before Docker's own: what is dropped there has not yet
-# been translated or routed, so it makes no difference whether the address is the host's or lies
-# behind it, and Docker, which makes its chains anew when it starts, never touches them. For the same
-# reason they can be set before Docker starts, and a container never runs without them.
+# The first two rules are in the table raw, ahead of Docker's. Packets there are neither translated nor
+# routed yet, so it does not matter whether the address is the host's or lies behind it. Docker rebuilds
+# its chains when it starts, but never touches raw. So the rules can be set before Docker starts, and no
+# container ever runs without them.
 #
-# environment; what is not set there is read from /etc/containerlease/firewall.env, which setup.sh writes:
+# environment; unset variables are read from /etc/containerlease/firewall.env, which setup.sh writes:
 #   CONTAINERLEASE_FIREWALL_DENY         more networks, separated by spaces, such as "10.0.0.0/8 fd12::/16"
 #   CONTAINERLEASE_FIREWALL_CONNECTIONS  how many connections a container may have at once (4096)
-#   CONTAINERLEASE_FIREWALL_LISTS        where leases may connect to that name one of these lists:
+#   CONTAINERLEASE_FIREWALL_LISTS        the egress lists, which leases choose by name:
 #                                        "NAME=ENTRY,ENTRY;NAME=ENTRY". An ENTRY is NETWORK (by TCP),
 #                                        NETWORK:PORT (by TCP), NETWORK:PORT/udp, or dns=ADDRESS, a name
 #                                        server on port 53; [NETWORK]:PORT for IPv6
 set -euo pipefail
-# So that a-z are the letters of ASCII.
+# Makes a-z match ASCII letters only.
 export LC_ALL=C
 
 readonly FILE=/etc/containerlease/firewall.env
 readonly CHAIN=CONTAINERLEASE
-# The bridges of leases that are not to connect everywhere: clc-… and, for lists, cl, four hexadecimal digits
-# and a dash. All of them, those of lists that nobody has named too: a bridge that comes later is kept in.
+# The bridges of leases with restricted egress: clc-… and, for lists, cl, four hexadecimal digits and a dash.
+# The patterns also match lists that do not exist, so a bridge that appears later is restricted too.
 readonly KEPT=(cl{0..9}+ cl{a..f}+)
 readonly DENY_IPV4=(169.254.0.0/16)
 readonly DENY_IPV6=(fd00:ec2::/32)
-# The first packet of a connection. What is dropped now never comes into the table of connections; a
-# later packet is left alone, as of a stream by UDP that nobody answers, which stays NEW for ever.
+# The first packet of a connection. A connection dropped here never enters the connection table. Later
+# packets do not match: an unanswered UDP stream, for example, stays NEW for ever.
 readonly FIRST='-m conntrack --ctstate NEW ! --ctstatus CONFIRMED'
 readonly ANSWERS='-m conntrack --ctstate RELATED,ESTABLISHED'
 readonly MOST_CONNECTIONS=1000000
@@ -61,7 +61,7 @@ fail() {
 
 # --- the settings ---------------------------------------------------------------------------
 
-# Whoever looks by hand, or starts an engine on a machine that is set up, goes by its settings.
+# A run by hand, or an engine started on a machine that is set up, uses the machine's settings.
 setting() { # NAME
   if [[ -n ${!1+set} ]]; then
     printf '%s\n' "${!1}"
@@ -89,7 +89,7 @@ is_ipv6() { # ADDRESS[/LENGTH]
   [[ $1 =~ ^[^/]+(/([1-9]?[0-9]|1[01][0-9]|12[0-8]))?$ ]] || return 1
   colons=${address//[^:]/}
   if [[ $address == *::* ]]; then
-    # The two colons stand for one group at the least.
+    # The two colons replace at least one group.
     [[ $address =~ ^$groups::$groups$ && ${#colons} -le 7 ]]
   else
     [[ $address =~ ^$groups$ && ${#colons} -eq 7 ]]
@@ -103,7 +103,7 @@ trim() {
   printf '%s\n' "${text%"${text##*[![:space:]]}"}"
 }
 
-# Prints what an entry allows, each as FAMILY and what iptables matches it by; fails where it is none.
+# Prints what an entry allows, one line each: FAMILY and the iptables match. Fails if it is no entry.
 allowed_by() { # ENTRY
   local network=$1 port='' protocol=tcp
   if [[ $1 == dns=* ]]; then
@@ -133,7 +133,7 @@ allowed_by() { # ENTRY
   fi
 }
 
-# Of each list the name, the four digits that its bridges are named by, what it allows, the name server.
+# For each list: its name, the four digits in its bridges' names, what it allows, its name server.
 names=()
 digits=()
 allowed=()
@@ -142,7 +142,7 @@ servers=()
 read_lists() {
   local all list parts
   all=$(setting CONTAINERLEASE_FIREWALL_LISTS)
-  # A line's end is as good as a space; 'read' would end there.
+  # Newlines count as spaces, because 'read' would stop at them.
   IFS=';' read -ra parts <<<"${all//$'\n'/ }"
   for list in ${parts[@]+"${parts[@]}"}; do
     list=$(trim "$list")
@@ -163,7 +163,7 @@ read_list() { # NAME=ENTRY,…
     [[ ${digits[index]} != "$digit" ]] ||
       fail "the bridges of the list '$name' would be named like those of '${names[index]}'; give it another name."
   done
-  # With the comma at the end, an entry that is empty is one there, too.
+  # The trailing comma makes an empty last entry visible.
   IFS=, read -ra entries <<<"${1#*=},"
   for entry in "${entries[@]}"; do
     entry=$(trim "$entry")
@@ -190,8 +190,8 @@ lists() {
 
 # --- bridges --------------------------------------------------------------------------------
 
-# A machine may have a bridge of its own that is named like Docker's, such as br-lan, and its way to
-# the world may lead over it. Docker's end in twelve hexadecimal digits.
+# A machine may have its own bridge with a name like Docker's, such as br-lan, and reach the Internet over
+# it. Docker's names end in twelve hexadecimal digits.
 strangers() {
   local path name
   for path in /sys/class/net/{br-,cl[0-9a-f]}*; do
@@ -223,13 +223,13 @@ begin() { # TABLE CHAIN…
   printf ':%s - [0:0]\n' "${@:2}"
 }
 
-# One rule for each line of the standard input, which stands where it says &.
+# Prints one rule for each line of standard input, which replaces the & in RULE.
 for_each() { # RULE
   sed "s|.*|-A $1|"
 }
 
-# What each of our chains does, as iptables-restore reads it. Strangers are given, because status does not
-# demand that each has its rule: they may come and go.
+# The rules of our chains, in the format of iptables-restore. The caller passes the strangers, because
+# status does not demand a rule for each: they may come and go.
 rules() { # iptables|ip6tables STRANGERS
   begin raw "$CHAIN" "$CHAIN-DENY"
   from_bridges "$2" "$CHAIN-DENY"
@@ -239,16 +239,16 @@ rules() { # iptables|ip6tables STRANGERS
   begin filter "$CHAIN" "$CHAIN-HOST"
   from_bridges "$2" "$CHAIN-HOST"
   printf '%s\n' "-A $CHAIN-HOST $ANSWERS -j RETURN"
-  # Neighbours find each other by ICMP in IPv6, which is ARP's work in IPv4.
+  # IPv6 uses ICMP to find neighbours, where IPv4 uses ARP.
   [[ $1 == iptables ]] || printf '%s\n' "-A $CHAIN-HOST -p ipv6-icmp -j RETURN"
   printf '%s\nCOMMIT\n' "-A $CHAIN-HOST -j DROP"
 
-  # Docker lets through in the table filter what comes from its bridges, and never touches this one.
+  # In the table filter Docker accepts everything from its bridges. It never touches mangle.
   begin mangle "$CHAIN" "$CHAIN-NEAR" "$CHAIN-FROM" "$CHAIN-TO" ${digits[@]+"${digits[@]/#/$CHAIN-}"}
   printf '%s\n' "-A $CHAIN $ANSWERS -j RETURN"
   lines "$2" | for_each "$CHAIN -i & -g $CHAIN-TO"
   list_rules "$1" "$2"
-  # Those without a list, and those of lists that are in the setting no more, whenever they come.
+  # Bridges without a list, and bridges of lists that are no longer in the settings.
   printf '%s\n' "${KEPT[@]}" | for_each "$CHAIN -i & -j DROP"
   printf '%s\n' docker0 br-+ | for_each "$CHAIN -i & -g $CHAIN-FROM"
   printf '%s\n' "-A $CHAIN -j $CHAIN-TO"
@@ -267,7 +267,7 @@ lines() { # TEXT; none where it is empty
 
 list_rules() { # iptables|ip6tables STRANGERS
   local index chain
-  # An entry may cover the addresses of other containers, or of ports that they publish.
+  # An entry may include the addresses of other containers or of their published ports.
   lines "$2" | for_each "$CHAIN-NEAR -o & -j RETURN"
   bridges | for_each "$CHAIN-NEAR -o & -j DROP"
   for index in ${digits[@]+"${!digits[@]}"}; do
@@ -278,16 +278,17 @@ list_rules() { # iptables|ip6tables STRANGERS
   done
 }
 
-# A connection that is closed counts for no match any more, but keeps its place in the table for two
-# minutes; so it is bounded how fast they are opened, too. The rate comes first, since counting takes time.
-# What the world opens to a published port has no such bound: it can do the same with any port of the host.
-# Nor is what comes from a container counted to another, who would be cut off by what Docker drops later.
+# connlimit does not count closed connections, but they stay in the kernel's table for two minutes. So the
+# rate of new ones is limited too. The rate comes first, because counting is slow.
+# Connections from the Internet to a published port have no rate limit: any port of the host can be flooded.
+# Connections between containers do not count for the target, or packets that Docker drops later would cut
+# it off.
 bound_rules() { # iptables|ip6tables STRANGERS
   local mask=32 limit rate=$(((connections + 31) / 32))
   [[ $1 == iptables ]] || mask=128
   limit="-m connlimit --connlimit-above $connections --connlimit-mask $mask"
-  # A table of that name stays as it was made while a rule uses it. It forgets who is quiet for a minute,
-  # which is longer than it takes until so many may be opened at one go again.
+  # hashlimit keeps a table's settings while a rule uses its name. An entry expires after a quiet minute,
+  # which is longer than a used-up burst takes to refill.
   printf '%s\n' "-A $CHAIN-FROM $FIRST -m hashlimit --hashlimit-above $rate/sec --hashlimit-burst $connections --hashlimit-mode srcip --hashlimit-name cl-$connections --hashlimit-htable-expire 60000 -j DROP"
   printf '%s\n' "-A $CHAIN-FROM $FIRST $limit --connlimit-saddr -j DROP"
   lines "$2" | for_each "$CHAIN-TO -o & -j RETURN"
@@ -296,8 +297,8 @@ bound_rules() { # iptables|ip6tables STRANGERS
 
 # --- commands -------------------------------------------------------------------------------
 
-# Calls a function for each place from which our chains are jumped to. The bridges are told apart in the
-# chains, so that these places stay the same whatever the settings are.
+# Calls a function for each jump to our chains. The chains tell the bridges apart, so the jumps are the
+# same whatever the settings are.
 each_jump() { # iptables|ip6tables FUNCTION
   "$2" "$1" raw PREROUTING -j "$CHAIN"
   "$2" "$1" filter INPUT -j "$CHAIN"
@@ -313,7 +314,7 @@ families() {
   ! has_ipv6 || printf 'ip6tables\n'
 }
 
-# The chains of ours that are there.
+# Prints those of our chains that exist.
 chains() { # iptables|ip6tables TABLE
   "$1" -w -t "$2" -S 2>/dev/null | sed -nE "s/^-N ($CHAIN(-[A-Z0-9a-f]+)?)$/\1/p" || true
 }
@@ -323,14 +324,14 @@ up() {
   for family in $(families); do
     text=$(rules "$family" "$(strangers)")
     if ! "$family-restore" -w --noflush <<<"$text"; then
-      # All others are there without connlimit and hashlimit, too.
-      printf 'firewall.sh: %s\n' "this kernel does not count connections, so that those of a container are not bounded; the message of $family-restore is above." >&2
+      # All other rules work without connlimit and hashlimit.
+      printf 'firewall.sh: %s\n' "this kernel does not count connections, so containers' connections are not limited; the message of $family-restore is above." >&2
       bounded=
       text=$(rules "$family" "$(strangers)")
       "$family-restore" -w --noflush <<<"$text" || fail "$family-restore refused the rules; its own message is above."
     fi
     each_jump "$family" insert
-    # Of lists that are in the setting no more.
+    # Chains of lists that are no longer in the settings.
     for chain in $(chains "$family" mangle); do
       grep -q "^:$chain " <<<"$text" || { "$family" -w -t mangle -F "$chain" && "$family" -w -t mangle -X "$chain"; }
     done
@@ -341,7 +342,7 @@ down() {
   local family table chain jump
   for family in $(families); do
     for table in raw filter mangle; do
-      # Whatever their settings were, and those of earlier versions of this script.
+      # With any settings, also those of earlier versions of this script.
       while read -ra jump; do
         "$family" -w -t "$table" -D "${jump[@]:1}"
       done < <("$family" -w -t "$table" -S 2>/dev/null | grep -E "^-A (PREROUTING|INPUT|FORWARD) .*-j $CHAIN\$" || true)
@@ -351,11 +352,11 @@ down() {
   done
 }
 
-# One program asks for all; where it does not find them, they are asked for one by one, to name the first.
+# One call checks all rules. If it fails, they are checked one by one to name the first that is missing.
 status() {
   local family table='' line words
   for family in $(families); do
-    # Where the kernel does not count connections, up has left this chain without rules.
+    # If the kernel cannot count connections, up left this chain without rules.
     [[ $("$family" -w -t mangle -S "$CHAIN-FROM" 2>/dev/null) != "-N $CHAIN-FROM" ]] || bounded=
     ! has_all "$family" || continue
     each_jump "$family" demand
@@ -380,7 +381,7 @@ has_all() { # iptables|ip6tables
 check_line() { printf '*%s\n-C %s\nCOMMIT\n' "$2" "${*:3}"; }
 
 [[ $# -eq 1 && $1 =~ ^(up|down|status|lists)$ ]] || fail "usage: firewall.sh up|down|status|lists"
-# What is set can be taken away whatever the settings are.
+# Rules can be removed whatever the settings are.
 if [[ $1 != down ]]; then
   check_connections
   read_lists

@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# A Docker host for the leases on AWS, as host.yaml has it.
+# Deploys host.yaml, a Docker host for the leases on AWS.
 #
-# usage: host.sh deploy [PARAMETER=VALUE ...]   makes it, or brings it up to date
-#        host.sh replace                        puts a new machine at its address; its leases end
+# usage: host.sh deploy [PARAMETER=VALUE ...]   creates or updates the host
+#        host.sh replace                        puts a new machine at the host's address; its leases end
 #        host.sh renew                          renews the certificates of both sides
-#        host.sh bundle FILE                    packs what sets a machine up, and no more
+#        host.sh bundle FILE                    packs only the files that set up a machine
 #
-# deploy first makes the address, then certificates for it and their two secrets, then the machine.
-# It ends with the outputs, which are parameters of the leases' own stack. PARAMETERs are those of
-# host.yaml; the first time VpcId, SubnetId and ClientSecurityGroupId or ClientCidr are needed:
+# deploy creates the address, then certificates for it and their two secrets, then the machine. Last it
+# prints the outputs, which are parameters of the main stack. PARAMETERs are those of host.yaml; the
+# first deploy needs VpcId, SubnetId, and ClientSecurityGroupId or ClientCidr:
 #   host.sh deploy VpcId=vpc-… SubnetId=subnet-… ClientSecurityGroupId=sg-…
-# What is not named stays as it is.
+# Other parameters keep their values.
 #
 # environment:
 #   CONTAINERLEASE_HOST_STACK          the stack (containerlease-host)
-#   CONTAINERLEASE_HOST_BUCKET         the bucket for the setup (STACK-ACCOUNT-REGION, made if need be)
+#   CONTAINERLEASE_HOST_BUCKET         the bucket for the setup (STACK-ACCOUNT-REGION, created if missing)
 #   CONTAINERLEASE_HOST_CERTIFICATES   where the certificates and their authority are kept
 #                                      (.containerlease/STACK/certificates)
 #   CONTAINERLEASE_HOST_NAMES          more names for the host, such as "DNS:docker.example.org"
 #   CONTAINERLEASE_CLIENT_SECRET       the functions' secret (containerlease/docker-certificate)
-#   CONTAINERLEASE_GUARD               the guard's binary for the machine (built here without)
-#   AWS_PROFILE, AWS_REGION and their like, as the AWS CLI has them
+#   CONTAINERLEASE_GUARD               the guard's binary for the machine (by default built here)
+#   AWS_PROFILE, AWS_REGION and the other variables of the AWS CLI
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -41,15 +41,15 @@ fail() {
 
 export AWS_PAGER=''
 
-output() { # OUTPUT; empty where there is no such stack or output
+output() { # OUTPUT; prints nothing if there is no such stack or output
   local value
   value=$(aws cloudformation describe-stacks --stack-name "$stack" --output text \
     --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" 2>/dev/null) || return 0
   [[ $value == None ]] || printf '%s\n' "$value"
 }
 
-# The guard for the machine's processor. Where it is another than this one's, building takes a
-# toolchain that only its operator can choose.
+# The guard for the machine's processor. Building for another processor than this one's needs a
+# toolchain that only the operator can choose.
 guard_binary() { # ARCHITECTURE
   local binary=${CONTAINERLEASE_GUARD:-} ours
   if [[ -n $binary ]]; then
@@ -83,7 +83,7 @@ bundle() ( # FILE [ARCHITECTURE]
   tar -C "$work" -czf "$1" .
 )
 
-# One setting of this run, or of the stack as it is.
+# A parameter's value from this run, or else from the stack.
 parameter() { # NAME DEFAULT PARAMETER=VALUE…
   local name=$1 default=$2 given value
   shift 2
@@ -110,7 +110,7 @@ ensure_bucket() {
     bucket=$stack-$account-$region
   fi
   aws s3api head-bucket --bucket "$bucket" >/dev/null 2>&1 || aws s3 mb "s3://$bucket" >&2 ||
-    fail "the bucket $bucket can be neither used nor made; name another in CONTAINERLEASE_HOST_BUCKET."
+    fail "the bucket $bucket can be neither used nor created; name another in CONTAINERLEASE_HOST_BUCKET."
 }
 
 deploy_stack() { # PARAMETER=VALUE…
@@ -148,30 +148,30 @@ deploy() { # PARAMETER=VALUE…
   arn=$("$here/certificates.sh" upload "$certificates/server" "$server_secret")
   client=$("$here/certificates.sh" upload "$certificates/client" "$client_secret")
 
-  say "deploying the machine (the first time some minutes: it says itself when it is set up)"
+  say "deploying the machine (takes some minutes the first time, until its setup has finished)"
   deploy_stack "ServerCertificateSecret=$arn"
   aws cloudformation describe-stacks --stack-name "$stack" --output text \
     --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]' | tr '\t' '='
   printf 'DockerCertificateSecret=%s\n' "$client"
-  say "the key of the authority lies in $certificates/ca, here alone: keep it safe"
+  say "the authority's key is only in $certificates/ca on this machine: keep it safe"
 }
 
 replace() {
-  [[ -n $(output Address) ]] || fail "there is no stack $stack to replace the machine of."
-  say "taking the machine away"
+  [[ -n $(output Address) ]] || fail "there is no stack $stack, so no machine to replace."
+  say "removing the machine"
   deploy_stack Machine=false
-  # A change set is named by the second in which it is made.
+  # Change sets are named by the second, so the next one needs a new second.
   sleep 1
   say "putting a new one at its address"
   deploy_stack Machine=true
 }
 
 renew() {
-  [[ -d $certificates/ca ]] || fail "$certificates has no authority; renew where it is kept."
+  [[ -d $certificates/ca ]] || fail "$certificates has no authority; renew on the machine that keeps it."
   "$here/certificates.sh" renew "$certificates"
   "$here/certificates.sh" upload "$certificates/server" "$server_secret" >/dev/null
   "$here/certificates.sh" upload "$certificates/client" "$client_secret" >/dev/null
-  say "the host fetches its own within a day; 'systemctl start containerlease-certificate' on it does so at once"
+  say "the host fetches its new certificate within a day; 'systemctl start containerlease-certificate' on it does so at once"
 }
 
 case ${1:-} in

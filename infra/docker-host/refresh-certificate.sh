@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Looks after the engine's certificate on the host itself; a timer runs it each day.
+# Keeps the engine's certificate up to date on the host itself; a timer runs it daily.
 #
 # usage: refresh-certificate.sh
 #
-# Where the environment names a secret, what it holds is fetched; a certificate that differs from the
-# one in use is checked, put in its place, and Docker is restarted with it. Containers run on
-# (live-restore). In any case it fails, and so leaves a failed unit behind, when the certificate or
-# its authority has fewer than 30 days left: nobody else on this machine would say so.
+# If the environment names a secret, it fetches the certificate from there. If that differs from the one
+# in use, it checks it, installs it and restarts Docker. Containers run on (live-restore). It always
+# fails, which leaves a failed unit behind, if the certificate or its authority has fewer than 30 days
+# left: nothing else on this machine would report that.
 #
 # environment, also read from /etc/containerlease/certificate.env by the unit:
 #   CONTAINERLEASE_SERVER_SECRET   a secret of AWS Secrets Manager with the server's certificate, as
 #                                  'certificates.sh upload DIR/server SECRET' puts it there
 #   CONTAINERLEASE_DOCKER_TLS      where dockerd reads it (/etc/containerlease/docker-tls)
-#   AWS_REGION and its like        as the AWS SDK has them; without, the region of the secret's ARN
+#   AWS_REGION and the other variables of the AWS SDK; by default the region of the secret's ARN
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -59,22 +59,22 @@ refresh() {
     fail "python3-boto3 is missing; install it and run this again."
   mkdir -p "$folder"
   chmod 700 "$folder"
-  # In the same file system, so that each file appears whole or not at all.
+  # On the same file system, so that each file appears whole or not at all.
   new=$(mktemp -d "$folder/.new.XXXXXX")
   # shellcheck disable=SC2064  # The folder is known now.
   trap "rm -rf '$new'" EXIT
   problem=$(fetch "$new" 2>&1) || fail "the secret $secret cannot be used: $problem"
   problem=$("$here/certificates.sh" check "$new" server 2>&1) ||
-    fail "what the secret $secret holds is not used: ${problem#certificates.sh: }"
+    fail "the certificate in the secret $secret is not used: ${problem#certificates.sh: }"
   if same "$new" "$folder"; then
-    say "the certificate of the secret is in use already"
+    say "the certificate in the secret is already in use"
     return
   fi
-  # Docker reads them when it starts. Cut off in between, the next run finds them different again.
+  # Docker reads them when it starts. If this run is cut off before, the next one sees them differ again.
   for name in key cert ca; do
     mv "$new/$name.pem" "$folder/$name.pem"
   done
-  say "took the certificate of the secret $secret"
+  say "installed the certificate from the secret $secret"
   if grep -qs "\"$folder/cert.pem\"" /etc/docker/daemon.json && [[ -d /run/systemd/system ]] &&
     systemctl --quiet is-active docker.service; then
     say "restarting Docker with it; containers run on"

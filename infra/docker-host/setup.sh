@@ -2,34 +2,33 @@
 # Makes this machine a Docker host for leases: Debian 12 or newer, Ubuntu 22.04 or newer, as root.
 #
 # usage: setup.sh [OPTION ...]
-#   --certificates DIR   the server's certificate: a folder that certificates.sh has filled, or its
-#                        folder server alone
-#   --name SAN           makes the certificates here instead, for what clients call this machine, such
+#   --certificates DIR   the server's certificate: a folder that certificates.sh filled, or only its
+#                        folder server
+#   --name SAN           makes the certificates here instead, for the address that clients use, such
 #                        as IP:192.0.2.7 or DNS:docker.example.org; may be given more than once
-#   --secret ARN         fetches the server's certificate from AWS Secrets Manager instead, and looks
-#                        there for a newer one each day
+#   --secret ARN         fetches the server's certificate from AWS Secrets Manager instead, and checks
+#                        daily for a newer one
 #   --listen ADDRESS     where the engine listens with mutual TLS, on port 2376 (0.0.0.0)
-#   --guard PATH         the guard's binary, to be installed and started
-#   --gvisor PATH        gVisor's runsc, to be the engine's runtime of that name; the engine then maps no
-#                        users, with which gVisor does not start; none takes it out again
-#   --deny NETWORK       a network that containers may not reach either; may be given more than once
-#   --egress-list LIST   where leases may connect to that name this list, as NAME=ENTRY,ENTRY (firewall.sh
-#                        says what an ENTRY is); may be given more than once; replaces all lists of before
-#   --reboot-at HH:MM    reboots at that time when an update needs it, or never; without, nothing reboots
-#                        by itself, because the leases on a host end with it
+#   --guard PATH         the guard's binary, which is installed and started
+#   --gvisor PATH        gVisor's runsc, which becomes the engine's runtime of that name; the engine then
+#                        maps no users, because gVisor does not start with mapped users; "none" removes it
+#   --deny NETWORK       one more network that containers may not reach; may be given more than once
+#   --egress-list LIST   an egress list that leases choose by name, as NAME=ENTRY,ENTRY (firewall.sh
+#                        defines ENTRY); may be given more than once; replaces all earlier lists
+#   --reboot-at HH:MM    reboots at that time when an update needs it, or never; by default the host never
+#                        reboots by itself, because its leases end with a reboot
 #   --no-pull            does not pull the catalogue's images
-#   --take-over          also where the engine has containers or images already, which are out of
-#                        sight from then on
-#   --files-only         writes the files alone: installs nothing and starts nothing
+#   --take-over          continues although the engine has containers or images, which become invisible
+#   --files-only         only writes the files; installs nothing and starts nothing
 #
-# It can be run again at any time, and changes only what differs: what was given in an earlier run and
-# is not given now stays as it is.
+# It can be run again at any time and changes only what differs: an option that is not given keeps the
+# value of an earlier run.
 #
 #   /etc/docker/daemon.json             the engine's settings
 #   /etc/containerlease/docker-tls/     the server's certificate
 #   /etc/containerlease/*.env           settings of the guard, the firewall, the certificate's secret
 #   /etc/sysctl.d/60-containerlease.conf   how many processes the machine may have
-#   /usr/local/lib/containerlease/      the scripts that go on working here
+#   /usr/local/lib/containerlease/      the scripts that the host's units run
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -45,7 +44,7 @@ readonly GUARD=/usr/local/bin/containerlease-guard
 readonly MADE_HERE=/root/containerlease-certificates
 readonly PORT=2376
 readonly START_SECONDS=60
-# All process ids that a kernel of 64 bits has, and twice what 1,000 leases of 256 processes may start.
+# All process ids of a 64-bit kernel, and twice what 1,000 leases of 256 processes may start.
 readonly PROCESS_IDS=4194304
 readonly THREADS=524288
 
@@ -55,7 +54,7 @@ fail() {
   exit 1
 }
 
-# --- what is asked --------------------------------------------------------------------------
+# --- options --------------------------------------------------------------------------------
 
 listen=
 certificates=
@@ -72,7 +71,7 @@ take_over=
 files_only=
 
 value_of() { # OPTION [VALUE]
-  [[ $# -ge 2 && -n $2 && $2 != --* ]] || fail "$1 needs a value; the head of this script has all options."
+  [[ $# -ge 2 && -n $2 && $2 != --* ]] || fail "$1 needs a value; the head of this script lists all options."
   printf '%s\n' "$2"
 }
 
@@ -98,13 +97,13 @@ read_options() {
           --egress-list) egress_lists+=("$value") ;;
         esac
         ;;
-      *) fail "there is no option '$1'; the head of this script has all." ;;
+      *) fail "there is no option '$1'; the head of this script lists all options." ;;
     esac
     shift
   done
 }
 
-# An address that was chosen once is not widened by a run that does not name it.
+# A run without --listen keeps the earlier address, so it never widens it.
 choose_address() {
   [[ -z $listen ]] || return 0
   ! is_ours || listen=$(sed -nE "s#.*\"tcp://([^\"]+):$PORT\".*#\1#p" "$DAEMON")
@@ -124,7 +123,7 @@ check_options() {
   [[ -z $certificates ]] || sources=$((sources + 1))
   [[ -z $secret ]] || sources=$((sources + 1))
   [[ ${#names[@]} -eq 0 ]] || sources=$((sources + 1))
-  [[ $sources -le 1 ]] || fail "of --certificates, --name and --secret give one."
+  [[ $sources -le 1 ]] || fail "give only one of --certificates, --name and --secret."
   [[ $sources -eq 1 || -s $TLS/cert.pem ]] ||
     fail "the engine needs a certificate: give --certificates DIR, --name IP:… or --secret ARN."
   [[ $listen =~ ^[0-9]+(\.[0-9]+){3}$ || $listen =~ ^\[[0-9a-fA-F:]+\]$ ]] ||
@@ -133,7 +132,7 @@ check_options() {
     fail "--reboot-at is '$reboot_at'; it must look like 04:30, or be never."
   [[ -z $guard || (-f $guard && -x $guard) ]] || fail "the guard '$guard' is not a program."
   [[ -z $gvisor || ($gvisor =~ ^/[A-Za-z0-9/._-]+$ && -f $gvisor && -x $gvisor) ]] ||
-    fail "gVisor's '$gvisor' is not a program; --gvisor wants its whole path, such as /usr/local/bin/runsc."
+    fail "gVisor's '$gvisor' is not a program; --gvisor needs its full path, such as /usr/local/bin/runsc."
   for name in ${names[@]+"${names[@]}"}; do
     [[ $name == IP:?* || $name == DNS:?* ]] || fail "--name is '$name'; it must look like IP:192.0.2.7 or DNS:docker.example.org."
   done
@@ -143,7 +142,7 @@ check_options() {
   check_lists
 }
 
-# Leaves in "lists" what the engine's label is to say of the lists of this run, or else of the file's.
+# Sets "lists" to the value of the engine's label, from this run's lists or else from the file.
 check_lists() {
   local given=()
   [[ ${#egress_lists[@]} -eq 0 ]] || given=("CONTAINERLEASE_FIREWALL_LISTS=$(egress_setting)")
@@ -158,20 +157,20 @@ egress_setting() {
 }
 
 check_machine() {
-  [[ $EUID -eq 0 ]] || fail "it sets up the whole machine; run it as root."
+  [[ $EUID -eq 0 ]] || fail "this script sets up the whole machine; run it as root."
   local id=unknown version=0
   if [[ -r /etc/os-release ]]; then
     id=$(. /etc/os-release && printf '%s' "${ID:-unknown}")
-    # Debian's testing has no number, and is newer than all that have one.
+    # Debian testing has no version number, and is newer than every numbered release.
     version=$(. /etc/os-release && printf '%s' "${VERSION_ID:-9999}")
   fi
   case $id in
-    debian) [[ ${version%%.*} -ge 12 ]] || fail "this is Debian $version; it takes Debian 12 or newer." ;;
-    ubuntu) [[ ${version%%.*} -ge 22 ]] || fail "this is Ubuntu $version; it takes Ubuntu 22.04 or newer." ;;
-    *) fail "this system is '$id'; it takes Debian 12 or newer, or Ubuntu 22.04 or newer." ;;
+    debian) [[ ${version%%.*} -ge 12 ]] || fail "this is Debian $version; setup.sh needs Debian 12 or newer." ;;
+    ubuntu) [[ ${version%%.*} -ge 22 ]] || fail "this is Ubuntu $version; setup.sh needs Ubuntu 22.04 or newer." ;;
+    *) fail "this system is '$id'; setup.sh needs Debian 12 or newer, or Ubuntu 22.04 or newer." ;;
   esac
   [[ -n $files_only || -d /run/systemd/system ]] ||
-    fail "systemd does not run here, which starts what is set up; --files-only writes the files alone."
+    fail "systemd does not run here, and it must start the services; --files-only writes only the files."
 }
 
 # --- writing --------------------------------------------------------------------------------
@@ -200,7 +199,7 @@ write_copy() { # MODE PATH SOURCE
 
 # --- the steps ------------------------------------------------------------------------------
 
-# dockerd runs docker-init as process 1 of each container that asks for an init.
+# dockerd runs docker-init as process 1 of each container that requests an init.
 has_docker_init() {
   command -v docker-init >/dev/null ||
     [[ -x /usr/libexec/docker/docker-init || -x /usr/lib/docker/docker-init ]]
@@ -213,7 +212,7 @@ install_packages() {
   command -v openssl >/dev/null || missing+=(openssl)
   command -v curl >/dev/null || missing+=(curl)
   command -v sysctl >/dev/null || missing+=(procps)
-  # With it, dockerd confines containers by a profile; Docker's package only recommends it.
+  # AppArmor lets dockerd confine containers by a profile; Docker's package only recommends it.
   command -v apparmor_parser >/dev/null || missing+=(apparmor)
   # The engine pulls over TLS.
   [[ -e /etc/ssl/certs/ca-certificates.crt ]] || missing+=(ca-certificates)
@@ -224,18 +223,18 @@ install_packages() {
     apt_get update -q
     apt_get install -y -q --no-install-recommends "${missing[@]}"
   fi
-  # Newer releases of Debian keep the command in a package of its own, and some leave out the init.
+  # Newer Debian releases have the docker command in a separate package, and some omit the init.
   command -v docker >/dev/null || apt_get install -y -q --no-install-recommends docker-cli
   has_docker_init || command -v tini-static >/dev/null || apt_get install -y -q --no-install-recommends tini
 }
 
-# A machine that has just started may be installing its updates; it is waited for.
+# Waits for apt's lock: a machine that has just started may be installing updates.
 apt_get() {
   DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get -o DPkg::Lock::Timeout=300 "$@" >&2 ||
     fail "'apt-get $1' failed; its own message is above."
 }
 
-# Containers and images lie in another folder when users are mapped.
+# With mapped users, the engine keeps containers and images in another folder.
 check_engine_in_use() {
   local mapped='' to_be_mapped=1
   [[ -z $take_over ]] || return 0
@@ -245,7 +244,7 @@ check_engine_in_use() {
   command -v docker >/dev/null && [[ -S /var/run/docker.sock ]] || return 0
   [[ -z $(docker --host unix:///var/run/docker.sock ps --all --quiet 2>/dev/null) &&
     -z $(docker --host unix:///var/run/docker.sock images --quiet 2>/dev/null) ]] ||
-    fail "the engine here has containers or images already, which would be out of sight, since users are to be mapped where they were not, or the other way about; take a machine of its own, or give --take-over."
+    fail "the engine here already has containers or images, which would become invisible because the mapping of users changes; use a separate machine, or give --take-over."
 }
 
 place_certificate() {
@@ -255,10 +254,10 @@ place_certificate() {
   if [[ -n $secret ]]; then
     printf 'CONTAINERLEASE_SERVER_SECRET=%s\n' "$secret" | write 0600 "$OURS/certificate.env"
     [[ -z $files_only ]] || return 0
-    # It also fails for a certificate that is near its end, which is no reason to stop here.
+    # It also fails for a certificate that expires soon, which is no reason to stop here.
     CONTAINERLEASE_SERVER_SECRET=$secret CONTAINERLEASE_DOCKER_TLS=$TLS "$here/refresh-certificate.sh" >&2 ||
       "$here/certificates.sh" check "$TLS" server ||
-      fail "the engine has no certificate that it could use; see above."
+      fail "the engine has no usable certificate; see above."
     return
   fi
   if [[ ${#names[@]} -gt 0 ]]; then
@@ -273,20 +272,19 @@ place_certificate() {
   for name in key cert ca; do
     write_copy 0600 "$TLS/$name.pem" "$folder/$name.pem"
   done
-  # A secret that was given earlier would bring back its own.
+  # The secret of an earlier run would bring back the old certificate.
   rm -f "$OURS/certificate.env"
 }
 
-# hosts: the unit's own -H is taken away, because dockerd refuses hosts in both places.
-# live-restore: containers outlive a restart of dockerd, such as after an update or a new certificate.
-# userns-remap: root in a container is nobody on the host. All of the catalogue's images run so, but not
-# under gVisor, whose sandbox has a user namespace of its own.
-# userland-proxy: without, a published port costs no process; connections go through the kernel alone.
-# icc: leases are on the default bridge, where they are kept apart.
-# labels: that there is the firewall, which the engine cannot see, for leases without a way out, and its
-# lists, for those that may connect to what is on one.
-# no-new-privileges, log-opts, default-ulimits: leases ask for the first two themselves; here they hold
-# for whatever else is started. Files: redis wants 10,032. No core dumps: they would fill the disk.
+# hosts: the unit's own -H is removed, because dockerd refuses hosts in both places.
+# live-restore: containers outlive a restart of dockerd, for example after an update or a new certificate.
+# userns-remap: root in a container has no rights on the host. All catalogue images run so, but not under
+# gVisor, whose sandbox has its own user namespace.
+# userland-proxy: without it, a published port costs no process; the kernel alone forwards connections.
+# icc: off, so that leases on the default bridge cannot reach each other.
+# labels: tell the product that the firewall is set, which the engine cannot see, and its lists.
+# no-new-privileges, log-opts, default-ulimits: leases request the first two themselves; here they apply
+# to all other containers. Files: redis needs 10,032. No core dumps: they would fill the disk.
 daemon_settings() {
   local init='' confined='"userns-remap": "default"' label=${lists:+", \"containerlease.firewall.lists=$lists\""}
   has_docker_init || ! command -v tini-static >/dev/null || init="  \"init-path\": \"$(command -v tini-static)\","
@@ -315,8 +313,8 @@ $init}
 JSON
 }
 
-# The distribution's own command, without its -H. It is read from the unit, because the place of
-# dockerd and of containerd's socket are the distribution's.
+# The distribution's own command, without its -H. It is read from the unit, because the paths of dockerd
+# and of containerd's socket differ between distributions.
 docker_unit() {
   local file command=
   for file in /usr/lib/systemd/system/docker.service /lib/systemd/system/docker.service; do
@@ -326,7 +324,7 @@ docker_unit() {
   done
   [[ -n $command ]] || fail "Docker's unit docker.service is missing; install docker.io and run this again."
   cat <<UNIT
-# No container runs before the firewall's rules are set, and no -H stands against daemon.json.
+# No container runs before the firewall's rules are set, and no -H contradicts daemon.json.
 [Unit]
 Requires=containerlease-firewall.service
 After=containerlease-firewall.service
@@ -349,7 +347,7 @@ write_firewall() {
   firewall_settings | write 0644 "$FIREWALL"
 }
 
-# What is given now, and all else as it is there, also what somebody has written into it by hand.
+# Replaces the settings given now, and keeps all others, including lines written by hand.
 firewall_settings() {
   local replaced=NONE
   if [[ ${#deny[@]} -gt 0 || ! -e $FIREWALL ]]; then
@@ -363,13 +361,13 @@ firewall_settings() {
   [[ ! -e $FIREWALL ]] || sed -E "/^CONTAINERLEASE_FIREWALL_($replaced)=/d" "$FIREWALL"
 }
 
-# A lease has up to 256 processes; some kernels have 32,768 ids for all, and then root can start nothing
-# more either. Threads are counted apart, by default as many as an eighth of the memory holds stacks of,
-# which small leases reach while they are within their own memory; what they take is counted there.
+# A lease has up to 256 processes. Some kernels have only 32,768 ids; when they run out, root cannot start
+# a process either. Threads have their own limit, by default as many as have stacks in an eighth of the
+# memory. Many small leases reach it within their memory limits, which count the stacks anyway.
 write_limits() {
   {
     [[ $(getconf LONG_BIT) != 64 ]] || printf 'kernel.pid_max = %s\n' "$PROCESS_IDS"
-    # A machine with more memory has more, and keeps them.
+    # A machine with more memory may have a higher limit, and keeps it.
     (($(</proc/sys/kernel/threads-max) > THREADS)) || printf 'kernel.threads-max = %s\n' "$THREADS"
   } | write 0644 "$SYSCTL"
 }
@@ -390,7 +388,7 @@ write_certificate_units() {
   done
 }
 
-# An update of Docker's package restarts dockerd, which containers outlive. A reboot they do not.
+# Containers survive an update of Docker's package, which restarts dockerd. They do not survive a reboot.
 write_updates() {
   local file=/etc/apt/apt.conf.d/60containerlease
   [[ -n $reboot_at || ! -e $file ]] || return 0
@@ -408,8 +406,8 @@ write_updates() {
 write_guard() {
   [[ -n $guard ]] || return 0
   local said
-  # One for another processor or a newer C library does not start here. It refuses an engine over the
-  # network in a sentence of its own, which only a guard that runs can say.
+  # A guard for another processor or a newer C library does not start here. One that starts refuses an
+  # engine over the network with this sentence.
   said=$(DOCKER_HOST=tcp://127.0.0.1:1 DOCKER_CERT_PATH=/ "$guard" 2>&1) || true
   [[ $said == *"socket only"* ]] || fail "the guard '$guard' does not run on this machine: ${said:-it says nothing}"
   write_copy 0755 "$GUARD" "$guard"
@@ -424,8 +422,8 @@ answers() {
 
 start_engine() {
   local deadline=$((SECONDS + START_SECONDS)) address=$listen code=0
-  # A machine within a container may not set them; it has those of the machine around it.
-  sysctl --quiet --load="$SYSCTL" || say "the kernel did not take all of $SYSCTL, so leases may use up the process ids; its own message is above"
+  # A machine inside a container may not set them; it uses those of its host.
+  sysctl --quiet --load="$SYSCTL" || say "the kernel did not accept all of $SYSCTL, so leases may use up the process ids; its own message is above"
   systemctl daemon-reload
   systemctl --quiet enable containerlease-firewall.service docker.service
   if systemctl --quiet is-active containerlease-firewall.service; then
@@ -443,7 +441,7 @@ start_engine() {
     ((SECONDS < deadline)) || fail "Docker does not answer within $START_SECONDS s; 'journalctl -u docker' tells why."
     sleep 0.5
   done
-  # A port that lets anyone in would give the machine away; so it is tried.
+  # An open port would hand over the machine, so try it without a certificate.
   [[ $address != 0.0.0.0 ]] || address=127.0.0.1
   [[ $address != "[::]" ]] || address="[::1]"
   curl --silent --insecure --max-time 5 --noproxy '*' "https://$address:$PORT/_ping" >/dev/null || code=$?
@@ -463,16 +461,16 @@ start_others() {
         fail "the guard did not start; 'journalctl -u containerlease-guard' tells why."
     fi
   else
-    say "there is no guard here: if all else of ours stops, leases on this host outlive their hard deadline; --guard PATH installs it"
+    say "no guard is installed: if the control plane stops, leases on this host outlive their hard deadline; --guard PATH installs it"
   fi
 }
 
-# prepare.sh also builds stand-ins, but wants Node.js, which a host has no other use for.
+# prepare.sh also builds stand-ins, but needs Node.js, which a host does not otherwise need.
 pull_images() {
   local catalogue=$here/../images/catalogue.json image pulled=0 missing=()
   export DOCKER_HOST=unix:///var/run/docker.sock
   if command -v node >/dev/null; then
-    "$here/../images/prepare.sh" >&2 || say "no image can be used yet; run infra/images/prepare.sh when they can be pulled"
+    "$here/../images/prepare.sh" >&2 || say "no image is usable yet; run infra/images/prepare.sh when images can be pulled"
     return
   fi
   while read -r image; do
@@ -483,7 +481,7 @@ pull_images() {
     fi
   done < <(sed -n 's/.*"image": *"\([^"]*\)".*/\1/p' "$catalogue")
   say "$pulled images of the catalogue are here"
-  [[ ${#missing[@]} -eq 0 ]] || say "these could not be pulled and cannot be leased: ${missing[*]}; 'docker pull' brings them later"
+  [[ ${#missing[@]} -eq 0 ]] || say "these images could not be pulled and cannot be leased: ${missing[*]}; run 'docker pull' later"
 }
 
 # --- main -----------------------------------------------------------------------------------
@@ -511,7 +509,7 @@ changed=
 write_guard
 guard_changed=$changed
 if [[ -n $files_only ]]; then
-  say "wrote the files alone; nothing is installed or started"
+  say "only wrote the files; nothing is installed or started"
   exit
 fi
 start_engine
@@ -519,6 +517,6 @@ start_others
 [[ -z $pull ]] || pull_images
 "$SCRIPTS/certificates.sh" expiry "$TLS" >&2 || true
 if [[ ${#names[@]} -gt 0 ]]; then
-  say "the certificates lie in $MADE_HERE: take the folder client to where the leases are made, and the folder ca, whose key signs, off this machine"
+  say "the certificates are in $MADE_HERE: copy the folder client to the program that makes leases, and move the folder ca, which has the signing key, off this machine"
 fi
 say "this machine is a Docker host for leases: DOCKER_HOST=tcp://THIS-MACHINE:$PORT"

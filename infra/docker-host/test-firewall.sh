@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# What test.sh tries of firewall.sh, on its engine and by its helpers. It is a part of test.sh, which
-# reads it in, and does nothing by itself.
+# The tests of firewall.sh, with the engine and helpers of test.sh. test.sh sources this file, which
+# does nothing by itself.
 # shellcheck disable=SC2317  # Most functions here are called by succeeds and fails.
-# shellcheck disable=SC2154  # What is not set here, test.sh sets.
+# shellcheck disable=SC2154  # test.sh sets the variables that are not set here.
 
 readonly RULES=/usr/local/lib/containerlease/firewall.sh
-# Entries that cover what must stay closed all the same: other containers, the host, the metadata service.
+# Entries that include targets which must stay closed: other containers, the host, the metadata service.
 readonly WEB='web=198.51.100.10:80,198.51.100.10:9000/udp,[2001:db8::254]:80,dns=198.51.100.11,172.16.0.0/12,192.0.2.0/24,169.254.0.0/16'
 readonly DB='db=198.51.100.11'
-# The bridges of a list are named by the SHA-256 of its name.
+# The bridges of a list are named after the SHA-256 of its name.
 readonly WEB_BRIDGE=cl4b5e-00000001
 readonly DB_BRIDGE=cl7bdc-00000001
 readonly NOBODYS_BRIDGE=cl0123-00000001
 readonly LATER_BRIDGE=cl0123-00000002
 
-# What speaks TCP and UDP in a container's network namespace, where the image has no program that does.
+# Speaks TCP and UDP in a container's network namespace, because the image has no such program.
 readonly CALLER='
 import socket, sys, time
 def call(protocol, address, port):
@@ -78,7 +78,7 @@ calls() { # CONTAINER FUNCTION ARGUMENTS…
 }
 
 start_listed() {
-  # Docker itself keeps nobody apart on these.
+  # Docker itself does not isolate containers on these networks.
   docker_in network create --ipv6 --subnet fd78::/64 --opt "com.docker.network.bridge.name=$WEB_BRIDGE" web >/dev/null
   docker_in network create --opt "com.docker.network.bridge.name=$DB_BRIDGE" db >/dev/null
   docker_in network create --opt "com.docker.network.bridge.name=$NOBODYS_BRIDGE" nobodys >/dev/null
@@ -88,7 +88,7 @@ start_listed() {
   run nobodys --network nobodys "$alpine" sleep 600
 }
 
-# Each on its own address, since that is what is counted.
+# Each container has its own address, because connections are counted by address.
 start_greedy() {
   local name
   for name in by-tcp by-udp by-closing by-stream other; do
@@ -108,7 +108,7 @@ firewall() {
   done
   succeeds "and one without a way out the world" prints secret fetch closed http://198.51.100.10/
   succeeds "also by ICMP" docker_in exec closed ping -c 1 -W 2 198.51.100.10
-  # A new bridge may take a moment until its IPv6 address is its own.
+  # A new bridge may need a moment until its IPv6 address is usable.
   succeeds "and by IPv6" eventually 10 prints secret fetch six 'http://[fd00:ec2::254]/'
   fails "the rules are found missing" in_machine "$rules" status
   succeeds "they can be set" in_machine "$rules" up
@@ -178,17 +178,17 @@ bad_list() { # LISTS
   env "CONTAINERLEASE_FIREWALL_LISTS=$1" "$here/firewall.sh" lists
 }
 
-# --- how many connections -------------------------------------------------------------------
+# --- limit on connections -------------------------------------------------------------------
 
-# How many places a container has in the kernel's table of connections.
+# Number of a container's entries in the kernel's connection table.
 places() { # PROTOCOL ADDRESS
   in_machine grep -c " $1 .*src=$2" /proc/net/nf_conntrack || true
 }
-# As the kernel writes it there.
+# The address in the kernel's notation there.
 in_table() { # IPV6 ADDRESS
   python3 -c 'import ipaddress, sys; print(ipaddress.ip_address(sys.argv[1]).exploded)' "$1"
 }
-# Twenty would have been let through at once; fewer than some would mean that nothing was tried.
+# Twenty are allowed at once; far fewer would mean that nothing was tried.
 up_to() { # NUMBER PROTOCOL ADDRESS
   local count
   count=$(places "$2" "$3")
@@ -196,8 +196,8 @@ up_to() { # NUMBER PROTOCOL ADDRESS
   [[ $count -ge 15 && $count -le $1 ]]
 }
 
-# Twenty at once, and one more each second. What is not let through at first is sent anew for some
-# seconds, in which more would get through by the second bound alone.
+# Twenty in a burst, and one more each second. Dropped packets are resent for some seconds, in which the
+# rate limit alone would let more through.
 bounds() {
   say "how many connections a container may have"
   in_machine env CONTAINERLEASE_FIREWALL_CONNECTIONS=20 "$RULES" up
@@ -237,7 +237,7 @@ by_list() { # up|status
   in_machine env "CONTAINERLEASE_FIREWALL_LISTS=$WEB;$DB" "CONTAINERLEASE_FIREWALL_DENY=${deny:-}" "$RULES" "$1"
 }
 
-# What is not on the list, each after the container that tries.
+# Targets that are not on the list, each after the container that tries.
 readonly OFF_THE_LIST=(
   'web ask udp 198.51.100.10 9001' 'web ask udp 198.51.100.11 9000' 'web ask tcp 198.51.100.10 8080'
   'web ask tcp 198.51.100.11 80' 'web ask tcp 2001:db8::254 8080' 'web ask udp 198.51.100.10 53'
@@ -259,14 +259,14 @@ lists() {
   done
   succeeds "the rules can be set with lists" by_list up
   succeeds "they are found to be there" by_list status
-  # The rules are not set again for it.
+  # The rules are not set again for this container.
   docker_in network create --opt "com.docker.network.bridge.name=$LATER_BRIDGE" later >/dev/null
   run later --network later "$alpine" sleep 600
   for try in 'tcp 198.51.100.11 80' 'udp 198.51.100.11 53' 'tcp 169.254.169.254 80' 'tcp 192.0.2.1 8080'; do
     # shellcheck disable=SC2086  # One word each.
     fails "a bridge that came later, of a list that nobody has named: $try" calls later ask $try
   done
-  # All at once, since each takes its time.
+  # All in parallel, because each takes long.
   for try in "${OFF_THE_LIST[@]/NEAR/$near}"; do
     # shellcheck disable=SC2086  # One word each.
     calls $try 2>/dev/null &
@@ -280,7 +280,7 @@ lists() {
   fails "nor anything by ICMP" docker_in exec web ping -c 1 -W 2 198.51.100.10
   on_the_list
   succeeds "who is behind a list is reached at its port" in_world nc_reads 192.0.2.1 8006
-  # The program there listens anew for each caller.
+  # The program there restarts its listener for each caller.
   succeeds "and by the host" eventually 5 in_machine nc_reads "$near" 80
   deny=198.51.100.10
   by_list up
@@ -318,7 +318,7 @@ on_the_list() {
   succeeds "another list is another's" calls db ask tcp 198.51.100.11 8080
 }
 
-# Takes each rule away for itself, which status has to find.
+# Removes each rule by itself; status must notice.
 each_rule_counts() {
   local table words unnoticed=() count=0
   for table in raw filter mangle; do

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Tests what setup.sh makes of a machine, on an engine of its own: a second dockerd that reads the
-# very files that setup.sh writes, in namespaces of its own for the network, mounts and processes, so
-# that the machine's own engine, rules and files stay as they are. A second network namespace is the
-# world around it, with a metadata service.
+# Tests the setup of setup.sh on a separate engine: a second dockerd that reads the files that setup.sh
+# writes. It runs in its own namespaces for network, mounts and processes, so that the machine's own
+# engine, rules and files stay unchanged. A second network namespace is the outside world, with a
+# metadata service.
 #
 # usage: test.sh          as root; it ends with a line "N passed, N failed"
 #
 # environment:
-#   DOCKER_HOST                     an engine from which the image of alpine is taken
-#   CARGO_TARGET_DIR                where the guard's binary is looked for (target)
-#   CONTAINERLEASE_EMULATOR_VENV    as infra/emulator/venv.sh has it: Secrets Manager is MiniStack's
+#   DOCKER_HOST                     an engine that provides the image of alpine
+#   CARGO_TARGET_DIR                the folder with the guard's binary (target)
+#   CONTAINERLEASE_EMULATOR_VENV    as for infra/emulator/venv.sh: MiniStack provides Secrets Manager
 # shellcheck disable=SC2317  # Most functions here are called by succeeds and fails.
 set -euo pipefail
 
@@ -32,7 +32,7 @@ skip() {
   finish
 }
 
-# Process 1 of a namespace takes all of that namespace with it: dockerd, containers, servers.
+# When process 1 of a namespace ends, all of it ends: dockerd, containers, servers.
 clean_up() {
   local pid
   [[ -z $machine ]] || in_machine sh -c 'docker ps --all --quiet | xargs -r docker rm --force --volumes' >/dev/null 2>&1 || true
@@ -64,7 +64,7 @@ not() { ! "$@"; }
 fails() { # SENTENCE COMMAND…
   succeeds "$1" not "${@:2}"
 }
-# The command fails, and says so in these words.
+# Checks that the command fails with these words.
 fails_with() { # WORDS COMMAND…
   local said
   if said=$("${@:2}" 2>&1); then
@@ -74,8 +74,8 @@ fails_with() { # WORDS COMMAND…
   printf '%s\n' "$said"
   [[ $said == *"$1"* ]]
 }
-# curl was turned away by the server: in the handshake, or when it first wrote or read. That it did
-# not trust the server would be another code.
+# Whether the server refused curl: in the handshake, or at the first write or read. If curl did not
+# trust the server, the code would be another.
 refused() { # CURL…
   local code=0
   "$@" || code=$?
@@ -115,7 +115,7 @@ readonly MACHINE='
   rm -f /etc/docker/daemon.json
   ip link set lo up
   touch "$work/ready"
-  # Process 1 of its namespace, it takes in what others leave behind.
+  # As process 1 of its namespace, it adopts orphaned processes.
   trap : CHLD
   while :; do sleep 1 & wait; done
 '
@@ -138,8 +138,8 @@ child_of() { # PID
   [[ -n $children ]] && printf '%s\n' "${children%% *}"
 }
 
-# The machine's way out is a bridge whose name begins like those of Docker's: it must not be taken
-# for one. Addresses are those that are kept for documentation.
+# The machine's uplink is a bridge with a name like Docker's, which the rules must not match. Addresses
+# are from the documentation ranges.
 connect_them() {
   ip link add "vw$$" type veth peer name "vm$$"
   ip link set "vw$$" netns "$world" name uplink
@@ -159,8 +159,8 @@ connect_them() {
     sysctl -q -w net.ipv6.conf.all.forwarding=1'
 }
 
-# Answers every request on the ports 80 and 8080, at all addresses, and what is sent by UDP or to a name
-# server's port at those that are kept for documentation.
+# Answers every request on the ports 80 and 8080, at all addresses. At documentation addresses it also
+# answers UDP and the name server's port.
 readonly SERVER='
 import http.server, socket, socketserver, threading
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -198,7 +198,7 @@ docker_in() { in_machine docker --host unix:///var/run/docker.sock "$@"; }
 
 engine_pid() { in_machine cat /run/docker.pid; }
 
-# No flag at all: everything is in /etc/docker/daemon.json.
+# No flags: everything is in /etc/docker/daemon.json.
 start_engine() {
   local deadline=$((SECONDS + 30))
   in_machine setsid dockerd >>"$work/dockerd.log" 2>&1 </dev/null &
@@ -249,7 +249,7 @@ connect() { # CONTAINER ADDRESS PORT
 # shellcheck source=infra/docker-host/test-firewall.sh
 . "$here/test-firewall.sh"
 
-# --- what is tested -------------------------------------------------------------------------
+# --- tests ----------------------------------------------------------------------------------
 
 settings() {
   say "the files that setup.sh writes"
@@ -479,7 +479,7 @@ work=$(mktemp -d)
 chmod 755 "$work"
 start_namespaces || skip "namespaces cannot be made here: $(tail -n 1 "$work/namespaces.log")"
 connect_them
-# What reads a line from a port, wherever it runs.
+# A program that reads a line from a port.
 cat >"$work/nc_reads" <<'READS'
 #!/usr/bin/env bash
 exec 3<>"/dev/tcp/$1/$2" && read -r -t 3 line <&3 && [[ $line == hello ]]

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Puts mutual TLS before an engine that listens on a socket alone, on a loopback port, and goes
-# on until it is ended.
+# Serves an engine's unix socket on a loopback port with mutual TLS, until it is killed.
 #
 # usage: tls-front.sh SOCKET CERTIFICATES PORT [ADDRESS SUBNET]
-#   CERTIFICATES   a folder that is filled with certificates for 127.0.0.1, if need be, or for ADDRESS
-#   ADDRESS        this machine's on one of the engine's networks, in place of loopback
+#   CERTIFICATES   a folder of certificates for 127.0.0.1 or ADDRESS; filled if they are missing
+#   ADDRESS        this machine's address on one of the engine's networks, in place of loopback
 #   SUBNET         the network that callers must come from, like 172.20.0.0/16
 set -euo pipefail
 
@@ -39,7 +38,7 @@ else
   "$here/certificates.sh" "$2" IP:127.0.0.1 DNS:localhost
 fi
 server=$2/server
-# It tells a client whose certificate it refuses, as dockerd does. A client that has no more to
-# send to a command still waits for its output, longer than socat would by itself.
+# Like dockerd, it tells a client that it refuses its certificate. A client that has sent all input of
+# a command still waits for the output, longer than socat waits by default.
 exec socat -t 30 "OPENSSL-LISTEN:$3,bind=$address$range,reuseaddr,fork,cert=$server/cert.pem,key=$server/key.pem,cafile=$server/ca.pem,verify=1" \
   "UNIX-CONNECT:$1"

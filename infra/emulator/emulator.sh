@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# Deploys template.yaml on an AWS emulator on this machine, and drives it.
+# Deploys template.yaml on an AWS emulator on this machine, and tests it.
 #
 # usage: emulator.sh start|deploy|stop|status|test|smoke|policies
 #   start    starts MiniStack, with IAM enforced
-#   deploy   builds the functions and deploys the very template; starts MiniStack if need be
+#   deploy   builds the functions and deploys the unchanged template; starts MiniStack if needed
 #   stop     stops the MiniStack that was started here, and removes its leases' containers
 #   status   says what runs, and where
-#   test     drives what is deployed: leases, logs, the schedule, TTL, a denied action, bad
-#            deploys; deploys first if need be. What follows is pytest's: test -k logs
-#   smoke    uploads the dashboard, and runs infra/hosting/smoke.sh, which is for a stack on AWS
-#   policies takes each permission away, one at a time, and sees a test fail; writes
-#            docs/policies.md. What follows picks some: policies 'Renew .*'
+#   test     tests the deployment: leases, logs, the schedule, TTL, a denied action, bad deploys;
+#            deploys first if needed. Further arguments go to pytest: test -k logs
+#   smoke    uploads the dashboard, and runs infra/hosting/smoke.sh, which is made for AWS
+#   policies removes each permission, one at a time, and checks that a test fails; writes
+#            docs/policies.md. An argument selects permissions: policies 'Renew .*'
 #
-# The functions are the real binaries, run by MiniStack on this machine. They reach a real Docker
-# engine by mutual TLS, with the certificate that they find in the emulated Secrets Manager.
+# MiniStack runs the functions' real binaries on this machine. They reach a real Docker engine by
+# mutual TLS, with the certificate from the emulated Secrets Manager.
 #
 # environment:
-#   AWS_ENDPOINT_URL                   an emulator that runs already, such as LocalStack, to use
-#                                      and leave as it is; none: MiniStack is started here
+#   AWS_ENDPOINT_URL                   a running emulator to use and leave alone, such as LocalStack;
+#                                      none: MiniStack is started here
 #   CONTAINERLEASE_EMULATOR_PORT       where MiniStack listens, on loopback (4566)
 #   CONTAINERLEASE_EMULATOR_DIR        where its state is kept (.containerlease/emulator)
 #   CONTAINERLEASE_EMULATOR_BINARIES   a folder with binaries to deploy instead of building them
-#   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as venv.sh has them
-#   DOCKER_HOST, DOCKER_CERT_PATH      a tcp:// engine to use instead of the one of
-#                                      infra/docker-host/engine.sh. Before one that has no mutual
-#                                      TLS it is put
+#   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as for venv.sh
+#   DOCKER_HOST, DOCKER_CERT_PATH      an engine to use instead of the one of
+#                                      infra/docker-host/engine.sh. An engine on a socket gets a
+#                                      front with mutual TLS
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -34,7 +34,7 @@ readonly USAGE="emulator.sh start|deploy|stop|status|test|smoke|policies"
 readonly STACK=containerlease
 readonly START_SECONDS=30
 readonly STOP_SECONDS=20
-# Short, so that a log in the test is carried on by a second and a third relay.
+# Short, so that a second and a third relay continue a test's log.
 readonly RELAY_SECONDS=10
 
 state=${CONTAINERLEASE_EMULATOR_DIR:-$repository/.containerlease/emulator}
@@ -43,7 +43,7 @@ port=${CONTAINERLEASE_EMULATOR_PORT:-4566}
 endpoint=${AWS_ENDPOINT_URL:-http://127.0.0.1:$port}
 endpoint=${endpoint%/}
 readonly state port endpoint
-# Somebody else's, which is neither started nor stopped here.
+# An emulator of the user's, neither started nor stopped here.
 readonly foreign=${AWS_ENDPOINT_URL:+1}
 name=${endpoint##*:}
 [[ $name =~ ^[0-9]+$ ]] || name=there
@@ -62,7 +62,7 @@ fail() {
   exit 1
 }
 
-# Nothing of the caller's own account may reach the emulator, nor the emulator's the account.
+# Keep the user's AWS account and the emulator apart, in both directions.
 emulator_environment() {
   unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN
   export AWS_ENDPOINT_URL=$endpoint
@@ -73,8 +73,8 @@ emulator_environment() {
   export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
 }
 
-# Prints the process id of the MiniStack that was started here, if it lives. The number may have
-# gone to another process by now, so its command line is read as well.
+# Prints the process id of the MiniStack that was started here, if it lives. The id may belong to
+# another process by now, so its command line is checked too.
 own_pid() {
   local pid
   [[ -s $pid_file ]] || return 1
@@ -85,13 +85,13 @@ own_pid() {
 
 answers() { curl --silent --max-time 5 --noproxy '*' --output /dev/null "$endpoint"; }
 
-# Whether there is an emulator, of ours or of somebody else's.
+# Whether an emulator runs, ours or the user's.
 runs() {
   if [[ -n $foreign ]]; then answers; else own_pid >/dev/null; fi
 }
 
-# Sets engine_host and engine_certificates to an engine that is reached by mutual TLS: while
-# MiniStack runs, the one with which it was started.
+# Sets engine_host and engine_certificates for an engine with mutual TLS. While MiniStack runs, that is
+# the engine that it was started with.
 find_engine() {
   local settings
   if runs && [[ -s $engine_file ]]; then
@@ -112,11 +112,11 @@ find_engine() {
   fi
 }
 
-# An engine that was not started here listens on a socket, most likely: mutual TLS is put before it.
+# An engine that was not started here usually listens on a socket, so start a front with mutual TLS.
 start_front() {
   local pid front_port deadline=$((SECONDS + START_SECONDS))
   [[ $DOCKER_HOST == unix://* ]] ||
-    fail "the Docker engine at $DOCKER_HOST is not reached by mutual TLS; set DOCKER_CERT_PATH too, or DOCKER_HOST to a socket."
+    fail "the Docker engine at $DOCKER_HOST does not use mutual TLS; set DOCKER_CERT_PATH too, or set DOCKER_HOST to a socket."
   stop_front
   mkdir -p "$run"
   front_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -124,20 +124,20 @@ start_front() {
   pid=$!
   printf '%s\n' "$pid" >"$front_pid_file"
   until (: <"/dev/tcp/127.0.0.1/$front_port") 2>/dev/null; do
-    kill -0 "$pid" 2>/dev/null || fail "TLS could not be put before $DOCKER_HOST: $(tail -n 1 "$run/front.log")"
-    ((SECONDS < deadline)) || fail "TLS could not be put before $DOCKER_HOST within $START_SECONDS s; see $run/front.log."
+    kill -0 "$pid" 2>/dev/null || fail "the TLS front for $DOCKER_HOST did not start: $(tail -n 1 "$run/front.log")"
+    ((SECONDS < deadline)) || fail "the TLS front for $DOCKER_HOST did not start within $START_SECONDS s; see $run/front.log."
     sleep 0.1
   done
   engine_host=tcp://127.0.0.1:$front_port
   engine_certificates=$run/certificates/client
-  say "put mutual TLS before $DOCKER_HOST, at $engine_host (process $pid)"
+  say "started a TLS front for $DOCKER_HOST at $engine_host (process $pid)"
 }
 
 stop_front() {
   local pid
   [[ -s $front_pid_file ]] || return 0
   pid=$(<"$front_pid_file")
-  # The number may have gone to another process by now.
+  # The id may belong to another process by now.
   [[ $(ps -o args= -p "$pid" 2>/dev/null) != *"$run/certificates/"* ]] || kill -TERM "$pid"
   rm -f "$front_pid_file"
 }
@@ -158,8 +158,8 @@ start() {
   rm -f "$outputs_file"
   (
     emulator_environment
-    # MiniStack itself must find no engine: it would look through it for containers of its own.
-    # The functions get theirs from the template's parameter.
+    # MiniStack itself must find no engine, or it would search it for its own containers. The functions
+    # get their engine from the template's parameter.
     unset DOCKER_CERT_PATH DOCKER_TLS_VERIFY
     export DOCKER_HOST=unix://$run/no-engine
     export BIND_HOST=127.0.0.1 GATEWAY_PORT=$port AUTH=true IOT_MTLS_ENABLED=0 TMPDIR=$run/tmp
@@ -207,7 +207,7 @@ deploy() {
   outputs=$(BUCKET=$deployment "$venv/bin/python" "$here/stack.py" "$run/packaged.yaml" "$STACK" \
     "Deployment=$deployment" "DockerHost=$engine_host" "DockerCertificateSecret=$secret" \
     "RelaySeconds=$RELAY_SECONDS")
-  # What the tests need to know besides.
+  # Further facts for the tests.
   {
     printf '%s\n' "$outputs"
     printf '%s=%s\n' Stack "$STACK" Deployment "$deployment" DockerHost "$engine_host" \
@@ -222,7 +222,7 @@ stop() {
   if [[ -n $foreign ]]; then
     answers || fail "nothing answers at $endpoint (AWS_ENDPOINT_URL)."
     find_engine
-    say "deleting the stack $STACK; the emulator at $endpoint goes on"
+    say "deleting the stack $STACK; the emulator at $endpoint keeps running"
     (emulator_environment && aws cloudformation delete-stack --stack-name "$STACK" &&
       aws cloudformation wait stack-delete-complete --stack-name "$STACK")
   elif pid=$(own_pid); then
@@ -240,7 +240,7 @@ stop() {
     return
   fi
   rm -f "$outputs_file"
-  # With its table nobody is left who would end these leases.
+  # Without the table, nothing would end these leases.
   containers=$(tls_docker ps --all --quiet --filter "label=containerlease.deployment=$deployment")
   if [[ -n $containers ]]; then
     say "removing $(wc -l <<<"$containers") of its containers"
@@ -265,7 +265,7 @@ status() {
   if [[ -s $outputs_file ]]; then cat "$outputs_file"; else say "nothing is deployed"; fi
 }
 
-# Runs something in Python against what is deployed.
+# Runs a Python program against the deployment.
 against_stack() {
   if ! runs || [[ ! -s $outputs_file ]]; then deploy >&2; fi
   find_engine

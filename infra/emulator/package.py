@@ -1,4 +1,4 @@
-"""Packages the functions for the emulator as ``sam build`` does, from binaries that are there.
+"""Packages the functions for the emulator like ``sam build``, from existing binaries.
 
 usage: package.py TEMPLATE BINARIES BUILD
 
@@ -25,8 +25,8 @@ def main(template_file, binaries, build):
         folder = build / name
         folder.mkdir(parents=True, exist_ok=True)
         copy = folder / "bootstrap"
-        # What a debugger wants is most of a debug build, and each function is unpacked anew
-        # for each deploy.
+        # Debug information is most of a debug build, and every deploy unpacks each function
+        # again.
         if shutil.which("strip"):
             subprocess.run(["strip", "-o", copy, binary], check=True)
         else:

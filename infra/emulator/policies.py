@@ -1,13 +1,13 @@
-"""Shows that each function's policy is minimal: takes each action away, one at a time, and
-sees a test of the suite fail.
+"""Shows that each function's policy is minimal: removes each action, one at a time, and checks
+that a test of the suite fails.
 
 usage: policies.py OUTPUTS [PATTERN]
 
-OUTPUTS is what emulator.sh has written of its stack. For each action of each policy, or those
-whose row in the table matches PATTERN, a copy of the packaged template without it is deployed
-as a stack of its own, and the tests of that function are run until one fails. Without PATTERN
-the table goes to docs/policies.md. It ends with 1 where no test fails, or where one fails
-without anything taken away.
+OUTPUTS is the file in which emulator.sh describes its stack. For each action of each policy, or
+only those that match PATTERN, it deploys a copy of the packaged template without the action as
+a separate stack, and runs the function's tests until one fails. Without PATTERN it writes the
+table to docs/policies.md. The exit code is 1 if no test fails, or if one fails with all actions
+in place.
 
 The AWS settings, and the docker command's, come from the environment.
 """
@@ -27,39 +27,40 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 HERE = Path(__file__).parent
 TABLE = HERE.parents[1] / "docs" / "policies.md"
 
-# Most of their time they wait.
+# The runs mostly wait.
 AT_ONCE = 3
 
 HEAD = """# What each function may do
 
-Each function has a role of its own. The table has every action of every policy, and a test of
-the deployed template that fails when that action alone is taken from a copy of the template.
-`make policies` has made it, on the emulator with IAM enforced, which asks a role also for what
-AWS does in its name: writing its log, taking messages from a queue, sending what failed to one.
+Each function has its own role. The table lists every action of every policy, and a test of the
+deployed template that fails when only that action is removed from a copy of the template.
+`make policies` generates it on the emulator with IAM enforced. The emulator also checks the role
+for what AWS does with it: writing its log, polling a queue, sending failures to a queue.
 
-Not in it: `VpcPolicy` and `TracingPolicy`, which are there with `SubnetIds` and `Tracing=Active`
-alone and are what AWS documents as needed, and the schedule's role, which SAM makes.
+Not listed: `VpcPolicy` and `TracingPolicy`, which exist only with `SubnetIds` and
+`Tracing=Active` and follow AWS's documentation, and the schedule's role, which SAM makes.
 
-† is written in a transaction. DynamoDB asks for each item's own action there, as it documents.
-That it holds each item's own key against `dynamodb:LeadingKeys` is our reading, and here a patch
-of the emulator (`infra/emulator/start.py`), which does not know that condition. Nobody has seen it
-on AWS. If AWS gave the condition no key, such a row would allow all keys of the table; if it gave
-all keys of a transaction at once, every provision would be refused, as `infra/hosting/smoke.sh`
-would say. Other conditions on keys rest on the same patch, and on what AWS documents.
+† marks writes in a transaction. DynamoDB documents that it checks each item's own action there.
+That it also checks each item's own key against `dynamodb:LeadingKeys` is our reading, and here a
+patch of the emulator (`infra/emulator/start.py`), which does not know that condition. It was never
+tested on AWS. If AWS gave the condition no key, such a row would allow all keys of the table; if it
+gave all keys of a transaction at once, every provision would be refused, and
+`infra/hosting/smoke.sh` would fail. Other conditions on keys depend on the same patch, and on AWS's
+documentation.
 
 | function | action | on | without it fails |
 |---|---|---|---|
 """
 
 
-# What writes leases, counts and what is to be told together.
+# Writes of leases, counts and notifications in one transaction.
 TRANSACTED = re.compile(
     r"(Provision|Renew|Delete|Cleanup|End) dynamodb:(PutItem|UpdateItem) .*(owner#|host|notify#)"
 )
 
 
 class Action:
-    """An action of a statement of a policy: where it stands, and how the table calls it."""
+    """An action of a policy's statement: its place, and its name in the table."""
 
     def __init__(self, resource, policy, statement, action, function):
         self.resource = resource
@@ -72,7 +73,7 @@ class Action:
             self.on += " †"
 
     def taken_from(self, template):
-        """A copy of the template without it."""
+        """A copy of the template without the action."""
         template = copy.deepcopy(template)
         properties = template["Resources"][self.resource]["Properties"]
         if self.policy is None:
@@ -87,7 +88,7 @@ class Action:
         else:
             statements.remove(statement)
         if not statements:
-            # A policy must have a statement; this one has its only one taken away.
+            # A policy must have a statement, so remove one that would have none.
             del template["Resources"][self.resource]
         return template
 
@@ -98,7 +99,7 @@ def actions(statement):
 
 
 def on(statement):
-    """In the reader's words: which resource, and which keys of the table."""
+    """Describes the resource, and the keys of the table, for the reader."""
     resource = str(statement["Resource"])
     keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
     keys = keys.get("dynamodb:LeadingKeys")
@@ -139,9 +140,9 @@ def actions_of(template):
 
 
 def try_out(template, function, outputs, number):
-    """Deploys the template as a stack of its own and runs the function's tests until one
-    fails. The test that failed, or none. A test that passes when it is run again has failed for
-    want of time, which says nothing of the permission, and is left out."""
+    """Deploys the template as a separate stack and runs the function's tests until one fails.
+    Returns the failed test, or none. A test that passes when it is repeated failed for lack of
+    time, which says nothing about the permission, so it is skipped."""
     name = f"{outputs['Stack']}-policies-{number}"
     deployment = f"{outputs['Deployment']}-p{number}"
     with tempfile.TemporaryDirectory() as folder:
@@ -178,7 +179,7 @@ def first_that_fails(file, facts):
 
 
 def run_tests(which, facts):
-    """Runs these until one fails. The test that failed, or none."""
+    """Runs these until one fails. Returns the failed test, or none."""
     pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run([*pytest, *which, "--stack", facts], capture_output=True, text=True)
     if done.returncode == 0:

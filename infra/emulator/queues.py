@@ -1,10 +1,10 @@
-"""What MiniStack leaves out of queues that call functions.
+"""Fixes for queues that invoke functions in MiniStack.
 
-- An event source's ``MaximumConcurrency`` that a parameter gives is a text.
-- ``sqs:SendMessageBatch`` is no action of IAM's: sending many at once needs ``sqs:SendMessage``.
-- Lambda takes messages with the function's role (``sqs:ReceiveMessage``, ``sqs:DeleteMessage``,
-  ``sqs:GetQueueAttributes``), and starts no function for a role that may not. MiniStack takes
-  them without a look at the role.
+- Converts an event source's ``MaximumConcurrency``, which is a string if it is a parameter.
+- Sending a batch needs ``sqs:SendMessage``; IAM has no action ``sqs:SendMessageBatch``.
+- Lambda polls a queue with the function's role (``sqs:ReceiveMessage``, ``sqs:DeleteMessage``,
+  ``sqs:GetQueueAttributes``), and does not invoke the function if the role lacks a permission.
+  MiniStack does not check the role.
 """
 
 from ministack.core import iam_actions

@@ -1,9 +1,9 @@
-"""Deploys a packaged template as a stack on the emulator, and takes it away again.
+"""Deploys a packaged template as a stack on the emulator, and deletes it again.
 
 usage: stack.py FILE NAME [PARAMETER=VALUE …]
 
-FILE is what emulator.sh has packaged; its bucket is named in the environment as BUCKET, like
-the AWS settings. Prints the stack's outputs, one NAME=VALUE a line, with the emulator's URLs
+FILE is a template that emulator.sh has packaged. The environment has its bucket as BUCKET, and
+the AWS settings. Prints the stack's outputs, one NAME=VALUE per line, with the emulator's URLs
 in place of AWS's.
 """
 
@@ -24,7 +24,7 @@ class NotDeployed(Exception):
 
 
 class Stack:
-    """A stack that is deployed: its name, its outputs by name."""
+    """A deployed stack: its name, and its outputs by name."""
 
     def __init__(self, name, outputs):
         self.name = name
@@ -42,8 +42,8 @@ class Stack:
 
 
 def deploy(file, name, parameters, bucket):
-    """Deploys the template in ``file``, or changes the stack that is there to it."""
-    # The one that stands beside this Python in the virtual environment.
+    """Creates the stack from the template in ``file``, or updates it."""
+    # The command in the virtual environment of this Python.
     aws = Path(sys.executable).parent / "aws"
     done = subprocess.run(
         [aws, "cloudformation", "deploy", "--stack-name", name, "--template-file", file]
@@ -72,7 +72,7 @@ def outputs(name):
 
 
 def of_here(url):
-    """An execute-api URL as the emulator has it; anything else as it is."""
+    """The emulator's URL for an execute-api URL; other values unchanged."""
     here = os.environ["AWS_ENDPOINT_URL"]
     plain = {"https": here, "wss": re.sub(r"^http", "ws", here)}
     return EXECUTE_API.sub(lambda found: f"{plain[found[1]]}/_aws/execute-api/{found[2]}", url)

@@ -1,30 +1,30 @@
-"""Starts MiniStack with what our template asks of AWS and MiniStack leaves out.
+"""Starts MiniStack with the AWS features that our template needs and MiniStack lacks.
 
-The template is right for AWS and is not bent to the emulator: what is missing is added here.
+The template is written for AWS and makes no concessions to the emulator: this program adds what
+is missing.
 
 - The routes in an HTTP API's OpenAPI body, without which every path answers 404.
-- A table's TTL and point-in-time recovery, and that it may be deleted.
+- A table's TTL, point-in-time recovery and deletion protection.
 - A function's reserved concurrency.
 - ``AWS::ApiGatewayV2::Deployment``.
-- MiniStack sends what a function answers to a WebSocket message to the client; AWS does so
+- WebSocket answers: MiniStack sends a function's answer to the client for every route, AWS
   only for a route that has a response.
-- ``dynamodb:LeadingKeys``, the condition key by which our policies bind a function to the
-  keys that it needs. MiniStack does not know it, and a condition on an unknown key with
-  ``ForAllValues`` is met by every request. Each item of a transaction is asked about by its
-  own key, as it is by its own action.
-- AWS's host names: a function that was told an execute-api address of AWS is told the
-  emulator's instead, for no name server here knows the former; and what CloudFront would
-  forward to such an address is forwarded to the emulator's.
+- ``dynamodb:LeadingKeys``, the condition key with which our policies limit a function to the
+  keys that it needs. MiniStack does not know it, and every request meets a ``ForAllValues``
+  condition on an unknown key. Each item of a transaction is checked with its own key, as it is
+  with its own action.
+- AWS's host names: no name server here knows execute-api addresses, so functions get the
+  emulator's address instead, and CloudFront forwards to it.
 - Alarms with metric math: here such an alarm watches the first of its metrics.
-- ``TCP_NODELAY`` for the runtime API, which takes 40 ms off each invocation.
-- What AWS does in the name of a role, as far as our template asks for it. MiniStack does it
-  without a look at the role; here the role's policies are asked, as on AWS:
+- ``TCP_NODELAY`` for the runtime API, which saves 40 ms per invocation.
+- Permissions for what AWS does with a role, as far as our template uses it. MiniStack does not
+  check the role; here the role's policies are checked, as on AWS:
   Lambda writes a function's log with the function's role (``logs:CreateLogStream``,
-  ``logs:PutLogEvents``), and sends what failed to its destination with it
-  (``sqs:SendMessage``); Scheduler starts its target with the schedule's role
-  (``lambda:InvokeFunction``), and sends what it could not deliver to the dead-letter queue
-  with it (``sqs:SendMessage``), where MiniStack knows no such queue.
-- What ``queues.py`` says of queues that call functions.
+  ``logs:PutLogEvents``), and sends failures to their destination with it
+  (``sqs:SendMessage``). Scheduler invokes its target with the schedule's role
+  (``lambda:InvokeFunction``), and sends undeliverable events to the dead-letter queue with it
+  (``sqs:SendMessage``); MiniStack has no such queue.
+- The fixes of ``queues.py`` for queues that invoke functions.
 
 The environment is MiniStack's own; ``emulator.sh`` sets it.
 """
@@ -35,7 +35,7 @@ import re
 import socketserver
 import sys
 
-# Before MiniStack is imported: some of its classes are made from this one.
+# Before MiniStack is imported: some of its classes inherit from this one.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
 import queues
@@ -76,7 +76,7 @@ def extend(resource_type, after):
         after(physical_id, props)
         return physical_id, attributes
 
-    # Some updates are also given the logical id.
+    # Some updates also get the logical id.
     def update_all(physical_id, old_props, new_props, *more):
         physical_id, attributes = update(physical_id, old_props, new_props, *more)
         after(physical_id, new_props)
@@ -134,7 +134,7 @@ def delete_deployment(physical_id, props):
 
 
 def without_unasked_replies(invoke):
-    """A WebSocket route's answer goes to the client only where the route has a response."""
+    """Sends a WebSocket route's answer to the client only if the route has a response."""
 
     async def invoked(
         api_id, account_id, region, route, stage, connection_id, event, *more, **named
@@ -160,7 +160,7 @@ HANDLERS["AWS::ApiGatewayV2::Deployment"] = {
 
 
 def table_settings(name, props):
-    # What a parameter gives is a text, and MiniStack takes the text false for true.
+    # A parameter's value is a string, and MiniStack treats the string false as true.
     protected = is_true(props.get("DeletionProtectionEnabled"))
     dynamodb._tables[name]["DeletionProtectionEnabled"] = protected
     ttl = props.get("TimeToLiveSpecification")
@@ -191,7 +191,7 @@ extend("AWS::DynamoDB::Table", table_settings)
 
 
 def partition_key(request):
-    """The name of the partition key of the table or index that a request speaks of."""
+    """The name of the partition key of a request's table or index."""
     table = dynamodb._tables.get(dynamodb._normalize_table_name(request.get("TableName", "")))
     if table is None:
         return None
@@ -206,7 +206,7 @@ def partition_key(request):
 
 
 def leading_keys(request):
-    """The partition keys that a request names, as ``dynamodb:LeadingKeys`` has them."""
+    """The partition keys in a request, as in ``dynamodb:LeadingKeys``."""
     keys = []
     name = partition_key(request)
     if name is None:
@@ -241,7 +241,7 @@ iam_actions.dynamodb_service_context = with_leading_keys(iam_actions.dynamodb_se
 
 
 class ItemAction(str):
-    """The action of one item of a transaction, which knows the item's keys."""
+    """The action of one item of a transaction, with the item's keys."""
 
     keys = ()
 
@@ -352,7 +352,7 @@ def with_metric_math(record_of):
 provisioners._cw_metric_alarm_record = with_metric_math(provisioners._cw_metric_alarm_record)
 
 
-# --- what AWS does in the name of a role ------------------------------------------------------
+# --- what AWS does with a role ----------------------------------------------------------------
 
 
 def may(role_arn, action, resource):
@@ -374,7 +374,7 @@ def may(role_arn, action, resource):
 
 
 def with_log_permissions(emit):
-    """Lambda says nothing when it may not write a log: there is none, or an empty one."""
+    """If Lambda may not write a log, there is no error: the log is missing or empty."""
 
     def emitted(func, request_id, *more, **named):
         config = func.get("config") or func
@@ -426,6 +426,6 @@ queues.install(extend, may)
 
 
 if __name__ == "__main__":
-    # The port stands in the command line for people, and for emulator.sh to know its own by.
+    # The port is in the command line for people, and so that emulator.sh recognises its process.
     del sys.argv[1:]
     app.main()

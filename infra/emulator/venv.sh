@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the virtual environment with what infra/emulator/requirements.txt pins, and prints its
-# path: the AWS emulator, the AWS tools and what checks the template. One that is there already
-# is made again only when the pins have changed.
+# Makes the virtual environment with the packages of infra/emulator/requirements.txt, and prints its
+# path: the AWS emulator, the AWS tools and the template's linter. It remakes an existing one only if
+# the pins have changed.
 #
 # usage: venv.sh
 #

@@ -1,7 +1,7 @@
 // usage: node --test infra/hosting/hosting.test.js
 //
-// What of hosting and alarms can be tested without AWS: CloudFront's two functions, and that
-// template.yaml agrees with the sources that it repeats.
+// Tests hosting and alarms without AWS: CloudFront's two functions, and that template.yaml agrees
+// with the sources that it repeats.
 "use strict";
 
 const assert = require("node:assert/strict");
@@ -16,7 +16,7 @@ const template = read("template.yaml");
 
 const ID = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";
 
-// A function alone in a context of its own, for CloudFront has nothing of Node's.
+// Runs a function in an empty context, because CloudFront has none of Node's globals.
 function handlerOf(file) {
   const context = vm.createContext({});
   vm.runInContext(`"use strict";${read("infra", "hosting", file)}`, context);
@@ -29,12 +29,12 @@ function handlerOf(file) {
       viewer: { ip: "198.51.100.7" },
       request: { method: "GET", uri, querystring, headers: {}, cookies: {} },
     };
-    // By way of JSON, as CloudFront takes it, and without the other context's prototypes.
+    // Convert by JSON, as CloudFront does, which also removes the other context's prototypes.
     return JSON.parse(JSON.stringify(context.handler(event)));
   };
 }
 
-// The text of a block in template.yaml, from the first line after `head` to the end of its indent.
+// The text of a block in template.yaml: the lines after `head` with a deeper indent.
 function block(text, head) {
   const start = text.indexOf(`${head}\n`);
   assert.notEqual(start, -1, `template.yaml has no ${head.trim()}`);
@@ -133,7 +133,7 @@ test("CloudFront can run the functions", () => {
   for (const file of ["page-path.js", "logs-path.js"]) {
     const source = read("infra", "hosting", file);
     assert.ok(Buffer.byteLength(source) <= 10_240, `${file} is too large for CloudFront`);
-    // What Node knows and cloudfront-js-2.0 does not.
+    // Syntax and globals that Node has and cloudfront-js-2.0 does not.
     const code = source.replace(/\/\/.*$/gm, "");
     const unknown = /\?\.|\?\?|\.\.\.|\b(class|export|import|require|eval|setTimeout|for \((const|let) \w+ of)\b/.exec(code);
     assert.equal(unknown?.[0], undefined, `${file} uses what CloudFront may not know`);

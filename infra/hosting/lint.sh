@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Checks the templates: that AWS would take them, and that they leave nothing open that should
-# not be. checkov.yaml and the templates' Metadata say what may stay as it is, and why.
+# Checks that AWS would accept the templates, and that they are secure. checkov.yaml and the
+# templates' Metadata list the exceptions with their reasons.
 #
 # usage: lint.sh
 #
 # environment:
 #   CONTAINERLEASE_CHECKS_VENV   where checkov is kept (.containerlease/checks/venv)
-#   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as infra/emulator/venv.sh has them
+#   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as for infra/emulator/venv.sh
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -20,13 +20,13 @@ fail() {
 [[ $# -eq 0 ]] || fail "usage: lint.sh"
 tools=$(infra/emulator/venv.sh)
 checks=${CONTAINERLEASE_CHECKS_VENV:-$PWD/.containerlease/checks/venv}
-# checkov wants an environment to itself.
+# checkov needs a separate environment.
 infra/venv.sh "$here/requirements.txt" "$checks" "checkov (once, half a minute)"
 
 export SAM_CLI_TELEMETRY=0 AWS_EC2_METADATA_DISABLED=true
 templates=(template.yaml)
 "$tools/bin/sam" validate --lint --region us-east-1 --template template.yaml
-# A template that is plain CloudFormation is none of sam's.
+# sam does not validate plain CloudFormation templates.
 if [[ -f infra/docker-host/host.yaml ]]; then
   templates+=(infra/docker-host/host.yaml)
   "$tools/bin/cfn-lint" infra/docker-host/host.yaml

@@ -1,6 +1,6 @@
-// A WebSocket API of API Gateway has no paths: /ws/logs/{id} becomes /live?containerId={id}.
-// Only a lease's id goes on, in the one spelling that it has. What would be refused behind is
-// refused here, where the answer can still say why.
+// API Gateway's WebSocket APIs have no paths, so /ws/logs/{id} becomes /live?containerId={id}.
+// Only a lease's id in its canonical spelling passes. Bad requests are refused here, because the
+// answer can still say why.
 const LEASE_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 function handler(event) {
@@ -16,7 +16,7 @@ function handler(event) {
       "Use the id that POST /api/provision has answered; it looks like " +
       "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c.");
   }
-  // The path alone says which lease, however the query spells the parameter.
+  // Only the path names the lease; drop the parameter from the query in any spelling.
   const query = { containerId: { value: id } };
   Object.keys(request.querystring).forEach((name) => {
     if (decoded(name) !== "containerId") query[name] = request.querystring[name];
@@ -26,7 +26,7 @@ function handler(event) {
   return request;
 }
 
-// What cannot be decoded names neither a lease nor a parameter.
+// Text that cannot be decoded matches neither a lease's id nor the parameter's name.
 function decoded(text) {
   try {
     return decodeURIComponent(text);

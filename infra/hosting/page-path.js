@@ -1,6 +1,6 @@
-// A page of the dashboard is no file of its own: each path that names no file is /index.html.
-// A CloudFront function of the default behaviour alone. As an error page of the distribution
-// it would also take the place of the API's own 404.
+// The dashboard's pages are not files: every path that names no file becomes /index.html.
+// This function belongs to the default behaviour only. An error page of the distribution would
+// also replace the API's own 404.
 function handler(event) {
   const request = event.request;
   const name = request.uri.slice(request.uri.lastIndexOf("/") + 1);

@@ -1,10 +1,10 @@
-// What smoke.sh does with a deployed stack.
+// The checks of smoke.sh on a deployed stack.
 //
 // usage: node --experimental-websocket smoke.js lease STACK.json
 //        node smoke.js alarms NAMES.json ALARMS.json
 //
-// STACK.json, NAMES.json and ALARMS.json are what the AWS CLI says. Each check prints a line; one
-// that fails says what to look at. The exit code is 1 where one has failed.
+// STACK.json, NAMES.json and ALARMS.json are output of the AWS CLI. Each check prints a line; a failed
+// one says where to look. The exit code is 1 if a check failed.
 "use strict";
 
 const { readFileSync } = require("node:fs");
@@ -13,12 +13,12 @@ const https = require("node:https");
 
 const ANSWER_MS = 35_000;
 const FRAME_MS = 20_000;
-// What is promised of an end, and how long it is waited for before it counts as not come.
+// The promised lateness of an end, and how long to wait for an end before the check fails.
 const PROMISED_MS = 2_000;
 const END_MS = 150_000;
 const COUNTING = ["sh", "-c", "n=0; while :; do n=$((n+1)); echo line $n; sleep 0.5; done"];
 
-// What an operator does about the API's own problems.
+// Advice to the operator for each problem of the API.
 const ADVICE = {
   "store-unavailable": "The functions do not reach DynamoDB: in a VPC they need a way out (docs/aws.md, In a VPC).",
   "engine-unavailable": "The functions do not reach the Docker engine: look at DockerHost, its security group on port 2376, and that the client's and the server's certificates are of one authority (infra/docker-host/certificates.sh expiry).",
@@ -37,7 +37,7 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 let failures = 0;
 
-// Does a check and says how it went; answers whether it passed.
+// Runs a check and prints its result; returns whether it passed.
 async function check(what, run) {
   try {
     const figures = await run();
@@ -52,7 +52,7 @@ async function check(what, run) {
 
 // --- the stack ----------------------------------------------------------------------------------
 
-// Where the stack is reached: its URL, that of a lease's log, and headers that go with each request.
+// The stack's addresses: its URL, the URL of a lease's log, and headers for each request.
 function addresses(stack) {
   const outputs = Object.fromEntries((stack.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue]));
   const emulator = process.env.AWS_ENDPOINT_URL?.replace(/\/$/, "");
@@ -61,7 +61,7 @@ function addresses(stack) {
     const viaCloudFront = (id) => `${url.replace(/^http/, "ws")}/ws/logs/${id}`;
     return { url, logs: outputs.DashboardUrl ? viaCloudFront : (id) => `${outputs.LogsUrl}?containerId=${id}`, headers: {}, hosted: !!outputs.DashboardUrl };
   }
-  // An emulator has all names at its one address. It knows a distribution by the Host header.
+  // An emulator serves all names at one address. It recognises a distribution by the Host header.
   const here = (url) => url.replace(/^(https|wss):\/\/([a-z0-9]+)\.execute-api\.[a-z0-9.-]+/, (_, scheme, api) =>
     `${scheme === "wss" ? emulator.replace(/^http/, "ws") : emulator}/_aws/execute-api/${api}`);
   const headers = outputs.DistributionDomain ? { host: outputs.DistributionDomain, "x-forwarded-proto": "https" } : {};
@@ -73,7 +73,7 @@ class Api {
     Object.assign(this, { url, headers });
   }
 
-  // The answer to a request: its status, its headers, its text, and its body where that is JSON.
+  // The answer to a request: its status, headers and text, and its body if that is JSON.
   async ask(method, path, body) {
     const url = new URL(this.url + path);
     const answer = await new Promise((resolve, reject) => {
@@ -107,7 +107,7 @@ class Api {
   }
 }
 
-// An answer that was not wanted, in words.
+// Describes an unexpected answer.
 function said(what, { status, headers, body, text }) {
   const kind = body?.type?.split(":").pop();
   if (kind) {
@@ -183,7 +183,7 @@ async function lease(file) {
   if (!leased) return;
   const path = `/api/containers/${made.id}`;
   const heard = watch(logs(made.id));
-  // Whoever interrupts this leaves no lease behind.
+  // Leave no lease behind after an interrupt.
   process.once("SIGINT", () => api.ask("DELETE", path).finally(() => process.exit(130)));
   let ended;
   try {
@@ -204,7 +204,7 @@ async function lease(file) {
       });
       const { reason, overshootMs } = ended.receipt;
       expect(reason === "expired", `it ended as ${reason}${ended.receipt.exitCode === null ? "" : `, exit code ${ended.receipt.exitCode}`}`);
-      expect(overshootMs >= 0 && overshootMs <= PROMISED_MS, `its container was gone ${overshootMs} ms after its end, and ${PROMISED_MS} ms are promised; a slow engine or a late tick, see the alarms.`);
+      expect(overshootMs >= 0 && overshootMs <= PROMISED_MS, `its container was gone ${overshootMs} ms after its end, but ${PROMISED_MS} ms are promised; the engine is slow or a tick was late, see the alarms.`);
       return `gone ${overshootMs} ms after its end`;
     });
     await check("its receipt is complete", async () => {
@@ -228,7 +228,7 @@ async function lease(file) {
   }
 }
 
-// Alarms of the stack, each by its state.
+// Checks the state of each alarm of the stack.
 async function alarms(namesFile, alarmsFile) {
   const names = JSON.parse(readFileSync(namesFile, "utf8"));
   const known = new Map(JSON.parse(readFileSync(alarmsFile, "utf8")).MetricAlarms.map((alarm) => [alarm.AlarmName, alarm]));
@@ -251,7 +251,7 @@ async function alarms(namesFile, alarmsFile) {
   }
   const off = names.length - quiet - undecided.length;
   if (off === 0) console.log(`ok      no alarm of ${names.length} has gone off`);
-  if (undecided.length > 0) console.log(`note    ${undecided.length} of them have seen too little yet, as in a stack that is new`);
+  if (undecided.length > 0) console.log(`note    ${undecided.length} of them have too little data yet, as in a new stack`);
 }
 
 const [command, ...files] = process.argv.slice(2);

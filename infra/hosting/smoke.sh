@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Tries a deployed stack: leases an alpine for a minute at the stack's own address, reads its log
-# by WebSocket, runs a command, sees the end on time, reads the receipt, and looks at every alarm.
-# Says in words what fails and where to look. Takes a minute and a half, and leaves nothing behind.
+# Smoke test of a deployed stack: leases an alpine for a minute at the stack's own address, reads its
+# log by WebSocket, runs a command, checks that it ends on time, reads the receipt, and checks every
+# alarm. Says what fails and where to look. Takes a minute and a half, and leaves nothing behind.
 #
 # usage: smoke.sh STACK
 #
-# The address is CloudFront's, or with Hosting=false that of the two APIs.
+# The address is CloudFront's, or with Hosting=false the addresses of the two APIs.
 #
 # environment:
-#   AWS_PROFILE, AWS_REGION and their like, as the AWS CLI has them
+#   AWS_PROFILE, AWS_REGION and the other variables of the AWS CLI
 #   AWS_ENDPOINT_URL   an emulator in place of AWS. Its CloudFront carries no WebSocket, so the log
 #                      is read from the WebSocket API itself
 set -euo pipefail
@@ -24,7 +24,7 @@ fail() {
 [[ $# -eq 1 && $1 != -* ]] || fail "usage: smoke.sh STACK"
 readonly stack=$1
 command -v node >/dev/null || fail "node is missing; install Node.js 20.19 or newer and run this again."
-# The AWS CLI of the path, else the one that the emulator's tools have brought.
+# The AWS CLI on the PATH, or else the one among the emulator's tools.
 brought=${CONTAINERLEASE_EMULATOR_VENV:-$repository/.containerlease/emulator/venv}/bin/aws
 aws=$(type -P aws || true)
 [[ -n $aws || ! -x $brought ]] || aws=$brought
@@ -39,7 +39,7 @@ aws cloudformation describe-stacks --stack-name "$stack" >"$work/stack.json" ||
 failed=0
 node --no-warnings --experimental-websocket "$here/smoke.js" lease "$work/stack.json" || failed=1
 
-# After the lease's life, so that what it has set off is seen.
+# After the lease's end, to see the alarms that it set off.
 if aws cloudformation list-stack-resources --stack-name "$stack" \
   --query "StackResourceSummaries[?ResourceType=='AWS::CloudWatch::Alarm'].PhysicalResourceId" >"$work/names.json" &&
   aws cloudwatch describe-alarms --alarm-types MetricAlarm >"$work/alarms.json"; then

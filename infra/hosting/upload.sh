@@ -2,14 +2,14 @@
 # Builds the dashboard and uploads it to the bucket of a deployed stack.
 #
 # usage: upload.sh [empty]
-#   empty   removes all that is in the bucket, for the stack to be deleted
+#   empty   removes everything in the bucket, so that the stack can be deleted
 #
-# What the page needs comes first, then the page, and what it no longer needs goes last, so that
-# at each moment whoever loads the page finds all of it.
+# Uploads the files that the page needs, then the page, and last removes unneeded files, so that the
+# page is complete for every user at every moment.
 #
 # environment:
 #   CONTAINERLEASE_STACK    the stack (containerlease)
-#   AWS_PROFILE, AWS_REGION and their like, as the AWS CLI has them
+#   AWS_PROFILE, AWS_REGION and the other variables of the AWS CLI
 #   AWS_ENDPOINT_URL        an emulator in place of AWS
 set -euo pipefail
 
@@ -24,7 +24,7 @@ fail() {
   exit 1
 }
 
-# The AWS CLI of the path, else the one that the emulator's tools have brought.
+# The AWS CLI on the PATH, or else the one among the emulator's tools.
 find_aws() {
   local brought=${CONTAINERLEASE_EMULATOR_VENV:-$repository/.containerlease/emulator/venv}/bin/aws
   aws=$(type -P aws || true)
@@ -44,7 +44,7 @@ output() { # OUTPUT
   printf '%s\n' "$value"
 }
 
-# A browser takes each file for what it is said to be, and guesses nothing.
+# Browsers trust the content type and do not sniff.
 content_type() { # FILE
   case $1 in
     *.html) echo 'text/html; charset=utf-8' ;;
@@ -57,7 +57,7 @@ content_type() { # FILE
     *.png) echo 'image/png' ;;
     *.ico) echo 'image/x-icon' ;;
     *.woff2) echo 'font/woff2' ;;
-    *) fail "$1 has a type that is not known here; add it to content_type." ;;
+    *) fail "the type of $1 is unknown; add it to content_type." ;;
   esac
 }
 
@@ -88,11 +88,11 @@ upload() {
     esac
   done <<<"$built"
   put index.html no-cache
-  say "telling CloudFront"
+  say "invalidating CloudFront's cache"
   invalidation=$(aws cloudfront create-invalidation --distribution-id "$distribution" --paths /index.html \
-    --query Invalidation.Id --output text) || fail "CloudFront could not be told to forget the old page."
+    --query Invalidation.Id --output text) || fail "the invalidation of CloudFront's cache could not be started."
   aws cloudfront wait invalidation-completed --distribution-id "$distribution" --id "$invalidation" ||
-    fail "CloudFront has not forgotten the old page yet; run this again to remove its files."
+    fail "CloudFront still caches the old page; run this again later to remove its files."
   uploaded=$(aws s3api list-objects-v2 --bucket "$bucket" --query 'Contents[].[Key]' --output text) ||
     fail "$bucket could not be listed."
   while IFS= read -r file; do
@@ -102,7 +102,7 @@ upload() {
   printf '%s\n' "$url"
 }
 
-# The bucket keeps old versions, which must go too.
+# The bucket keeps old versions, which must be removed too.
 empty() {
   local found
   find_aws

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Brings the images of catalogue.json to the Docker engine that the environment names.
+# Provides the images of catalogue.json on the Docker engine of the environment.
 #
-# usage: prepare.sh [TYPE ...]        (all types of the catalogue where none is named)
+# usage: prepare.sh [TYPE ...]        (default: all types of the catalogue)
 #
-# An image that is there is left alone. One that is not is pulled; where that fails, a stand-in is
-# built from Debian's or Ubuntu's packages, once. It ends with a table of what there is, and with
-# success if at least one of the types can be used.
+# Existing images are left alone; missing ones are pulled. If that fails, a stand-in is built once from
+# Debian's or Ubuntu's packages. At the end it prints a table of the images. It succeeds if at least
+# one type can be used.
 #
 # environment:
 #   DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH   which engine, as for the docker command
@@ -56,7 +56,7 @@ label_of() { # IMAGE LABEL
 
 # --- pulling --------------------------------------------------------------------------------
 
-# macOS has no 'timeout', so the time is counted here.
+# A replacement for 'timeout', which macOS lacks.
 within() { # SECONDS COMMAND...
   local deadline=$((SECONDS + $1)) pid
   shift
@@ -73,13 +73,13 @@ within() { # SECONDS COMMAND...
   wait "$pid"
 }
 
-# True for errors of the way to the registry, which the next image would only meet again.
+# Whether the registry was unreachable, so that the next image would fail too.
 is_unreachable() { # FILE
   grep -qiE 'no such host|server misbehaving|connection refused|network is unreachable|no route to host|i/o timeout|timeout exceeded|deadline exceeded|TLS handshake timeout|request canceled|x509:|proxyconnect|connection reset|temporary failure' "$1"
 }
 
-# An engine that gets no answer at all would wait long before it says so, and that for each image.
-# Therefore the first pull must show progress soon, and the others get the whole time.
+# Without any answer an engine waits long, for each image. So the first pull must show progress soon;
+# the others get the whole time.
 pull() { # IMAGE
   local image=$1 code=0
   say "pulling $image"
@@ -112,7 +112,7 @@ pull_watched() { # IMAGE; 125 if the registry shows no sign of life
   # shellcheck disable=SC2064  # The process is known now.
   trap "kill $pid 2>/dev/null" TERM
   while kill -0 "$pid" 2>/dev/null; do
-    # The first line with a digest or a layer comes only after the registry has answered.
+    # The first line with a digest or a layer appears only after the registry's answer.
     if ((SECONDS >= deadline)) && ! grep -q ': ' "$work/pull"; then
       kill "$pid" 2>/dev/null || true
       return 125
@@ -122,14 +122,14 @@ pull_watched() { # IMAGE; 125 if the registry shows no sign of life
   wait "$pid"
 }
 
-# What became of each type is kept in files, for the bash of macOS has no maps.
+# Results per type are kept in files, because the bash of macOS has no associative arrays.
 set_result() { # TYPE RESULT
   printf '%s\n' "$2" >"$work/results/$1"
 }
 
 # --- stand-ins ------------------------------------------------------------------------------
 
-# Sets "unbuildable" to a reason where stand-ins cannot be built.
+# Sets "unbuildable" to a reason if stand-ins cannot be built.
 check_builder() {
   unbuildable=
   if ! command -v apt-get >/dev/null || [[ ! -r /etc/os-release ]]; then
@@ -229,8 +229,8 @@ main() {
   done <<<"$entries"
   printf '\n'
   [[ $stand_ins -eq 0 ]] ||
-    say "$stand_ins of these are stand-ins built here, not the images named; run this again with a registry in reach to get those."
-  [[ $usable -gt 0 ]] || fail "not one image type can be used; the table above says why."
+    say "$stand_ins of these are stand-ins built here, not the named images; run this again with a reachable registry to get those."
+  [[ $usable -gt 0 ]] || fail "no image type is usable; the table above says why."
   [[ ${#missing[@]} -eq 0 ]] || say "missing: ${missing[*]}; the other types can be used."
 }
 

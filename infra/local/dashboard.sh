@@ -19,7 +19,7 @@ node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
   process.exit(major >= 24 || (major === 22 && minor >= 13) || (major === 20 && minor >= 19) ? 0 : 1)' ||
   fail "Node.js 20.19, 22.13 or 24, or newer in the same line, is needed, and this is $(node --version)."
 
-# npm notes what it has installed in a file that is as new as the installation.
+# npm records what it has installed in a file as new as the installation.
 if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
   say "installing the dashboard's packages with npm ci"
   npm ci --no-fund --no-audit --loglevel=error >&2

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Brings up dashboard and API on this machine, with all that they need: a Docker engine, the
-# catalogue's images, the built dashboard, the server. What is there already is used as it is.
+# Starts dashboard and API on this machine, with all that they need: a Docker engine, the
+# catalogue's images, the built dashboard, the server. Uses what is already there.
 #
 # usage: run.sh
 #
-# environment: the settings in the README
+# environment: the settings in docs/settings.md
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

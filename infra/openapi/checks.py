@@ -1,4 +1,4 @@
-"""What schemathesis does not know of the API: see schemathesis.toml."""
+"""What schemathesis does not know about the API: see schemathesis.toml."""
 
 import json
 from pathlib import Path
@@ -9,19 +9,18 @@ from schemathesis import GenerationMode
 CATALOGUE = Path(__file__).parents[1] / "images/catalogue.json"
 IMAGES = {image["imageType"]: image for image in json.loads(CATALOGUE.read_text())["images"]}
 
-# Words of the parts behind the handlers, which no caller has a use for.
+# Words of internal parts, which no answer may contain.
 INTERNALS = ["dynamo", "bollard", "hyper", ".sock", "/var/", "oci runtime", "panicked"]
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Mends requests that are wrong in a way that the description has no words for.
+    """Corrects requests that break rules which the description cannot express.
 
-    Either OpenAPI has none: parameters that need or exclude each other, a port twice, a URL that
-    does not lead into the public internet. Or generators of clients do not understand them: bounds
-    that depend on another field or a setting, a first item unlike the rest, classes of Unicode.
-    Only those requests are mended that are meant to be right; the unit tests of the parsers have
-    the wrong ones.
+    OpenAPI cannot express some: parameters that need or exclude each other, a repeated port, a URL
+    outside the public Internet. Client generators do not understand others: bounds that depend on
+    another field or a setting, a first item unlike the rest, classes of Unicode. Only requests
+    that are meant to be valid are corrected; the parsers' unit tests cover the invalid ones.
     """
     if _is_negative(case):
         return
@@ -41,7 +40,7 @@ def before_call(context, case, kwargs):
 
 
 def _mend_duration(body):
-    """A lease is for minutes or for seconds, never for both or for neither."""
+    """A lease has either minutes or seconds, never both or neither."""
     if body.get("durationMinutes"):
         _leave_out(body, "durationSeconds")
     elif not body.get("durationSeconds"):
@@ -52,19 +51,19 @@ def _mend_provision(body):
     if body.get("ports"):
         body["ports"] = list({_number(port): port for port in body["ports"]}.values())
     if body.get("password"):
-        # Which image types have one, and beside what, is said in words.
+        # The description says only in words which image types have one, and with what.
         body["password"] = None
     if body.get("name"):
         body["name"] = "".join(c if c in " ._-" or c.isalnum() else "x" for c in body["name"])
     if body.get("egress") not in (None, "none"):
-        # Lists have the names that an operator gives them, and this server has no list.
+        # Operators name the lists, and this server has none.
         body["egress"] = "open"
     image = IMAGES[body["imageType"]]
     for size in ("cpuMilli", "memoryMB", "diskMB"):
         if body.get(size):
             body[size] = min(body[size], image[size]["maximum"])
     if body.get("notifyUrl"):
-        # A name that has no address anywhere: nobody is told anything by a run of this.
+        # A host name without an address: a run notifies nobody.
         body["notifyUrl"] = "https://receiver.invalid/hook"
     else:
         _leave_out(body, "warnSeconds", "notifySecret")
@@ -92,8 +91,8 @@ def _is_negative(case):
 
 @schemathesis.check
 def problems_are_ours(context, response, case):
-    """A problem names its request as the header does, is stored by nobody, and says nothing
-    of what is behind."""
+    """A problem names the same request as the header, must not be cached, and reveals nothing
+    internal."""
     if response.status_code < 400 or case.operation.label == "GET /readyz":
         return
     problem = response.json()
@@ -107,8 +106,8 @@ def problems_are_ours(context, response, case):
 
 
 def _problem_types(operation, status):
-    """The problems that the operation may answer with this status: its description says them
-    beside the one schema that all problems have."""
+    """The problems with this status that the operation's description allows. It lists them beside
+    the schema that all problems share."""
     if status == 405:
         return ["urn:containerlease:problem:method-not-allowed"]
     described = operation.definition.raw["responses"][str(status)]
@@ -120,7 +119,7 @@ def _problem_types(operation, status):
 
 @schemathesis.check
 def what_has_ended_has_a_receipt(context, response, case):
-    """A lease has a receipt when it has ended, and then only."""
+    """A lease has a receipt if and only if it has ended."""
     if not response.headers.get("content-type", [""])[0].startswith("application/json"):
         return
     answer = response.json()

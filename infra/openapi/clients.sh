@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes a Python and a TypeScript client of docs/openapi.json, as anybody would, and drives a
-# whole lease through each against a running server: clients/lease.py and clients/lease.ts, on
-# real containers. The clients are thrown away.
+# Generates a Python and a TypeScript client from docs/openapi.json, as any user would, and runs a
+# whole lease through each against a server with real containers: clients/lease.py and
+# clients/lease.ts. The generated clients are discarded.
 #
 # usage: clients.sh [check]
-#   check   says only whether the description is valid OpenAPI
+#   check   only checks that the description is valid OpenAPI
 #
 # environment:
 #   CONTAINERLEASE_CLIENTS        where the generators are kept (.containerlease/clients)
@@ -36,14 +36,14 @@ if ! cmp -s "$lock" "$tools/npm/installed"; then
   cp "$here/clients/package.json" "$lock" "$tools/npm/"
   npm --prefix "$tools/npm" ci --no-fund --no-audit --loglevel=error >&2 ||
     fail "the generator of TypeScript clients cannot be installed; see what npm says above."
-  # Last, so that an installation that was cut off is done again.
+  # Last, so that an interrupted installation is repeated.
   cp "$lock" "$tools/npm/installed"
 fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# As it is documented, but that what the generator leaves out is an error.
+# As documented, except that skipped parts of the description are errors.
 python_client() {
   mkdir "$work/python"
   printf 'post_hooks: []\n' >"$work/config.yaml"
@@ -53,7 +53,7 @@ python_client() {
   cp "$here/clients/lease.py" "$work/python/"
 }
 
-# tsc holds the calls, and what is read of the answers, against the client's types.
+# tsc checks the calls, and the fields read from the answers, against the client's types.
 typescript_client() {
   mkdir "$work/typescript"
   local bin=$tools/npm/node_modules/.bin

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Drives a running server from the description that it serves: valid requests and invalid
-# ones of every operation, and chains of them, each answer held against the description. It
-# leases real containers on the engine, a few at a time, and leaves none.
+# Fuzzes a server from its own API description: valid and invalid requests of every operation, and
+# chains of them. Each answer is checked against the description. It leases real containers on the
+# engine, a few at a time, and leaves none.
 #
 # usage: fuzz.sh [CASES]
 #
-# CASES is how many requests of each operation are made up (400), beside those that follow
+# CASES is the number of generated requests per operation (400), in addition to those that follow
 # from the description's bounds and links.
 #
 # environment:
@@ -29,18 +29,18 @@ cases=${1:-400}
 seed=${CONTAINERLEASE_FUZZ_SEED:-$((RANDOM * 32768 + RANDOM))}
 venv=${CONTAINERLEASE_FUZZ_VENV:-$PWD/.containerlease/fuzz/venv}
 
-# schemathesis wants an environment to itself.
+# schemathesis needs a separate environment.
 infra/venv.sh "$here/requirements.txt" "$venv" "schemathesis (once, half a minute)"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 drive() {
-  # From a file: schemathesis leaves out the operation that it was given the description by.
+  # From a file: schemathesis skips the operation that serves the description.
   curl --fail --silent --show-error "$CONTAINERLEASE_URL/api/openapi.json" >"$work/openapi.json"
   cmp -s "$work/openapi.json" docs/openapi.json || fail "the server does not serve docs/openapi.json"
   say "driving $CONTAINERLEASE_URL, seed $seed (CONTAINERLEASE_FUZZ_SEED=$seed repeats this run)"
-  # What it notes for itself goes where it runs.
+  # It keeps its notes in the current folder.
   (cd "$work" && PYTHONDONTWRITEBYTECODE=1 SCHEMATHESIS_HOOKS=$here/checks.py \
     "$venv/bin/schemathesis" --config-file "$here/schemathesis.toml" run openapi.json \
     --url "$CONTAINERLEASE_URL" --max-examples "$cases" --seed "$seed" \
@@ -49,6 +49,6 @@ drive() {
 export -f drive say fail
 export here venv work cases seed
 
-# A few leases at once are enough, and the host has room for whatever is asked.
+# A few leases at once are enough, and the host has room for every request.
 CONTAINERLEASE_MAX_LEASES=4 CONTAINERLEASE_HOST_CPU_MILLI=100000 CONTAINERLEASE_HOST_MEMORY_MB=100000 \
   "$here/with-server.sh" bash -euo pipefail -c drive || fail "failed with seed $seed"

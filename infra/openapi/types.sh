@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the dashboard's types from docs/openapi.json, or checks that they are made from it.
+# Generates the dashboard's types from docs/openapi.json, or checks that they are up to date.
 #
 # usage: types.sh [check]
 set -euo pipefail
@@ -15,7 +15,7 @@ fail() {
 [[ $# -eq 0 || ($# -eq 1 && $1 == check) ]] || fail "usage: types.sh [check]"
 command -v npm >/dev/null || fail "npm is missing; install Node.js 20.19 or newer and run this again."
 
-# npm notes what it has installed in a file that is as new as the installation.
+# npm writes a list of its installed packages; reinstall if the lock file is newer.
 generator=frontend/api-types
 if [[ ! -e $generator/node_modules/.package-lock.json || $generator/package-lock.json -nt $generator/node_modules/.package-lock.json ]]; then
   npm --prefix "$generator" ci --no-fund --no-audit --loglevel=error >&2

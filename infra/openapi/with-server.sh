@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs a command beside a server of its own on a free port, with a deployment of its own on the
-# engine. What the command has leased is ended afterwards; it fails when the command did, when a
-# container was left without a lease, or when something panicked in the server.
+# Runs a command with a new server on a free port, which has its own deployment on the engine.
+# Afterwards it ends the command's leases. It fails if the command failed, if a container was left
+# without a lease, or if the server panicked.
 #
 # usage: with-server.sh COMMAND…
 #
-# The command's environment has CONTAINERLEASE_URL, where the server is.
+# The command's environment has CONTAINERLEASE_URL, the server's URL.
 #
 # environment: the server's settings, and DOCKER_HOST, the engine
 set -euo pipefail
@@ -52,7 +52,7 @@ failed=0
 CONTAINERLEASE_URL=$url "$@" || failed=1
 ! grep -n panicked "$own/server.log" || failed=1
 
-# What was leased can be ended like everything else, and nothing is without a lease.
+# Delete all leases. A container that is left then had no lease.
 for id in $(curl --fail --silent "$url/api/containers" | grep -o '"id":"[^"]*"' | cut -d '"' -f 4); do
   curl --fail --silent --output /dev/null --request DELETE "$url/api/containers/$id"
 done

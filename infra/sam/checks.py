@@ -1,4 +1,4 @@
-"""What the checks of functions in containers share: how they are run, and the engine."""
+"""Shared parts of the checks of functions in containers: the runner, and the engine."""
 
 import subprocess
 import time
@@ -10,7 +10,7 @@ EVENTS = REPOSITORY / "functions/events"
 
 
 class Failed(Exception):
-    """A check has seen something else than it must."""
+    """A check has failed."""
 
 
 def expect(condition, what):
@@ -23,7 +23,7 @@ def parsed_time(text):
 
 
 def wait_until(seconds, what, happened):
-    """Waits for ``happened`` to answer something true, and answers that."""
+    """Waits until ``happened`` returns something true, and returns that."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         result = happened()
@@ -34,7 +34,7 @@ def wait_until(seconds, what, happened):
 
 
 class Checks:
-    """Runs checks and counts them; one that fails does not keep the others from running."""
+    """Runs checks and counts them; a failed check does not stop the others."""
 
     def __init__(self):
         self.passed = self.failed = 0

@@ -1,11 +1,11 @@
-"""Invokes each function with its saved events as ``sam local invoke`` runs them, then all HTTP
-routes as ``sam local start-api`` serves them, and checks what they answer.
+"""Invokes each function with its saved events by ``sam local invoke``, then calls all HTTP routes
+of ``sam local start-api``, and checks the answers.
 
 usage: drive.py [--few] FOLDER DEPLOYMENT [FLAG...]
 
-FOLDER is where local.sh keeps its state; the engine and sam come from the environment, and sam is
-given FLAGs. With --few it is one invocation of each kind, and no start-api. Each check prints a
-line. The last line is the count; the exit code is 1 when a check has failed.
+FOLDER is where local.sh keeps its state. The engine and sam come from the environment; sam gets
+the FLAGs. With --few there is one invocation of each kind, and no start-api. Each check prints a
+line. The last line is the count; the exit code is 1 if a check has failed.
 """
 
 import sys

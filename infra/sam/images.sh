@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Brings the image in which sam runs the functions to the Docker engine that the environment
-# names, and prints its name.
+# Provides the image in which sam runs the functions, on the Docker engine of the environment, and
+# prints its name.
 #
 # usage: images.sh
 #
-# It is the image of Lambda's runtime. One that is there is used as it is; one that is not is
-# pulled; where that fails, a stand-in is built, once, from the catalogue's images ubuntu and
-# alpine: it has glibc, a shell and the certificates of the web, which is what a Rust program and
-# sam ask of it. A stand-in never has the real image's name.
+# It is the image of Lambda's runtime. An existing image is used as it is; otherwise it is pulled. If
+# that fails, a stand-in is built once from the catalogue's images ubuntu and alpine. It has what a
+# Rust program and sam need: glibc, a shell and the public CA certificates. A stand-in never has the
+# real image's name.
 #
 # environment:
 #   DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH   which engine, as for the docker command
@@ -35,8 +35,8 @@ has_image() { # IMAGE
   docker image inspect "$1" >/dev/null 2>&1
 }
 
-# A registry that gives no answer is not waited for long: the first line with a digest or a layer
-# comes only after it has answered.
+# Gives up early on a registry that does not answer: the first line with a digest or a layer appears
+# only after its answer.
 pull() { # IMAGE
   local pid started=$SECONDS
   say "pulling $1"
@@ -55,7 +55,7 @@ pull() { # IMAGE
   }
 }
 
-# The image of a type of the catalogue that is on the engine, the real one or its stand-in.
+# The image of a catalogue type on the engine, the real one or its stand-in.
 image_of() { # TYPE
   local names name
   # shellcheck disable=SC2016  # The dollar signs are JavaScript's.

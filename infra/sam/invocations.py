@@ -1,4 +1,4 @@
-"""One life of leases, each step an invocation by ``sam local invoke``."""
+"""Leases from provision to end, each step an invocation by ``sam local invoke``."""
 
 import json
 import re
@@ -10,21 +10,21 @@ from urllib.parse import urlsplit
 
 from checks import EVENTS, REPOSITORY, Failed, container_of, docker, expect, parsed_time, wait_until
 
-# What the saved events say where a test puts something of its own.
+# Texts in the saved events that a test replaces.
 LEASE = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c"
 CONNECTION = "CHm3acPwliACFYg="
 
 INVOKE_SECONDS = 150
 FRAMES_SECONDS = 30
 LATE_MS = 10_000
-# A line a second: more of them than seconds that a relay runs, as local.sh has it, so that several
-# relays have carried them.
+# One line per second, and more lines than seconds of a relay's run (see local.sh), so that several
+# relays send them.
 COUNTING = ["sh", "-c", "n=0; while :; do n=$((n+1)); echo line $n; sleep 1; done"]
 RELAYED_LINES = 32
 
 
 class Answer:
-    """What an invocation has printed: its answer, and how long it took inside the container."""
+    """An invocation's output: its answer, and its duration inside the container."""
 
     def __init__(self, out, log):
         try:
@@ -41,14 +41,14 @@ class Answer:
         return json.loads(self.value["body"])
 
 
-# The saved events that were sent, and what tells sam of other functions than the repository's.
+# The saved events sent so far, and the flags that point sam to other functions.
 sent = set()
 sam_flags = []
 
 
 def invoke(function, event, **replaced):
-    """Invokes ``function`` with a saved event, in which each text of ``replaced`` has another.
-    The exit code of sam says nothing of the function, so that its answer is read."""
+    """Invokes ``function`` with a saved event, after the replacements of ``replaced``. The exit
+    code of sam says nothing about the function, so this reads its answer."""
     text = (EVENTS / f"{event}.json").read_text()
     sent.add(event)
     minutes = rf"\"durationMinutes\":{replaced.get('minutes', 5)}"
@@ -72,12 +72,12 @@ def invoke(function, event, **replaced):
 
 
 class Invocations:
-    """One life of leases, each step an invocation."""
+    """Leases from provision to end, each step an invocation."""
 
     def __init__(self, folder, deployment):
         self.folder, self.deployment = folder, deployment
         self.ubuntu = self.redis = self.other = None
-        # What viewers of an earlier run have got is there still.
+        # New names, because frames of an earlier run's viewers are still there.
         run = secrets.token_hex(4)
         self.redis_viewer, self.other_viewer = f"{run}-redis", f"{run}-other"
         self.pinging_viewer, self.ubuntu_viewer = f"{run}-ping", f"{run}-ubuntu"
@@ -125,7 +125,7 @@ class Invocations:
         return took
 
     def provision_signed_in(self):
-        """A lease of somebody else, for one minute, so that cleanup ends it."""
+        """Another owner's lease of one minute, which cleanup ends."""
         self.other, took = self.provision("provision-signed-in", minutes=1)
         return took
 
@@ -190,7 +190,7 @@ class Invocations:
         expect(lines and got == lines, f"{got} is not {lines}")
         return answer.took
 
-    # Viewers. Their relays run on in `sam local start-lambda`, until the lease ends.
+    # Viewers. Their relays keep running in `sam local start-lambda` until the lease ends.
 
     def frames(self, connection):
         file = self.folder / "frames" / connection
@@ -252,13 +252,13 @@ class Invocations:
         return answer.took
 
     def relay(self):
-        """One that is started while another serves all viewers leaves them to that."""
+        """A second relay leaves the viewers to the first, which serves them all."""
         answer = invoke("RelayFunction", "relay", lease=self.ubuntu["id"])
         expect(answer.value == {"relayed": True}, f"{answer.value}")
         return answer.took
 
     def hand_over(self):
-        """More lines than one relay carries come in their order, none twice."""
+        """More lines than one relay sends arrive in order and without repetition."""
         lines = RELAYED_LINES
         wait_until(
             lines + FRAMES_SECONDS,
@@ -271,7 +271,7 @@ class Invocations:
         got = self.messages(self.ubuntu_viewer)
         expect(got == [f"line {n + 1}" for n in range(len(got))], f"lines are wrong: {got}")
 
-    # Their ends.
+    # The leases' ends.
 
     def end(self):
         answer = invoke("EndFunction", "end", lease=self.redis["id"])
@@ -294,7 +294,7 @@ class Invocations:
         ended = invoke("ListFunction", "get-signed-in", lease=self.other["id"]).body(200)
         expect(ended["receipt"]["reason"] == "expired", f"{ended}")
         [late] = report["overshootMs"]
-        # How late is measured elsewhere, on a machine that does not start containers meanwhile.
+        # Lateness is measured elsewhere, on a machine that does not start containers meanwhile.
         expect(0 <= late < LATE_MS, f"it was ended {late} ms after its time")
         return f"{answer.took}, {late} ms after its time"
 
@@ -331,14 +331,14 @@ class Invocations:
         expect(not unsent, f"{unsent}")
 
     def run(self, check, meanwhile):
-        """Does all checks, and ``meanwhile`` while a lease of a minute runs out."""
+        """Runs all checks, and ``meanwhile`` while a lease of a minute runs out."""
         check("list, images: the catalogue", self.images)
         check("list, healthz: the process is there", self.healthz)
         check("list, readyz: the table and the engine answer", self.readyz)
         check("list, openapi: the description", self.openapi)
         check("list, unrouted: what no route takes is refused", self.unrouted)
         check("provision, signed in: a container runs", self.provision_signed_in)
-        # It waits for the lease's own second, while the others go on.
+        # It waits for the lease's end, while the others go on.
         cleanup = threading.Thread(
             target=check, args=("cleanup: a lease is ended when its time is over", self.cleanup)
         )

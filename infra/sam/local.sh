@@ -3,25 +3,24 @@
 # `sam local start-api` for the HTTP routes.
 #
 # usage: local.sh prepare|test|check|stop|status
-#   prepare  builds the functions and brings up what they need; prints the commands to use then
-#   test     invokes each function with its events and checks what it answers, then all HTTP
-#            routes; on parts that it stops at the end
-#   check    the same for one function of each kind, with binaries that are there
-#   stop     stops what prepare has started, and removes the leases' containers
+#   prepare  builds the functions and starts what they need; prints the commands to use next
+#   test     invokes each function with its events and checks the answers, then all HTTP routes; stops
+#            everything at the end
+#   check    the same for one function of each kind, with existing binaries
+#   stop     stops what prepare started, and removes the leases' containers
 #   status   says what runs
 #
-# The functions are those of `sam build`, or the binaries of CONTAINERLEASE_SAM_BINARIES, under the
-# template as it is. They find the table of the
-# one-machine server as DynamoDB, the engine behind mutual TLS, its certificate in Secrets
-# Manager, `sam local start-lambda` as Lambda, and connections of viewers, all on the address that
-# this machine has on a network of its own; see neighbours.py. Runs on Linux.
+# The functions come from `sam build` or from CONTAINERLEASE_SAM_BINARIES, with the unchanged template.
+# At this machine's address on a separate network they find the one-machine server's table as
+# DynamoDB, the engine behind mutual TLS, its certificate in Secrets Manager, `sam local start-lambda`
+# as Lambda, and the viewers' connections; see neighbours.py. Runs on Linux.
 #
-# What the template does not declare, --env-vars cannot set. AWS_ENDPOINT_URL and its like are
-# right on no account of AWS, so they come with the image in which sam runs the functions.
+# --env-vars sets only variables that the template declares. AWS_ENDPOINT_URL and similar variables
+# would be wrong on AWS, so they are in the image in which sam runs the functions.
 #
-# What prepare brings up has the names that samconfig.toml has, so one clone at a time can have it
-# on an engine. test takes these names as well while nobody has them, so that its commands are those
-# that a user types. Else it has names that follow from the clone's folder, as check always has.
+# prepare uses the names of samconfig.toml, so only one clone at a time can use it on an engine. test
+# uses these names too if they are free, so that its commands are those that a user types. Otherwise,
+# and always for check, the names derive from the clone's folder.
 #
 # environment:
 #   DOCKER_HOST                the socket of an engine to use instead of the one that
@@ -29,7 +28,7 @@
 #   CONTAINERLEASE_NO_PULL=1   do not try to pull images
 #   CONTAINERLEASE_SAM_BINARIES   test and check: a folder with binaries to use instead of building
 #                                 them; check builds none and takes those of target/debug
-#   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as infra/emulator/venv.sh has them
+#   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as for infra/emulator/venv.sh
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -37,18 +36,18 @@ repository=$(cd "$here/../.." && pwd)
 cd "$repository"
 
 readonly USAGE="local.sh prepare|test|check|stop|status"
-# samconfig.toml has the network, the image and the file with the variables by these names.
+# The names of the network, the image and the file with the variables in samconfig.toml.
 NETWORK=containerlease-sam
 IMAGE=containerlease/sam:local
 DEPLOYMENT=sam-local
 state=$repository/.containerlease/sam
-# Where sam finds what it would find in samconfig.toml; none for samconfig.toml itself.
+# The configuration file for sam; empty for samconfig.toml itself.
 config=
-# A network says whose it is, for two clones on one engine.
+# A label names the network's owner, for two clones on one engine.
 readonly CLONE_LABEL=containerlease.clone
-# On the network's address nothing else listens, so they can be the same each time.
+# Nothing else listens on the network's address, so the ports can be fixed.
 readonly SERVICES_PORT=42080 LAMBDA_PORT=42301 ENGINE_PORT=42376 TABLE_PORT=42800
-# Short, so that a log in the test is carried on by a second and a third relay.
+# Short, so that a second and a third relay continue a test's log.
 readonly RELAY_SECONDS=15
 readonly START_SECONDS=60
 readonly STOP_SECONDS=30
@@ -60,8 +59,8 @@ fail() {
   exit 1
 }
 
-# Nothing of the caller's own account may reach the functions, and sam hands on what it finds. Where
-# it finds no keys it takes made-up ones, and does not ask AWS whose they are.
+# Keep the user's AWS account away from the functions: sam passes on the keys that it finds. Without
+# keys it invents some, and does not contact AWS.
 sam_environment() {
   unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
   export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
@@ -72,8 +71,8 @@ sam_environment() {
 
 # --- processes ------------------------------------------------------------------------------
 
-# Starts a part in the background, in a session of its own, and notes its process id with a text
-# that is in its command line.
+# Starts a part in the background, in a new session, and stores its process id with a text from its
+# command line.
 start_part() { # PART MARK COMMAND…
   local part=$1 mark=$2
   shift 2
@@ -81,8 +80,8 @@ start_part() { # PART MARK COMMAND…
   printf '%s %s\n' "$!" "$mark" >"$state/$part.pid"
 }
 
-# Prints the process id of a part that lives. The number may have gone to another process by now,
-# so its command line is read as well.
+# Prints the process id of a running part. The id may belong to another process by now, so its
+# command line is checked too.
 own_pid() { # PART
   local pid mark
   [[ -s $state/$1.pid ]] || return 1
@@ -127,7 +126,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 
 # --- what the functions need ----------------------------------------------------------------
 
-# sam mounts the functions' folders, so the engine is one of this machine.
+# sam mounts the functions' folders, so the engine must run on this machine.
 find_engine() {
   local settings
   settings=$(infra/docker-host/engine.sh ensure)
@@ -141,7 +140,7 @@ find_tools() { # [check]
   command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs and run this again."
   venv=$(infra/emulator/venv.sh)
   PATH=$venv/bin:$PATH
-  # They are large, and only a build wants them.
+  # They are large, and only a build needs them.
   if [[ ${1:-} != check ]] && ! cmp -s "$here/requirements.txt" "$venv/sam-requirements.txt"; then
     say "installing cargo-lambda (once, half a minute)"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2 ||
@@ -150,7 +149,7 @@ find_tools() { # [check]
   fi
 }
 
-# What there is to build, as the template has it.
+# The binaries to build, from the template.
 binaries() { sed -n 's/^ *BuildProperties: {Binary: \(.*\)}$/\1/p' template.yaml; }
 
 build() {
@@ -158,8 +157,8 @@ build() {
   say "building the table's server"
   cargo build --quiet --package containerlease-cli
   say "building the functions (the first time takes some minutes)"
-  # sam builds one function after the other. All binaries at once keep both ends of the machine
-  # busy, and sam finds them ready. Where rustup is not found, no target is downloaded.
+  # sam builds one function after the other. Building all binaries together uses all processors, and
+  # sam then finds them ready. Without rustup no target is downloaded.
   for name in $(binaries); do flags+=(--bin "$name"); done
   RUSTUP=none cargo lambda build --release --quiet "${flags[@]}"
   RUSTUP=none sam build >"$state/build.log" 2>&1 || {
@@ -168,13 +167,13 @@ build() {
   }
 }
 
-# Lays binaries that are there where sam looks for what it has built.
+# Puts existing binaries where sam expects the output of a build.
 lay_out() { # FOLDER
   [[ -x $1/list ]] || fail "$1 has no functions; build them with 'cargo build --package containerlease-functions --bins'."
   "$venv/bin/python" infra/emulator/package.py template.yaml "$1" "$state/build"
 }
 
-# Names for this clone's tests alone, and a configuration for sam with these names.
+# Names for this clone's tests only, and a configuration for sam with these names.
 take_names_of_our_own() {
   local name text
   name=test-sam-$(cksum <<<"$repository" | cut -d ' ' -f 1)
@@ -183,13 +182,13 @@ take_names_of_our_own() {
   text=$(sed -e "s#\"$NETWORK\"#\"$name-functions\"#" -e "s#\"$IMAGE\"#\"containerlease/$name:local\"#" \
     -e "s#\"\.containerlease/sam/env.json\"#\"$state/env.json\"#" samconfig.toml)
   NETWORK=$name-functions IMAGE=containerlease/$name:local DEPLOYMENT=$name
-  # What a run that was killed has left goes first.
+  # First remove the remains of a killed run.
   stop
   mkdir -p "$state"
   printf '%s\n' "$text" >"$config"
 }
 
-# Prints the folder of the clone whose network it is; fails where there is no such network.
+# Prints the folder of the clone that owns the network; fails if there is no such network.
 network_owner() { docker network inspect --format "{{index .Labels \"$CLONE_LABEL\"}}" "$NETWORK" 2>/dev/null; }
 
 make_network() {
@@ -198,7 +197,8 @@ make_network() {
     [[ $owner == "$repository" ]] ||
       fail "the network $NETWORK is another clone's (${owner:-it does not say whose}); run 'infra/sam/local.sh stop' there first, or 'docker network rm $NETWORK'."
   else
-    # A name that the firewall does not take for a leases' bridge: functions reach what runs here.
+    # A bridge name that the firewall does not treat as a leases' bridge, because functions must reach
+    # this machine.
     bridge=sam-$(printf '%s' "$NETWORK" | cksum | cut -d ' ' -f 1)
     docker network create --label "$CLONE_LABEL=$repository" \
       --opt com.docker.network.bridge.name="$bridge" "$NETWORK" >/dev/null
@@ -207,20 +207,20 @@ make_network() {
     '{{range .IPAM.Config}}{{.Gateway}} {{.Subnet}}{{end}}' "$NETWORK")
 }
 
-# Its own reaper leaves the leases to the functions.
+# The server's own reaper must leave the leases to the functions.
 start_server() {
   CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_TABLE_PORT=0 CONTAINERLEASE_DATA=$state/data \
     CONTAINERLEASE_TABLE=containerlease CONTAINERLEASE_DEPLOYMENT=$DEPLOYMENT \
     CONTAINERLEASE_TICK_SECONDS=3600 CONTAINERLEASE_LOOK_AHEAD_SECONDS=0 \
     start_part server containerlease "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve
   await server grep -qs 'DynamoDB, embedded' "$state/server.out"
-  # The URL that the functions need for it, of which they see the path alone.
+  # The functions' URL for it; they see only the path.
   table=$(sed -n 's#^http://127\.0\.0\.1:\([0-9]*\)/.*#\1#p' "$state/data/table-endpoint")
   table_key=$(sed 's#.*/##' "$state/data/table-endpoint")
 }
 
 start_front() {
-  # The script becomes the program that serves, which has the certificates' folder in its arguments.
+  # The script execs the serving program, whose arguments contain the certificates' folder.
   start_part front "$state/certificates" infra/docker-host/tls-front.sh "${DOCKER_HOST#unix://}" "$state/certificates" \
     "$ENGINE_PORT" "$address" "$subnet"
   await front port_answers "$ENGINE_PORT"
@@ -254,8 +254,8 @@ write_variables() {
 VARIABLES
 }
 
-# sam puts its emulator of the runtime into an image of its own on top of this one, and would keep
-# that with the addresses of another time.
+# sam builds its own image with its runtime emulator on top of this one. Remove it, or sam would keep
+# one with old addresses.
 build_image() {
   local base
   base=$(infra/sam/images.sh)
@@ -275,8 +275,8 @@ start_lambda() {
   await lambda grep -qs 'Running on' "$state/lambda.log"
 }
 
-# What tells sam of another configuration or other functions than the repository's. Beside another
-# template it would look for the configuration, too.
+# The flags that point sam to another configuration or other functions. With another template it would
+# also look for the configuration beside that.
 sam_flags() {
   if [[ -d $state/build ]]; then
     printf '%s\n' --template-file "$state/build/template.yaml" --config-file "${config:-$repository/samconfig.toml}"
@@ -305,7 +305,7 @@ prepare() {
   infra/images/prepare.sh ubuntu alpine redis >&2
   build
   if runs; then
-    say "all that the functions need runs already"
+    say "everything that the functions need runs already"
   else
     stop
     bring_up
@@ -332,10 +332,10 @@ stop() {
     stop_part "$part"
   done
   rm -rf "$state"
-  # What is under these names may be another clone's.
+  # Another clone may own these names.
   owner=$(network_owner) || owner=$repository
   [[ $owner == "$repository" ]] || return 0
-  # On the network there are only functions, and this deployment's leases are in no table now.
+  # The network has only functions, and the table of this deployment's leases is gone.
   remove_containers "network=$NETWORK" "the functions'"
   remove_containers "label=containerlease.deployment=$DEPLOYMENT" "the leases'"
   docker network ls --quiet --filter "label=containerlease.deployment=$DEPLOYMENT" |
@@ -344,7 +344,7 @@ stop() {
   remove_images
 }
 
-# The newest first, since sam's is made from ours.
+# The newest first, because sam's image is built on ours.
 remove_images() {
   docker images --format '{{.Repository}}:{{.Tag}}' "${IMAGE%:*}" | xargs -r docker rmi --force >/dev/null
 }
@@ -367,7 +367,7 @@ status() {
       say "the $part does not run"
     fi
   done
-  runs || fail "the functions cannot be run; 'infra/sam/local.sh prepare' brings up what they need."
+  runs || fail "the functions cannot run; 'infra/sam/local.sh prepare' starts what they need."
 }
 
 drive() { # [--few]

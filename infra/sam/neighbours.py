@@ -1,15 +1,15 @@
-"""What functions in containers find around them, on the address of their own network.
+"""The services around functions in containers, at one address of their network.
 
 usage: neighbours.py FOLDER ADDRESS SUBNET SERVICES PORT=PORT...
 
-ADDRESS is this machine's on the network with SUBNET. Only callers from there are let in, since
-other containers of the machine can reach the address as well. At ADDRESS they find
+ADDRESS is this machine's address on the network with SUBNET. Only callers from SUBNET are let
+in, because other containers can reach the address too. At ADDRESS they find
 
-- at each PORT what listens on the loopback port that it stands for,
-- at port SERVICES Secrets Manager with one secret, the certificate for the engine, and the far
-  end of WebSocket connections: what is posted to a viewer goes to FOLDER/frames/CONNECTION.
+- at each PORT the service on its loopback port (PORT=PORT),
+- at port SERVICES Secrets Manager with one secret, the certificate for the engine, and API
+  Gateway's ``@connections``: posts to a viewer go to FOLDER/frames/CONNECTION.
 
-The engine is not among them: infra/docker-host/tls-front.sh puts mutual TLS before it.
+The engine is separate: infra/docker-host/tls-front.sh serves it with mutual TLS.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class Services(BaseHTTPRequestHandler):
     """Secrets Manager, and API Gateway's ``@connections``."""
 
     protocol_version = "HTTP/1.1"
-    # Head and body are written one after the other, and the second would wait 40 ms.
+    # Head and body are two writes, and without this the second would wait 40 ms.
     disable_nagle_algorithm = True
 
     def do_POST(self):
@@ -85,12 +85,12 @@ async def copy(reader, writer):
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()
-    # One side that has no more to say may still be waiting for the other.
+    # A side that has sent everything may still wait for the other.
     writer.write_eof()
 
 
 def forward(port, subnet):
-    """Joins each caller with a connection of its own to a loopback port, until both have ended."""
+    """Connects each caller to a loopback port, until both sides have ended."""
 
     async def joined(reader, writer):
         there = None

@@ -1,4 +1,4 @@
-"""One life of a lease over HTTP, at the routes that ``sam local start-api`` serves."""
+"""A lease from provision to end over HTTP, at the routes of ``sam local start-api``."""
 
 import json
 import socket
@@ -70,7 +70,7 @@ def request(url, method, path, body=None):
 
 
 class Routes:
-    """One life of a lease over HTTP."""
+    """A lease from provision to end over HTTP."""
 
     def __init__(self, url, deployment):
         self.url, self.deployment = url, deployment

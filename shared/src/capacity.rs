@@ -1,9 +1,8 @@
-//! Capacity: what leases take up, how much there is, and when there is room again. Pure.
+//! Capacity: the resources that leases use, the limits, and when there is room again. Pure.
 //!
-//! Each lease is counted twice, in the very transactions that make and end it: with its
-//! owner, who may hold so much, and on the host, which has so much. Memory is not promised
-//! twice. CPU is, since a limit on CPU is a ceiling that most containers seldom touch, and
-//! one that does only becomes slower.
+//! Each lease counts twice: towards its owner's limits and towards the host's. The transactions
+//! that create and end the lease change both counts. Memory is not overcommitted. CPU is: most
+//! containers seldom reach their CPU limit, and one that does only becomes slower.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,22 +13,22 @@ use crate::{
     time::Time,
 };
 
-/// How often each of the host's CPUs is promised. At 4 GiB of memory for a CPU, and with what
-/// the catalogue gives by default, memory is full first.
+/// The CPU overcommit factor. On a machine with 4 GiB of memory per CPU, and with the catalogue's
+/// defaults, memory runs out first.
 pub const CPU_OVERCOMMIT: u32 = 8;
 
-/// How many bytes a mebibyte has.
+/// Bytes in a mebibyte.
 pub const MEBIBYTE: u64 = 1024 * 1024;
 
-/// Of the host's memory, the share in percent that leases may have. The rest is the engine's
-/// and the system's.
+/// The share of the host's memory that leases may use, in percent. The rest is for the engine and
+/// the system.
 const MEMORY_PERCENT: u64 = 90;
 
-/// How many containers there may be on our network, whatever else there is room for: Linux
-/// lets a bridge have 1,023 ports, and some are for containers that are not counted any more.
+/// The greatest number of containers on our network, whatever the other limits allow. A Linux
+/// bridge has at most 1,023 ports, and containers that no longer count still use some.
 pub const MOST_CONTAINERS: u32 = 1_000;
 
-/// Something of which there is only so much.
+/// A resource with a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub enum Resource {
     #[serde(rename = "leases")]
@@ -45,7 +44,7 @@ pub enum Resource {
     DiskMb,
 }
 
-/// How much of each resource.
+/// An amount of each resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amounts {
     pub leases: i64,
@@ -54,7 +53,7 @@ pub struct Amounts {
     pub disk_mb: i64,
 }
 
-/// The most that there may be of each resource; none where it is not bounded.
+/// The limit of each resource; none where it has no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
     pub leases: Option<u32>,
@@ -63,27 +62,27 @@ pub struct Bounds {
     pub disk_mb: Option<u32>,
 }
 
-/// What an owner may hold, and what all owners together.
+/// The limits of one owner, and of all owners together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     pub owner: Bounds,
     pub host: Bounds,
 }
 
-/// Who has only so much.
+/// Whose limit applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
     Owner,
     Host,
 }
 
-/// The machine of an engine.
+/// The machine that an engine runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     pub cpus: u32,
     /// Bytes.
     pub memory: u64,
-    /// How many containers our network has an address for; none where it is not there yet.
+    /// How many containers our network has addresses for; none if it does not exist yet.
     pub addresses: Option<u32>,
 }
 
@@ -91,12 +90,12 @@ pub struct Machine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {
     pub whose: Whose,
-    /// What there is too little of.
+    /// The resources that are short.
     pub full: Vec<Resource>,
     pub bounds: Bounds,
-    /// Whether there would be no room even if nothing else were leased.
+    /// Whether the lease would not fit even if nothing else were leased.
     pub never: bool,
-    /// The soonest end of a lease after which there is room, as far as ends are known.
+    /// The earliest known end of a lease after which there is room.
     pub frees_up_at: Option<Time>,
 }
 
@@ -106,7 +105,7 @@ impl Resource {
 }
 
 impl Amounts {
-    /// How much of that resource.
+    /// The amount of that resource.
     pub fn of(self, resource: Resource) -> i64 {
         match resource {
             Resource::Leases => self.leases,
@@ -116,7 +115,7 @@ impl Amounts {
         }
     }
 
-    /// Both together.
+    /// The sum of both.
     pub fn plus(self, other: Self) -> Self {
         Self {
             leases: self.leases + other.leases,
@@ -126,7 +125,7 @@ impl Amounts {
         }
     }
 
-    /// What is left without the other.
+    /// This amount without the other.
     pub fn minus(self, other: Self) -> Self {
         Self {
             leases: self.leases - other.leases,
@@ -138,7 +137,7 @@ impl Amounts {
 }
 
 impl Bounds {
-    /// The most that there may be of that resource.
+    /// The limit of that resource.
     pub fn of(&self, resource: Resource) -> Option<u32> {
         match resource {
             Resource::Leases => self.leases,
@@ -148,7 +147,7 @@ impl Bounds {
         }
     }
 
-    /// The resources of which there is too little for `asked` beside what is `counted`.
+    /// The resources that are too short for `asked` in addition to `counted`.
     pub fn full(&self, counted: Amounts, asked: Amounts) -> Vec<Resource> {
         let together = counted.plus(asked);
         let full = Resource::ALL.into_iter().filter(|resource| {
@@ -160,7 +159,7 @@ impl Bounds {
 }
 
 impl Limits {
-    /// The operator's limits. What he has not said of the host, its `machine` says.
+    /// The operator's limits. A host limit that is not set follows from the `machine`.
     pub fn new(policy: &Policy, machine: Option<Machine>) -> Self {
         let host = machine.map(Machine::bounds).unwrap_or_default();
         Self {
@@ -184,7 +183,7 @@ impl Limits {
         }
     }
 
-    /// The limits that are set for that side.
+    /// The limits of the owner or of the host.
     pub fn of(&self, whose: Whose) -> Bounds {
         match whose {
             Whose::Owner => self.owner,
@@ -194,7 +193,7 @@ impl Limits {
 }
 
 impl Whose {
-    /// What a lease that has not ended counts for.
+    /// The amounts that a lease which has not ended adds to this count.
     pub fn counts(self, lease: &Lease) -> Amounts {
         let all = Amounts {
             leases: 1,
@@ -204,7 +203,7 @@ impl Whose {
         };
         match self {
             _ if lease.amounts_counted => all,
-            // Before CPU and memory were counted, an owner's leases were.
+            // Earlier versions counted only an owner's leases, not their CPU and memory.
             Self::Owner => Amounts {
                 leases: 1,
                 ..Amounts::default()
@@ -215,7 +214,7 @@ impl Whose {
 }
 
 impl Machine {
-    /// How much of it leases may take up.
+    /// The limits that follow from this machine.
     pub fn bounds(self) -> Bounds {
         let mebibytes = self.memory / 100 * MEMORY_PERCENT / MEBIBYTE;
         Bounds {
@@ -225,15 +224,15 @@ impl Machine {
             ),
             cpu_milli: Some(self.cpus.saturating_mul(1000 * CPU_OVERCOMMIT)),
             memory_mb: Some(u32::try_from(mebibytes).unwrap_or(u32::MAX)),
-            // The engine does not say how much disk it has.
+            // The engine does not report how much disk it has.
             disk_mb: None,
         }
     }
 }
 
 impl Shortage {
-    /// What is short for `asked` beside what is `counted`; none where there is room. `leases`
-    /// are those that are counted and have not ended.
+    /// The shortage for `asked` in addition to `counted`; none if there is room. `leases` are the
+    /// counted leases that have not ended.
     pub fn of(
         whose: Whose,
         bounds: Bounds,
@@ -256,8 +255,8 @@ impl Shortage {
     }
 }
 
-/// An end that is decided is not among the known ones: it is under way, or fails again and
-/// again.
+/// Leases whose end is already decided are left out: the end is in progress, or keeps failing, so
+/// its time is unknown.
 fn frees_up_at(
     whose: Whose,
     bounds: Bounds,

@@ -1,7 +1,7 @@
-//! The catalogue: what may be leased. Nothing outside it can be.
+//! The catalogue: the image types that can be leased. Nothing else can be.
 //!
-//! It is read from `infra/images/catalogue.json`, which is built into the program, so that
-//! the functions and the scripts that prepare the images speak of the same thing.
+//! The source is `infra/images/catalogue.json`, which is built into the program. The scripts that
+//! prepare the images read the same file.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -10,14 +10,14 @@ use utoipa::ToSchema;
 
 use crate::{egress::Egress, runtime::Runtime};
 
-/// All that may be leased, in the order in which it is shown.
+/// All image types, in display order.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
     images: Vec<Image>,
 }
 
-/// One kind of container.
+/// One image type.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Image {
@@ -26,30 +26,30 @@ pub struct Image {
     pub description: String,
     /// The image's name in its registry.
     pub image: String,
-    /// The image that is used where the one above is not on the engine.
+    /// The image that stands in when the engine does not have the one above.
     pub stand_in: String,
     /// The command to run; none for the image's own.
     pub command: Option<Vec<String>>,
     pub env: BTreeMap<String, String>,
     pub ports: Vec<Port>,
-    /// How its service is given a password, if it takes one.
+    /// How to set the password of its service, if it takes one.
     pub password: Option<PasswordRecipe>,
-    /// What is given back after all capabilities were dropped.
+    /// The capabilities that the container keeps; it loses all others.
     pub capabilities: Vec<String>,
-    /// Who runs its command, and what is run in it; none for whom the image says.
+    /// The user that its command, and commands run in it later, run as; none for the image's own.
     #[serde(default)]
     pub user: Option<String>,
-    /// Whether nothing can be written but to its volumes and paths in memory.
+    /// Whether only its volumes and its paths in memory can be written to.
     #[serde(default)]
     pub read_only: bool,
-    /// What the engine runs it with; none for what the settings say.
+    /// The runtime that the engine runs it with; none for the one in the settings.
     #[serde(default)]
     pub runtime: Option<Runtime>,
     /// Paths in memory, each with its mount options.
     #[serde(default)]
     pub tmpfs: BTreeMap<String, String>,
-    /// Where its containers may open connections to, of what the deployment allows; the first is
-    /// for those that ask for nothing. Empty where it takes all of that.
+    /// The egress values that this image type takes, among those of the deployment. The first is
+    /// the default. Empty: all of them.
     #[serde(default)]
     pub egress: Vec<Egress>,
     /// Thousandths of a CPU.
@@ -62,24 +62,24 @@ pub struct Image {
     pub disk_mb: Range,
     /// Sizes by name, the smallest first.
     pub presets: Vec<Preset>,
-    /// How many processes and threads there may be at once.
+    /// The greatest number of processes and threads at once.
     pub processes: i64,
     stop_grace_seconds: u64,
 }
 
-/// How the service of an image is given a password. It is for the first of the image's ports.
+/// How to set the password of an image's service. It is for the first of the image's ports.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PasswordRecipe {
-    /// Who signs in with it.
+    /// The user that signs in with it.
     pub user: String,
-    /// The variable by which a caller may name another user.
+    /// The environment variable with which a caller may name another user.
     pub user_variable: Option<String>,
-    /// The variable in which the password is given. A program's arguments can be read by every
-    /// user of its host.
+    /// The environment variable for the password. It is not an argument, because every user of a
+    /// host can read a program's arguments.
     pub variable: String,
-    /// The command that uses the variable; none where the image's own does, and any that a
-    /// caller gives.
+    /// The command that uses the variable. None if the image's own command uses it, and so does any
+    /// command that a caller gives.
     pub command: Option<Vec<String>>,
 }
 
@@ -90,12 +90,12 @@ pub struct Port {
     pub container_port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
-    /// The scheme of a URL at which it can be reached, where one makes sense.
+    /// The scheme of the URL that reaches the port, if there is one.
     #[schema(required)]
     pub scheme: Option<String>,
 }
 
-/// What is given when nothing is asked for, and the most that may be asked for.
+/// The default, and the maximum that a caller may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
@@ -128,14 +128,14 @@ impl Catalogue {
             .expect("the built-in catalogue is read by a test")
     }
 
-    /// The image of that name.
+    /// The image type of that name.
     pub fn get(&self, image_type: &str) -> Option<&Image> {
         self.images
             .iter()
             .find(|image| image.image_type.as_str() == image_type)
     }
 
-    /// All images, in the order in which they are shown.
+    /// All image types, in display order.
     pub fn images(&self) -> &[Image] {
         &self.images
     }
@@ -147,7 +147,7 @@ impl Image {
         self.presets.iter().find(|preset| preset.name == name)
     }
 
-    /// How long a container of this kind is given to stop by itself.
+    /// How long a container of this image type may take to stop by itself.
     pub fn stop_grace(&self) -> Duration {
         Duration::from_secs(self.stop_grace_seconds)
     }

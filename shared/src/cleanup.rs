@@ -1,36 +1,33 @@
-//! Cleanup: the reaper. Why nothing can leak is all in this file.
+//! Cleanup: the reaper. This file explains why nothing can leak.
 //!
-//! It is a reconciler: it takes no input, any number of it may run at once, and the next
-//! run is its retry. A run reads the leases that have not ended, then the containers of our
-//! deployment, makes a [`Plan`] from the two by pure rules, and applies it.
+//! It is a reconciler: it takes no input, any number of copies may run at once, and the next run is
+//! the retry. A run reads the leases that have not ended, then the containers of our deployment,
+//! derives a [`Plan`] from both with pure rules, and applies it.
 //!
-//! - **Every lease that has not ended falls due** ([`Lease::due_at`]): a running one at its
-//!   end, one that was abandoned while it was provisioned, one whose end was claimed and
-//!   not finished, one that could not be ended and is to be tried again. What falls due
-//!   within the look-ahead is ended inside this run, each at its own instant, so that a
-//!   one-minute schedule ends leases to the second.
-//! - **Every end is claimed** by a conditional write on the version that was read. A lease
-//!   that was renewed or claimed elsewhere in the meantime is hands off.
-//! - **Every container has a lease or is removed**, once it is older than
-//!   [`ORPHAN_GRACE`], was seen without a lease by an earlier run, and its time is proven to
-//!   be over: by a record that says, read consistently, that its lease has ended; or, where
-//!   the table knows nothing of it, by the hard deadline in its labels, which no renewal can
-//!   have passed. So a table that cannot be read removes nothing, and one that was emptied
-//!   nothing before its time.
-//! - **Every running lease has a container or is ended**: as lost where it vanished, as
-//!   completed or failed where its program ended by itself. Leases are read before containers, so a
-//!   container that is missing was there when the lease was read, or has vanished since.
-//! - **Every container keeps within its disk or is ended**, where its engine has no quotas that
-//!   keep it there: what containers use is measured beside each run, and waited for by no end.
-//! - **An end goes first.** What falls due soon is taken on before the engine is asked what it
-//!   has; containers without a lease get a place at the engine that no end waits for, so many
-//!   in a run, and none is begun when the run's time is over. Nothing in a run waits without a
-//!   bound ([`longest_end`]).
-//! - One that cannot be ended never holds up another: each is ended in a task of its own,
-//!   and only the engine's calls share a bound. A record that cannot be read is passed over
-//!   and counted, and proves nothing of its container.
+//! - **Every lease that has not ended falls due** ([`Lease::due_at`]): a running lease at its end,
+//!   an abandoned provision, an end that was claimed but not finished, a failed end at its next
+//!   attempt. What falls due within the look-ahead is ended inside this run, each lease at its own
+//!   instant. So a one-minute schedule ends leases to the second.
+//! - **Every end is claimed** by a conditional write on the version that was read. A lease that was
+//!   renewed or claimed elsewhere since is skipped.
+//! - **Every container has a lease or is removed**, once it is older than [`ORPHAN_GRACE`], an
+//!   earlier run saw it without a lease, and its time is proven to be over. The proof is a record,
+//!   read consistently, of a lease that has ended; or, if the table has no record, the hard
+//!   deadline in the container's labels, which no renewal can pass. So an unreadable table causes
+//!   no removal, and an emptied one causes none before the deadline.
+//! - **Every running lease has a container or is ended**: as lost if it vanished, as completed or
+//!   failed if its program ended by itself. Leases are read before containers, so the container of
+//!   a running lease existed by then, and a missing one has vanished.
+//! - **Every container keeps within its disk limit or is ended**, if its engine has no quotas to
+//!   enforce the limit. Disk use is measured beside each run, and no end waits for it.
+//! - **Ends come first.** Work that falls due soon starts before the engine lists its containers.
+//!   Orphans use places at the engine that no end waits for, are limited in number per run, and
+//!   none is begun after the run's time. Every wait in a run has a bound ([`longest_end`]).
+//! - A lease that cannot be ended never holds up another: each end has its own task, and only the
+//!   engine's calls share a bound. An unreadable record is skipped and counted, and proves nothing
+//!   about its container.
 //!
-//! Beside all that a run [delivers](crate::deliver) what owners are to be told.
+//! Each run also [delivers](crate::deliver) notifications to owners.
 mod ends;
 mod happened;
 mod moved;
@@ -67,45 +64,45 @@ pub use recounts::recount;
 pub use released::release_claims;
 pub use report::{Overshoot, Report};
 
-/// What the reaper works with; shared by the tasks of a run.
+/// The reaper's dependencies and settings, shared by the tasks of a run.
 #[derive(Debug)]
 pub struct Reaper {
     pub store: Arc<Store>,
     pub host: Arc<Host>,
     pub catalogue: Arc<Catalogue>,
-    /// What owners are told by.
+    /// Delivers notifications to owners.
     pub deliverer: Deliverer,
     /// How long the record of an ended lease is kept.
     pub history: Duration,
-    /// How long a lease may last, all renewals included: a container that is older and has no
-    /// readable deadline is over too.
+    /// Longest lifetime of a lease, all renewals included. A container older than this is over if
+    /// its deadline is unreadable.
     pub longest_lease: Duration,
-    /// How far ahead a run takes leases on.
+    /// How far ahead a run takes on leases.
     pub look_ahead: Duration,
-    /// How long the index over all owners may be behind the table.
+    /// Longest lag of the index over all owners behind the table.
     pub index_lag: Duration,
-    /// Whether its runs measure what containers use of the disk. They need not where something
-    /// else does, more often.
+    /// Whether runs measure the disk use of containers. Not needed if another task measures it more
+    /// often.
     pub measures_disks: bool,
-    /// The ends that this process is at, whichever run has begun them.
+    /// The ends in progress in this process, whichever run has begun them.
     pub ends_in_hand: Arc<EndsInHand>,
-    /// Once it is cancelled, ends that have begun are finished and no other is begun.
+    /// Once cancelled, ends in progress are finished and no other is begun.
     pub stopping: CancellationToken,
 }
 
-/// Why a run did nothing at all.
+/// Why a run did nothing.
 #[derive(Debug, Error)]
 pub enum CleanupError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// One run of the reaper. It takes on what falls due until `now + look_ahead`, but nothing
-/// later than `stop_at`, and returns when all that it took on is done.
+/// One run of the reaper. It takes on what falls due until `now + look_ahead`, but nothing due
+/// after `stop_at`, and returns when all of that is done.
 pub async fn run(reaper: &Reaper, now: Time, stop_at: Time) -> Result<Report, CleanupError> {
     let until = now.plus(reaper.look_ahead).min(stop_at);
     let (announce, announced) = mpsc::unbounded_channel();
-    // None waits for another, until all are done.
+    // The three run concurrently.
     let (report, overfull, deliveries) = tokio::join!(
         Box::pin(end_and_reconcile(
             reaper,
@@ -130,8 +127,8 @@ pub async fn run(reaper: &Reaper, now: Time, stop_at: Time) -> Result<Report, Cl
     Ok(report)
 }
 
-/// A run, but for what owners are told. It announces what its own ends have for them, so that
-/// they need not wait for the next run.
+/// A run without its deliveries. It announces the notifications of its own ends, so that they need
+/// not wait for the next run.
 async fn end_and_reconcile(
     reaper: &Reaper,
     now: Time,
@@ -150,7 +147,7 @@ async fn end_and_reconcile(
         ..Report::default()
     };
     let mut ends = Ends::new(reaper, stop_at, announce);
-    // What falls due while the engine's list may be on its way is ended without it.
+    // What may fall due while the engine lists its containers is ended without the list.
     let soon = until.min(now.plus(LIST_LIMIT));
     let first = plan(leases.items.clone(), None, &[], now, soon).ends;
     let begun: HashSet<_> = first.iter().map(|end| end.lease.id).collect();
@@ -163,7 +160,7 @@ async fn end_and_reconcile(
         tracing::warn!(%error, "could not list containers; nothing is reconciled");
     });
     if containers.as_ref().is_err_and(|error| !error.is_answer()) {
-        // Who watches sees at once whether it is away.
+        // So that viewers see at once whether the engine is away.
         reaper.host.is_there().await;
     }
     let sightings = sightings.inspect_err(|error| {
@@ -215,12 +212,12 @@ async fn end_and_reconcile(
     Ok(report)
 }
 
-/// How many leases a [`look`] takes on at the most; the next one has the rest.
+/// Maximum number of leases that one [`look`] takes on. The next look takes the rest.
 const IN_A_LOOK: i32 = 1_000;
 
-/// Ends what falls due until `until`, and tells owners what falls due, without a look at what
-/// the engine has: for a process that can do so often, and then ends leases on time however
-/// seldom it [runs](run).
+/// Ends what falls due until `until`, and delivers due notifications, without listing the engine's
+/// containers. For a process that can do so often: it ends leases on time however seldom it
+/// [runs](run).
 pub async fn look(reaper: &Reaper, until: Time, stop_at: Time) -> Result<Report, CleanupError> {
     let (announce, announced) = mpsc::unbounded_channel();
     let ending = async {

@@ -1,10 +1,10 @@
 //! A clock that cannot jump while the process runs.
 //!
-//! Somebody sets the system's clock, or a time server corrects it by hours: a process that
-//! stays, as the one-machine server and the guard do, would end leases before their time, or
-//! long after it. So it reads the wall clock once, at its start, and from then on goes by the
-//! time since boot, which nobody sets. A function on Lambda lives for minutes on a host whose
-//! clock is kept for it, and reads the wall clock each time.
+//! If somebody sets the system's clock, or a time server corrects it by hours, a long-running
+//! process (the one-machine server, the guard) would end leases too early or far too late. So it
+//! reads the wall clock once, when it starts, and then counts by the time since boot, which
+//! nobody can set. A Lambda function lives for minutes on a host whose clock AWS maintains, so it
+//! reads the wall clock each time.
 
 use std::{
     sync::OnceLock,
@@ -14,13 +14,13 @@ use std::{
 /// The wall clock's time when the time since boot was zero.
 static BOOTED_AT: OnceLock<Duration> = OnceLock::new();
 
-/// From now on the process's times go by the time since boot, whatever the wall clock is set
-/// to. A process that has begun so stays so; a call once more changes nothing.
+/// Makes the process count by the time since boot from now on, whatever the wall clock is set to.
+/// A second call changes nothing.
 pub fn hold() {
     BOOTED_AT.get_or_init(|| wall().saturating_sub(since_boot()));
 }
 
-/// The time since 1970 as this process has it.
+/// The time since 1970, by this process's clock.
 pub(crate) fn since_epoch() -> Duration {
     match BOOTED_AT.get() {
         Some(booted_at) => *booted_at + since_boot(),
@@ -28,8 +28,8 @@ pub(crate) fn since_epoch() -> Duration {
     }
 }
 
-/// By how many milliseconds the wall clock is ahead of this process's time, which is where
-/// somebody has set it since the start; 0 where the process reads the wall clock anyway.
+/// How many milliseconds the wall clock is ahead of this process's time, because somebody has set
+/// it since the start. 0 if the process reads the wall clock itself.
 pub fn wall_ahead_millis() -> i64 {
     let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     match BOOTED_AT.get() {
@@ -48,14 +48,14 @@ fn wall() -> Duration {
         .unwrap_or_default()
 }
 
-/// It goes on while the machine sleeps, as a lease's time does.
+/// This clock keeps counting while the machine sleeps, as a lease's time does.
 #[cfg(target_os = "linux")]
 fn since_boot() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Since the first call: a system that has no such clock stands still while it sleeps.
+/// The time since the first call. Without a boot clock, the time stops while the machine sleeps.
 #[cfg(not(target_os = "linux"))]
 fn since_boot() -> Duration {
     static FIRST: OnceLock<std::time::Instant> = OnceLock::new();

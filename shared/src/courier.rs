@@ -1,12 +1,12 @@
-//! The courier: carries notifications to their receivers, and goes nowhere else.
+//! The courier: sends notifications to their receivers, and connects nowhere else.
 //!
-//! A receiver's name is resolved here, every address that it has must be
-//! [allowed](crate::webhook::address), and the connection is made to the very address that
-//! was looked at: nothing resolves the name a second time. Redirects are not followed, for
-//! what they lead to was not looked at. Of an answer its head is read, and nothing more.
+//! It resolves a receiver's name itself, every address found must be
+//! [allowed](crate::webhook::address), and it connects to exactly the address that was checked:
+//! nothing resolves the name a second time. Redirects are not followed, because their targets were
+//! not checked. Of an answer only the head is read.
 //!
-//! Errors say in words for the lease's owner why nothing was delivered. They tell him no
-//! more of our network than that he may not send into it.
+//! Errors tell the lease's owner in words why nothing was delivered. They reveal nothing about our
+//! network except that it must not be sent into.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -33,32 +33,32 @@ use crate::{
     webhook::{Failure, Webhook, address},
 };
 
-/// How long a delivery may take in all, from the name to the head of the answer.
+/// Time limit of a whole delivery, from the name to the head of the answer.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
-/// How long one of a receiver's addresses has to take the connection.
+/// Time limit for connecting to one of a receiver's addresses.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
-/// How much of an answer is read at most before its head is whole, in bytes.
+/// Maximum size of an answer's head, in bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
 
-/// What carries notifications.
+/// Sends notifications.
 #[derive(Debug)]
 pub struct Courier {
-    /// Whether it also goes to loopback and to private networks.
+    /// Whether loopback and private networks are allowed too.
     private: bool,
-    /// Made for the first delivery: most functions never carry anything.
+    /// Created for the first delivery: most functions never send anything.
     client: OnceLock<Client<HttpsConnector<Checked>, Full<Bytes>>>,
 }
 
 /// Why nothing was delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotDelivered {
-    #[error("the URL's host, or one of its addresses, is not of the public internet")]
+    #[error("the URL's host, or one of its addresses, is not on the public internet")]
     Forbidden,
     #[error("the URL's host has no address")]
     Unresolved,
-    #[error("the receiver could not be connected to")]
+    #[error("could not connect to the receiver")]
     Unreachable,
     #[error("the receiver's certificate is not trusted")]
     Untrusted,
@@ -68,14 +68,14 @@ pub enum NotDelivered {
     TimedOut,
     #[error("the receiver answered with a redirect, which is not followed")]
     Redirected(StatusCode),
-    #[error("the receiver answered that it wants no more of these")]
+    #[error("the receiver answered that it wants no more notifications")]
     Gone,
     #[error("the receiver answered with a status that is not a success")]
     Refused(StatusCode),
 }
 
 impl Courier {
-    /// A courier, to loopback and private networks too if so. Nothing is sent yet.
+    /// Creates a courier; with `private` it may also send to loopback and private networks.
     pub fn new(private: bool) -> Self {
         Self {
             private,
@@ -83,8 +83,7 @@ impl Courier {
         }
     }
 
-    /// Carries a message that its receiver will know by `id`. Gives the status with which it
-    /// was taken.
+    /// Sends a message that its receiver identifies by `id`. Returns the receiver's success status.
     pub async fn carry(
         &self,
         webhook: &Webhook,
@@ -137,8 +136,8 @@ impl From<NotDelivered> for Failure {
     }
 }
 
-/// A client that keeps no connection: a receiver is told of something now and then, and a
-/// function may be frozen in between.
+/// A client that keeps no connection open: notifications are rare, and a function may be frozen in
+/// between.
 fn client(private: bool) -> Client<HttpsConnector<Checked>, Full<Bytes>> {
     let mut trusted = RootCertStore::empty();
     let authorities = rustls_native_certs::load_native_certs();
@@ -163,7 +162,7 @@ fn client(private: bool) -> Client<HttpsConnector<Checked>, Full<Bytes>> {
         .build(connector)
 }
 
-/// Connects to a receiver's address after it was looked at.
+/// Connects to a receiver's address after checking it.
 #[derive(Clone, Debug)]
 struct Checked {
     private: bool,
@@ -189,7 +188,7 @@ impl tower_service::Service<Uri> for Checked {
 
 async fn connect(uri: &Uri, private: bool) -> Result<TcpStream, NotDelivered> {
     let encrypted = uri.scheme() == Some(&Scheme::HTTPS);
-    // The setting may have changed since the URL was taken.
+    // The setting may have changed since the URL was accepted.
     if !encrypted && !private {
         return Err(NotDelivered::Forbidden);
     }
@@ -207,8 +206,8 @@ async fn connect(uri: &Uri, private: bool) -> Result<TcpStream, NotDelivered> {
     Err(NotDelivered::Unreachable)
 }
 
-/// The addresses of a host, if all of them may be sent to: one that may not is a sign that
-/// the name is to lead us astray.
+/// The addresses of a host, if all of them are allowed: a single forbidden one suggests that the
+/// name is an attack.
 fn checked(addresses: &[SocketAddr], private: bool) -> Result<&[SocketAddr], NotDelivered> {
     let allowed = |address: IpAddr| address::is_allowed(address, private);
     if addresses.is_empty() {
@@ -220,7 +219,7 @@ fn checked(addresses: &[SocketAddr], private: bool) -> Result<&[SocketAddr], Not
     }
 }
 
-/// What stands behind the client's error: ours, or that of TLS.
+/// The cause of the client's error: one of ours, or a TLS error.
 fn failure_of(error: &legacy::Error) -> NotDelivered {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -230,7 +229,7 @@ fn failure_of(error: &legacy::Error) -> NotDelivered {
         if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref() {
             return NotDelivered::Untrusted;
         }
-        // What an error of the transport holds is not its source, but its source's.
+        // An I/O error is not the source of what it wraps, so look inside it.
         let transport = cause.downcast_ref::<std::io::Error>();
         source = match transport.and_then(std::io::Error::get_ref) {
             Some(held) => Some(held),
@@ -251,7 +250,7 @@ mod tests {
 
     async fn carried(url: &str, private: bool) -> Result<StatusCode, NotDelivered> {
         let webhook = Webhook {
-            // As it is taken where private networks are allowed, and maybe they are no more.
+            // Parsed with private networks allowed; the setting may be off by now.
             url: NotifyUrl::parse(url, true).unwrap(),
             secret: Secret::generate(),
             warn_seconds: None,
@@ -281,7 +280,7 @@ mod tests {
     async fn what_is_not_public_is_not_even_connected_to() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        // `localhost` is resolved here as any name is, and has a private address.
+        // `localhost` is resolved here like any name, and has a private address.
         for host in ["localhost", "127.0.0.1", "2130706433", "[::1]"] {
             let refused = carried(&format!("https://{host}:{port}/"), false).await;
             assert_eq!(refused, Err(NotDelivered::Forbidden), "{host}");

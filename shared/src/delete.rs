@@ -1,4 +1,4 @@
-//! Delete: the owner ends a lease. It is accepted in every state.
+//! Delete: the owner ends a lease. Accepted in every state.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
 
 const TRIES: u32 = 5;
 
-/// How often an end in other hands is looked at.
+/// How often to check an end that another process carries out.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 
 /// Why a lease was not deleted.
@@ -23,15 +23,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(150);
 pub enum DeleteError {
     #[error("the owner has no such lease")]
     NotFound,
-    /// Others kept changing the lease.
+    /// Other changes kept coming first.
     #[error("others kept changing the lease")]
     Contended,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Ends the owner's lease. The answer is its state then: ended, or ending where the
-/// container could not be removed at once or somebody else is at it; the reaper finishes it.
+/// Ends the owner's lease. Returns its state then: ended, or ending if the container could not be
+/// removed at once or another process is ending it; the reaper finishes that.
 pub async fn delete(
     tools: Tools<'_>,
     owner: &Owner,
@@ -43,8 +43,8 @@ pub async fn delete(
             .get(owner, id)
             .await?
             .ok_or(DeleteError::NotFound)?;
-        // An end that is under way is in other hands, and one that has failed waits for its
-        // next attempt. A second pair of hands at the same container would help neither.
+        // An end in progress belongs to its holder, and a failed one waits for its next attempt.
+        // Interfering would help neither.
         let in_other_hands = match lease.state_name() {
             StateName::Ended => true,
             StateName::Ending | StateName::Quarantined => {
@@ -63,7 +63,7 @@ pub async fn delete(
             Err(ClaimError::SomebodyElse) => continue,
             Err(ClaimError::Store(error)) => return Err(error.into()),
         };
-        // The claim is written, so the end is decided, whatever comes now.
+        // The claim is written, so the end is certain, whatever happens now.
         return Ok(match claim.carry_out().await {
             Ok(EndOutcome::Ended(_)) => StateName::Ended,
             Ok(EndOutcome::Failed { state, error }) => {
@@ -81,12 +81,11 @@ pub async fn delete(
     Err(DeleteError::Contended)
 }
 
-/// How long an end that is in the hands of somebody who lives is waited for.
+/// How long to wait for an end whose holder is alive.
 const OUTCOME_LIMIT: Duration = Duration::from_secs(3);
 
-/// What becomes of an end that is in other hands: most take less than a second, and who asked a
-/// second time wants to know. None once its holder has not shown that it is alive for so long
-/// that the end is anybody's.
+/// The outcome of an end in other hands: most take less than a second, and the caller wants to
+/// know. None once its holder has been silent for so long that anybody may claim the end.
 async fn outcome(store: &Store, lease: Lease) -> Result<Option<StateName>, DeleteError> {
     let claimed = lease.ending().filter(|ending| ending.holder.is_some());
     let Some(attempts) = claimed.map(|ending| ending.attempts) else {
@@ -101,7 +100,7 @@ async fn outcome(store: &Store, lease: Lease) -> Result<Option<StateName>, Delet
         let same_claim = found
             .ending()
             .is_some_and(|ending| ending.attempts == attempts);
-        // Who has shown that it is alive will finish, and may take its time.
+        // A holder that has shown signs of life will finish, and may take its time.
         alive |= found.due_at() != at_first;
         let now = Time::now();
         if !same_claim || (alive && now >= asked.plus(OUTCOME_LIMIT)) {

@@ -1,15 +1,13 @@
-//! Deliver: tells owners what has become of their leases.
+//! Deliver: notifies owners about their leases.
 //!
-//! What is to be told is on record since the change of the lease that it tells of
-//! ([`Notification`]), and falls due there as leases do. A run takes what falls due within
-//! its look-ahead and sends each at its own instant. It claims each before by a conditional
-//! write, so that of several runs at once one sends; a claim without an outcome falls due
-//! again, and so a receiver may hear of something twice, and never not at all.
+//! A [`Notification`] is recorded in the same transaction as the change of its lease, and falls due
+//! as leases do. A run takes what falls due within its look-ahead and sends each notification at
+//! its own instant. It claims each one first by a conditional write, so of several concurrent runs
+//! one sends. A claim without an outcome falls due again: at-least-once delivery.
 //!
-//! Deliveries run beside ends, in tasks and under a bound of their own, which is the whole
-//! process's and is shared fairly ([`turns`]): no receiver that hangs and no owner who has many
-//! leases keeps another owner's notification waiting. No end waits for a delivery, or fails by
-//! one.
+//! Deliveries run beside ends, in their own tasks. Their bound applies to the whole process and is
+//! shared fairly ([`turns`]): neither a receiver that hangs nor an owner with many leases delays
+//! another owner's notifications. No end waits for a delivery or fails because of one.
 
 mod turns;
 
@@ -34,50 +32,49 @@ use crate::{
 
 pub use turns::Turns;
 
-/// How many notifications of one owner may wait for their turn in this process; the rest is
-/// left to a later run.
+/// Maximum number of notifications of one owner that a run takes on. A later run takes the rest.
 const OF_ONE_OWNER: usize = 500;
 
-/// The notifications that tasks of this process wait for or are at.
+/// The notifications that tasks of this process wait for or deliver.
 pub type InHandNow = InHand<(LeaseId, Event, Time)>;
 
-/// How long one attempt may take at the most: the claim, the lease's record, the receiver,
-/// and the outcome on record.
+/// Longest time of one attempt: the claim, reading the lease's record, the receiver, and writing
+/// the outcome.
 pub fn longest() -> Duration {
     3 * CALL_LIMIT + courier::LIMIT
 }
 
-/// What deliveries are made with; shared by the tasks of a run.
+/// The dependencies and settings of deliveries, shared by the tasks of a run.
 #[derive(Clone, Debug)]
 pub struct Deliverer {
     pub store: Arc<Store>,
     pub courier: Arc<Courier>,
-    /// Whose turn it is, and what is in hand, for all runs of this process.
+    /// The turns of all runs of this process.
     pub turns: Arc<Turns>,
     pub in_hand: Arc<InHandNow>,
     /// A lease as its owner sees it, without secrets.
     pub show: fn(&Lease) -> Value,
-    /// How long the record of an ended lease is kept: without it nothing can be told.
+    /// How long the record of an ended lease is kept: without it there is nothing to send.
     pub history: Duration,
-    /// Once it is cancelled, what has begun is finished and nothing else is begun.
+    /// Once cancelled, attempts in progress are finished and no other is begun.
     pub stopping: CancellationToken,
 }
 
-/// What a run has delivered.
+/// The deliveries of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deliveries {
     pub delivered: usize,
-    /// Attempts that have failed.
+    /// Attempts that failed.
     pub attempts_failed: usize,
-    /// Of these, the last ones: what they were about was given up.
+    /// How many of these were the last attempt, after which the notification was given up.
     pub given_up: usize,
-    /// Notifications that are due and cannot be read.
+    /// Due notifications that are unreadable.
     pub unreadable: usize,
 }
 
-/// Delivers what falls due until `until`, and what is `announced` meanwhile, and returns when
-/// nobody announces any more and all is done. Nothing is begun at or after `stop_at`.
+/// Delivers what falls due until `until`, and whatever is `announced` meanwhile. Returns when the
+/// announcements have ended and everything is done. Begins nothing at or after `stop_at`.
 pub async fn run(
     deliverer: &Deliverer,
     mut announced: mpsc::UnboundedReceiver<Notification>,
@@ -113,7 +110,7 @@ pub async fn run(
             all.unreadable = due.unreadable;
             due.items.into_iter().for_each(&mut take_on);
         }
-        Err(error) => tracing::warn!(%error, "could not see what is to be delivered"),
+        Err(error) => tracing::warn!(%error, "could not read the due notifications"),
     }
     while let Some(notification) = announced.recv().await {
         take_on(notification);
@@ -128,8 +125,8 @@ pub async fn run(
     all
 }
 
-/// Delivers what is due of one lease, once `due` says so, and returns when that is done or is
-/// a later run's. Nothing is begun at or after `stop_at`.
+/// Delivers one lease's due notifications at the time that `due` names. Returns when they are
+/// delivered or left to a later run. Begins nothing at or after `stop_at`.
 pub async fn due(
     deliverer: &Deliverer,
     due: &Due,
@@ -156,7 +153,7 @@ pub async fn due(
 }
 
 impl Deliveries {
-    /// Adds what another run has delivered.
+    /// Adds the deliveries of another run.
     pub fn add(&mut self, more: Self) {
         self.delivered += more.delivered;
         self.attempts_failed += more.attempts_failed;
@@ -165,7 +162,7 @@ impl Deliveries {
     }
 }
 
-/// All that one notification needs, so that it can be a task of its own.
+/// Everything that one notification needs, so that it can run in its own task.
 struct DeliveryTask {
     deliverer: Deliverer,
     until: Time,
@@ -173,10 +170,10 @@ struct DeliveryTask {
 }
 
 impl DeliveryTask {
-    /// Tries until it is delivered, or the next attempt is a later run's.
+    /// Tries until it is delivered, or until the next attempt belongs to a later run.
     async fn run(self, mut notification: Notification) -> Deliveries {
         let mut done = Deliveries::default();
-        // What an end has announced may have happened after the window, and is due all the same.
+        // What an end announced may have happened after the window, but is due too.
         let in_time = |at: &Time| *at <= self.until.max(Time::now());
         while let Some(at) = notification.next_attempt_at.filter(in_time) {
             if !slept_until(at, &self.deliverer.stopping).await {
@@ -214,7 +211,7 @@ impl DeliveryTask {
 }
 
 impl Deliverer {
-    /// One attempt, from the claim to its outcome on record.
+    /// One attempt, from the claim to the recorded outcome.
     async fn attempt(&self, due: &Notification) -> Result<Notification, ChangeError> {
         let claimed = self.store.claim_delivery(due, Time::now()).await?;
         let lease = self.store.get(&claimed.owner, &claimed.lease).await?;
@@ -224,7 +221,7 @@ impl Deliverer {
         Ok(after)
     }
 
-    /// Sends what is claimed, if it still stands, and says what came of it.
+    /// Sends a claimed notification if it is still valid, and returns it with the result.
     async fn tell(&self, claimed: &Notification, lease: Option<&Lease>) -> Notification {
         let told = lease.and_then(|lease| Some((lease, lease.webhook.as_ref()?)));
         let Some((lease, webhook)) = told else {
@@ -245,7 +242,7 @@ impl Deliverer {
     }
 }
 
-/// Says what came of an attempt. The URL stays out of the log: it may hold a secret.
+/// Logs the result of an attempt. The URL stays out of the log: it may hold a secret.
 fn log(after: &Notification) {
     let (lease, event, attempts) = (after.lease, after.event.as_str(), after.attempts);
     let why = after.last_error.as_deref();
@@ -257,6 +254,6 @@ fn log(after: &Notification) {
         DeliveryState::Failed => {
             tracing::warn!(%lease, event, attempts, why, "gave up telling an owner");
         }
-        DeliveryState::Dropped => tracing::debug!(%lease, event, "had nothing to tell any more"),
+        DeliveryState::Dropped => tracing::debug!(%lease, event, "had nothing left to tell"),
     }
 }

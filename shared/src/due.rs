@@ -1,20 +1,20 @@
-//! What falls due, on AWS: messages that a queue holds back until then.
+//! Due work on AWS: messages that a queue holds back until their time.
 //!
-//! A schedule of AWS is precise to a minute, and two of its ticks may be 119 s apart. So no end
-//! waits for a tick: a message is sent ahead for each end, and for each notification, and the
-//! queue gives it to a function a moment before its time, which waits out the rest.
+//! An AWS schedule is precise to a minute, and two of its ticks may be 119 s apart. So no end waits
+//! for a tick: each end and each notification has a message that is sent ahead. The queue hands it
+//! to a function a moment before its time, and the function waits out the rest.
 //!
-//! - **Who sends**: provision and renew, what falls due within [`REACH`], the longest that a
-//!   queue holds a message back. What is later a run of the reaper sends once it is within
-//!   reach ([`Queues::ahead`]).
-//! - **A message is no order.** It says that something may be due, and the record, read
-//!   consistently, says whether it is. One that is stale (the lease was renewed, deleted or
-//!   ended) is dropped, and one that comes twice finds the claim taken.
-//! - **A message that is lost costs one tick**: whatever is overdue the reaper ends or
-//!   delivers. So a message that cannot be sent fails nothing, and is counted.
+//! - **Who sends**: provision and renew send what falls due within [`REACH`], the longest time that
+//!   a queue holds a message back. A run of the reaper sends the rest once it is within reach
+//!   ([`Queues::ahead`]).
+//! - **A message is a hint, not an order.** It says that something may be due; the record, read
+//!   consistently, decides. A stale message (the lease was renewed, deleted or ended) is dropped,
+//!   and a duplicate finds the claim taken.
+//! - **A lost message costs one tick**: the reaper ends or delivers whatever is overdue. So a
+//!   failure to send is counted but fails nothing.
 //!
-//! The function that ends leases sends nothing to the queue that it is called by, so no chain
-//! of invocations can come of it. The one-machine server has no queues: it has a clock.
+//! The function that ends leases never sends to its own queue, so no chain of invocations can
+//! arise. The one-machine server has no queues: it has a clock.
 
 mod ahead;
 mod queue;
@@ -39,24 +39,24 @@ use crate::{
 pub use ahead::Ahead;
 pub use queue::{DueQueue, REACH};
 
-/// How long a function waits for a message's time at the most. The queue gives a message out
-/// two seconds before it; what is earlier than this was not sent by us, or by a wrong clock.
+/// Longest wait of a function for a message's time. The queue hands a message out two seconds early
+/// at most, so one that comes earlier was not sent by us, or was sent with a wrong clock.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// How often an end reads the lease again that another change was quicker with.
+/// How often an end reads the lease again after a concurrent change.
 const TRIES: u32 = 3;
 
-/// Something of a lease falls due: its end, or what its owner is to be told.
+/// Due work of a lease: its end, or a notification for its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Due {
     pub owner: Owner,
     pub lease_id: LeaseId,
-    /// The end that the lease had when this was sent, or a notification's time.
+    /// The lease's end when this was sent, or the notification's time.
     pub due_at: Time,
 }
 
-/// The two queues. They are two so that no end waits for somebody else's receiver.
+/// The two queues. They are separate so that no end waits for somebody's receiver.
 #[derive(Debug)]
 pub struct Queues {
     ends: DueQueue,
@@ -72,8 +72,7 @@ impl Queues {
         }
     }
 
-    /// Sends what falls due of a lease that was made or renewed. Says how many messages could
-    /// not be sent.
+    /// Sends the due work of a new or renewed lease. Returns how many messages could not be sent.
     pub async fn lease_runs(&self, lease: &Lease, now: Time) -> usize {
         if lease.state != State::Running || lease.is_expired(now) {
             return 0;
@@ -86,8 +85,7 @@ impl Queues {
         end + warning
     }
 
-    /// Sends what is to be told of a lease that has ended. Says how many messages could not be
-    /// sent.
+    /// Sends the notification of a lease's end. Returns how many messages could not be sent.
     pub async fn lease_ended(&self, lease: &Lease, removed_at: Time) -> usize {
         let ended = Notification::ended(lease, removed_at);
         self.deliveries.send_some(ended.as_ref(), Time::now()).await
@@ -103,7 +101,7 @@ impl Due {
         }
     }
 
-    /// None where there is nothing to tell any more.
+    /// None if there is nothing left to deliver.
     fn notification(notification: &Notification) -> Option<Self> {
         Some(Self {
             owner: notification.owner.clone(),
@@ -112,7 +110,7 @@ impl Due {
         })
     }
 
-    /// Waits until it is due; says whether it is.
+    /// Waits until it is due. Returns whether it is.
     pub async fn wait(&self) -> bool {
         if Time::now().until(self.due_at) > LONGEST_WAIT {
             return false;
@@ -121,27 +119,26 @@ impl Due {
     }
 }
 
-/// How long acting on a message may take at the most, from when it comes, where the grace of
-/// the lease's container is `grace`.
+/// Longest time to handle a message from its arrival, with the container's `grace`.
 pub fn longest_end(grace: Duration) -> Duration {
     LONGEST_WAIT + 2 * CALL_LIMIT + end::longest(grace)
 }
 
-/// What came of a message that a lease's end is due.
+/// The result of a message that a lease's end is due.
 #[derive(Debug)]
 pub enum Outcome {
     /// The container is gone and the receipt is written.
     Ended(Box<(Lease, Receipt)>),
-    /// The lease has another end by now, or has come to it, or somebody else is at it.
+    /// The lease has another end now, has already ended, or another process is ending it.
     Stale,
-    /// The engine answers nobody; the reaper ends the lease once it does.
+    /// The engine answers no call; the reaper ends the lease once it does.
     EngineAway,
-    /// The end could not be finished; the reaper goes on with it.
+    /// The end failed; the reaper continues it.
     AttemptFailed,
 }
 
-/// Ends the lease whose end is due, at its own instant. An error says that the lease could not
-/// be looked at, and that the message is to be given out again.
+/// Ends the lease at the instant that its message names. An error means that the lease could not be
+/// read, and that the queue should deliver the message again.
 pub async fn end(tools: Tools<'_>, due: &Due) -> Result<Outcome, StoreError> {
     let lease_id = due.lease_id;
     if !due.wait().await {

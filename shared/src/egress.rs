@@ -9,20 +9,19 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Type, schema::Schema},
 };
 
-/// The names of the two that every deployment knows.
+/// The two names that every deployment knows.
 const OPEN: &str = "open";
 const NONE: &str = "none";
 
-/// How many characters the name of a list has at the most; `infra/docker-host/firewall.sh` takes no
-/// longer one.
+/// The longest name of a list, in characters; `infra/docker-host/firewall.sh` has the same limit.
 const NAME_LENGTH: usize = 20;
 
-/// All of them, as a regular expression.
+/// All egress names, as a regular expression.
 pub const PATTERN: &str = "^[a-z][a-z0-9-]{0,19}$";
 
-/// Where a leased program may open connections to: `open`, to all that the host reaches and its
-/// firewall lets pass; `none`, to nothing outside of its container, whose published ports are
-/// reached all the same; or the name of a list of addresses that the host's firewall has.
+/// Where a leased program may open connections to. `open`: everything that the host can reach and
+/// its firewall allows. `none`: nothing outside its container; the published ports can still be
+/// reached. Otherwise the name of a list of addresses in the host's firewall.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Egress {
@@ -32,15 +31,15 @@ pub enum Egress {
     List(EgressList),
 }
 
-/// The name of a list of addresses, which the operator of a Docker host has given it.
+/// The name of a list of addresses that the operator of a Docker host has set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EgressList(String);
 
-/// The text cannot say where to a program may open connections.
+/// The text is not an egress name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "it is open, none, or the name of a list: 1 to 20 of the characters a-z, 0-9 and -, the first a \
-     letter"
+    "an egress is open, none, or the name of a list: 1 to 20 of the characters a-z, 0-9 and -, \
+     the first a letter"
 )]
 pub struct NotAnEgress;
 
@@ -54,7 +53,7 @@ impl Egress {
         }
     }
 
-    /// Whether it is what a lease has that says nothing of it.
+    /// Whether this is the value that a lease record without one stands for.
     pub(crate) fn is_open(&self) -> bool {
         *self == Self::Open
     }
@@ -62,8 +61,8 @@ impl Egress {
 
 impl PartialSchema for Egress {
     fn schema() -> RefOr<Schema> {
-        let description = "Where its programs may open connections to: `open`, to everywhere; \
-            `none`, to nothing; or a list of the operator's, by its name.";
+        let description = "Where its programs may open connections to: `open`, everywhere; \
+            `none`, nowhere; or the name of one of the operator's lists.";
         ObjectBuilder::new()
             .schema_type(Type::String)
             .pattern(Some(PATTERN))
@@ -120,9 +119,9 @@ impl fmt::Display for Egress {
     }
 }
 
-/// What a lease may ask for: of what its image type takes, which is all where that is empty, what
-/// the deployment allows. The first is what one has that asks for nothing. `none` is always among
-/// them: less harms nobody.
+/// The egress values that a lease may ask for: those that both its image type and the deployment
+/// allow. An empty `of_image` allows all. The first is the default. `none` is always included,
+/// because less access harms nobody.
 pub fn choices(of_image: &[Egress], deployment: &[Egress]) -> Vec<Egress> {
     let mut choices = if of_image.is_empty() {
         deployment.to_vec()
@@ -138,7 +137,7 @@ pub fn choices(of_image: &[Egress], deployment: &[Egress]) -> Vec<Egress> {
     choices
 }
 
-/// What a lease has that asks for nothing.
+/// The egress of a lease that asks for none.
 pub fn by_default(of_image: &[Egress], deployment: &[Egress]) -> Egress {
     choices(of_image, deployment).swap_remove(0)
 }

@@ -1,19 +1,18 @@
 //! How a lease ends, whoever asked for it: claim, stop, remove, confirm, receipt.
 //!
-//! The claim is a conditional write, so of all that set out to end a lease one does. What
-//! follows may be cut off anywhere: each step is success when it was done before, the claim
-//! falls due again once its holder has shown no sign of life for
-//! [`CLAIM_LIMIT`](crate::lease::CLAIM_LIMIT), and the reaper takes it over. What was found of
-//! the container is on record before it is removed, so that whoever takes over finds it. The
-//! receipt comes last and is written once.
+//! The claim is a conditional write, so of all that try to end a lease one succeeds. The rest may
+//! be interrupted anywhere: every step treats "already done" as success. The claim falls due again
+//! once its holder has shown no sign of life for [`CLAIM_LIMIT`](crate::lease::CLAIM_LIMIT), and
+//! the reaper takes it over. Facts about the container are recorded before it is removed, so that a
+//! new holder finds them. The receipt is written last, and once.
 //!
-//! A container is stopped and removed by the engine's own id, and only the engine's word that
-//! it knows no such id proves that it is gone: a name may have been changed. Where no id is on
-//! record, all containers with the lease's labels are looked for.
+//! A container is stopped and removed by the engine's own id. It counts as gone only when the
+//! engine says that it knows no such id, since a name may have changed. Without a recorded id, all
+//! containers with the lease's labels are found.
 //!
-//! Between the stop and the removal the end of the log is read, and kept beside the record
-//! before the receipt is written. Both have little time for it, and where they fail there is
-//! no log of this lease: no end waits for that or fails by it.
+//! Between stop and removal the end of the log is read. It is kept beside the record before the
+//! receipt is written. Both steps have short time limits; if one fails, this lease has no kept log.
+//! No end waits for the log or fails because of it.
 
 mod claim;
 
@@ -35,33 +34,33 @@ use claim::{WRITE_LIMIT, Write, Written};
 
 pub use claim::Claim;
 
-/// How long a container may take to stop whose image type is in no catalogue any more.
+/// Stop grace for a container whose image type is no longer in the catalogue.
 const GRACE_OF_UNKNOWN: Duration = Duration::from_secs(2);
 
-/// How long the table has to take the end of a log.
+/// How long the table may take to store the end of a log.
 const KEEP_LIMIT: Duration = Duration::from_secs(1);
 
-/// How often a container is tried at the most that a call was cut off about while the engine
-/// answered others, and how long after the first try such another is begun.
+/// Maximum number of tries for a container when a call was cut off while the engine answered
+/// others, and how long after the first try another may begin.
 const TRIES: u32 = 3;
 const TRIES_LIMIT: Duration = Duration::from_secs(3);
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
-/// How much of a log is in the receipt of a lease whose program ended by itself: so many
-/// lines, and of them so many bytes.
+/// How much of the log goes into the receipt of a lease whose program ended by itself: this many
+/// lines, and of those this many bytes.
 const LAST_LINES: usize = 20;
 const LAST_BYTES: usize = 4 * 1024;
 
-/// How long an end may take at the most from its turn at the engine on, where the container's
-/// grace is `grace`: the time limits of all that it waits for, one after another. The receipt
-/// is tried again while the claim lasts, and the last try has a call's time.
+/// Longest time of an end from its turn at the engine, with the container's `grace`: the sum of all
+/// its time limits. The receipt is retried while the claim lasts, and the last try may take a
+/// call's time.
 pub fn longest(grace: Duration) -> Duration {
     let at_the_engine = grace + host::STOP_LIMIT + WRITE_LIMIT + host::REMOVE_LIMIT;
     let tries = TRIES_LIMIT + BETWEEN_TRIES + 2 * host::SIGN_LIMIT;
     tries + at_the_engine + KEEP_LIMIT + CLAIM_LIMIT + CALL_LIMIT
 }
 
-/// What the verbs work with.
+/// The dependencies of the verbs.
 #[derive(Clone, Copy, Debug)]
 pub struct Tools<'t> {
     pub store: &'t Store,
@@ -71,30 +70,30 @@ pub struct Tools<'t> {
     pub history: Duration,
 }
 
-/// A container that is gone, and what was read of its log.
+/// A container that is gone, and the log that was read from it.
 #[derive(Debug)]
 pub struct TakenDown {
     gone: Gone,
     log: Option<KeptLog>,
 }
 
-/// How an attempt to end a lease went.
+/// The result of an attempt to end a lease.
 #[derive(Debug)]
 pub enum EndOutcome {
     /// The container is gone and the receipt is written.
     Ended(Receipt),
-    /// The container could not be removed; the next attempt is in the record.
+    /// The container could not be removed; the record says when the next attempt is.
     Failed { state: StateName, error: HostError },
-    /// The engine answered nobody, so nothing was attempted: the lease, which is due at once.
+    /// The engine did not answer any call, so nothing was attempted. The lease is due at once.
     EngineAway(Box<Lease>),
-    /// Somebody else has taken the lease over.
+    /// Another process has taken the lease over.
     TakenOver,
 }
 
-/// Why an end was not even claimed.
+/// Why an end could not be claimed.
 #[derive(Debug, Error)]
 pub enum ClaimError {
-    /// Somebody else has changed the lease first: it was renewed, deleted, or claimed.
+    /// The lease was changed first: renewed, deleted, or claimed by another process.
     #[error("somebody else was first")]
     SomebodyElse,
     #[error(transparent)]
@@ -111,7 +110,7 @@ pub async fn claim_and_end(
     Ok(claim.carry_out().await?)
 }
 
-/// Why an end that was set out on has no outcome. The claim stays and falls due again.
+/// Why an end that was begun has no outcome. The claim stays and falls due again.
 #[derive(Debug, Error)]
 pub enum EndError {
     #[error(transparent)]
@@ -123,14 +122,14 @@ pub enum EndError {
 impl Claim<'_> {
     /// Carries out the end.
     pub async fn carry_out(mut self) -> Result<EndOutcome, StoreError> {
-        // Boxed: it is large, and so are the futures of those that end a lease on the way.
+        // Boxed: it is large, and it is part of the callers' futures.
         let taken_down = Box::pin(self.take_down()).await;
         self.write_down(taken_down).await
     }
 
-    /// Stops and removes the lease's container, and sees that it is gone. One that is gone
-    /// already is success. The error is [`HostError::Away`] where the engine answers nobody;
-    /// every other is about this container.
+    /// Stops and removes the lease's container, and confirms that it is gone. An already missing
+    /// container is success. The error is [`HostError::Away`] if the engine answers no call; any
+    /// other error concerns this container.
     pub async fn take_down(&mut self) -> Result<TakenDown, HostError> {
         let host = self.tools.host;
         if !self.alive_while(host.answers()).await {
@@ -151,8 +150,8 @@ impl Claim<'_> {
                 let because = error.to_string();
                 return Err(HostError::Away { because });
             }
-            // It answers others: either the call was cut off on its way, or this container is
-            // what the engine comes to no end with.
+            // The engine answers other calls: either this call was cut off on its way, or the
+            // engine hangs on this container.
             let cut_off = matches!(error, HostError::Unreachable { .. });
             if !cut_off || tries == TRIES || begun.elapsed() > TRIES_LIMIT {
                 return Err(error);
@@ -186,7 +185,7 @@ impl Claim<'_> {
         }
         let mut removed_at = Time::now();
         let mut seen_going = true;
-        // Another process has removed it, and came to no end with that.
+        // Another process removed it but did not finish the end.
         if let Some(began_at) = facts.removal_began_at.filter(|_| !removed) {
             let engine_says = host.removed_at(&self.lease.id, began_at).await;
             seen_going = engine_says.is_some();
@@ -202,9 +201,9 @@ impl Claim<'_> {
         })
     }
 
-    /// Stops a container and adds what is found of it then. Says whether it may be there
-    /// still: a stop that fails must not keep it alive, since the removal is by force, and the
-    /// answer to that alone decides. It is an error only that the engine is away.
+    /// Stops a container and adds the facts found then. Returns whether the container may still
+    /// exist: a failed stop must not keep it alive, since the removal is by force and its answer
+    /// alone decides. The only error is that the engine is away.
     async fn stop(
         &mut self,
         container: &ContainerName,
@@ -224,8 +223,8 @@ impl Claim<'_> {
                 return Ok(true);
             }
         };
-        // What was found first stays. The engine's clock may be another than ours, and is
-        // not believed where it cannot be right.
+        // The first facts stay. The engine's clock may differ from ours, so an impossible time is
+        // not believed.
         if facts.stopped_at.is_none() {
             let now = Time::now();
             let at = stopped
@@ -235,9 +234,9 @@ impl Claim<'_> {
             facts.exit_code = stopped.exit_code;
             facts.out_of_memory = stopped.out_of_memory;
         }
-        // Now the log is whole, and still there.
+        // Now the log is complete and still exists.
         if let Some(read) = self.alive_while(end_of_log(host, container)).await {
-            // A program that ended by itself has said why, if at all, in its last lines.
+            // If a program that ended by itself gave a reason, it is in its last lines.
             let by_itself = matches!(
                 self.lease.reason_when_due(),
                 Some(Reason::Completed | Reason::Failed)
@@ -250,15 +249,14 @@ impl Claim<'_> {
         Ok(true)
     }
 
-    /// Writes how the taking down of the container went: the receipt, or when the next attempt
-    /// may be.
+    /// Writes the outcome of the removal: the receipt, or when the next attempt may start.
     pub async fn write_down(
         mut self,
         taken_down: Result<TakenDown, HostError>,
     ) -> Result<EndOutcome, StoreError> {
         match taken_down {
             Ok(TakenDown { gone, log }) => {
-                // Who sees the receipt finds the log.
+                // The log first, so that it is there for everyone who sees the receipt.
                 if let Some(log) = log.filter(|_| self.tools.store.room().shortage().is_none()) {
                     keep(self.tools, &self.lease, log, gone.removed_at).await;
                 }

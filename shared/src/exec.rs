@@ -1,4 +1,4 @@
-//! Exec: a command, run inside a lease's container.
+//! Exec: runs a command inside a lease's container.
 
 use crate::{
     host::{self, Host},
@@ -10,23 +10,21 @@ use crate::{
     time::Time,
 };
 
-/// What has become of a command.
+/// The result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Executed {
-    /// What it answered at its end; none where it was killed for the time that it took.
+    /// Its exit code; none if it was killed at its time limit.
     pub exit_code: Option<i64>,
     pub stdout: Output,
     pub stderr: Output,
-    /// Whether it, or what it has started, still runs although its time is over; none where
-    /// nobody knows.
+    /// Whether it, or a process it started, still runs after its time limit; none if unknown.
     pub still_running: Option<bool>,
 }
 
-/// What a command has written to one stream.
+/// The output of a command on one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// The first [`OUTPUT_LIMIT`](host::OUTPUT_LIMIT) bytes of it; U+FFFD stands for bytes
-    /// that are no UTF-8.
+    /// Its first [`OUTPUT_LIMIT`](host::OUTPUT_LIMIT) bytes; U+FFFD replaces invalid UTF-8.
     pub text: String,
     /// Whether there was more.
     pub truncated: bool,
@@ -41,9 +39,8 @@ impl From<host::Output> for Output {
     }
 }
 
-/// Runs a command in the container of the owner's lease and waits for its end, or kills it
-/// when its time is over. It must be waited for: a caller that drops this leaves the command
-/// to itself.
+/// Runs a command in the container of the owner's lease and waits for it, or kills it at its time
+/// limit. The caller must await this: if it is dropped, nobody stops the command.
 pub async fn exec(
     store: &Store,
     host: &Host,

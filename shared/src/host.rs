@@ -1,11 +1,11 @@
-//! The host: the Docker engine, as far as leases need it.
+//! The host: the Docker engine, with the operations that leases need.
 //!
-//! Every call has a time limit far below the reaper's tick, and its error is translated
-//! here, once: what the engine says in numbers and sentences becomes a [`HostError`] with a
-//! name. "Already gone", "already stopped" and "removal already in progress" are success.
+//! Every call has a time limit far below the reaper's tick. Its error is translated here, once: the
+//! engine's status codes and sentences become a named [`HostError`]. "Already gone", "already
+//! stopped" and "removal already in progress" are success.
 //!
-//! Only containers with our deployment's label are ever listed or removed, and a container
-//! is named by its lease's id or by the id under which the engine listed it.
+//! Only containers with our deployment's label are ever listed or removed. A container is
+//! identified by its lease's id, or by the id under which the engine listed it.
 
 mod certificates;
 mod client;
@@ -79,36 +79,36 @@ pub const LEASE_LABEL: &str = "containerlease.lease";
 pub const OWNER_LABEL: &str = "containerlease.owner";
 /// The label with the name of the image in the catalogue.
 pub const IMAGE_TYPE_LABEL: &str = "containerlease.image-type";
-/// The label with the time that no renewal can pass, in RFC 3339: a guard on the host needs
-/// no more than this to end a container whose control plane is gone.
+/// The label with the time that no renewal can pass, in RFC 3339. A guard on the host needs only
+/// this to end a container whose control plane is gone.
 pub const HARD_DEADLINE_LABEL: &str = "containerlease.hard-deadline";
 
-/// The label with the mebibytes that a container may use of the host's disk.
+/// The label with the container's limit on the host's disk, in mebibytes.
 pub const DISK_LABEL: &str = "containerlease.disk-mb";
 
-/// How long the engine has for a call that only looks.
+/// Time limit of a call that only reads.
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
-/// How long the engine has for a call that changes something.
+/// Time limit of a call that changes something.
 const CHANGE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a removal that somebody else has begun may take.
+/// How long a removal begun by another process may take.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long stopping a container may take at the most beyond its grace, with the look at it
-/// and at its log that follow.
+/// Longest time to stop a container beyond its grace, including the inspection and the log read
+/// that follow.
 pub(crate) const STOP_LIMIT: Duration =
     Duration::from_secs(CHANGE_LIMIT.as_secs() + LOOK_LIMIT.as_secs() + logs::END_LIMIT.as_secs());
-/// How long removing a container may take at the most.
+/// Longest time to remove a container.
 pub(crate) const REMOVE_LIMIT: Duration =
     Duration::from_secs(CHANGE_LIMIT.as_secs() + REMOVAL_LIMIT.as_secs());
-/// How long the list of all containers may take at the most.
+/// Longest time to list all containers.
 pub(crate) const LIST_LIMIT: Duration = CHANGE_LIMIT;
 
-/// What one process may hold at most, as the engine names it: descriptors, whose memory counts
-/// as the container's, and bytes of a core dump, which would lie on the host's disk. An engine
-/// cannot give more than it has itself.
+/// Limits per process, under the engine's names: descriptors, whose memory counts as the
+/// container's, and bytes of a core dump, which would use the host's disk. An engine cannot grant
+/// more than it has itself.
 const LIMITS: [(&str, i64); 2] = [("nofile", 16_384), ("core", 0)];
 
-/// How much of a container's log is kept, in bytes and files.
+/// How much of a container's log the engine keeps, in bytes and files.
 const LOG_SIZE: &str = "10m";
 const LOG_FILES: &str = "2";
 
@@ -120,32 +120,32 @@ pub struct Host {
     deployment: Deployment,
     publish: Publish,
     choice: NetworkChoice,
-    /// What containers run under whose image type does not say; none for the engine's default.
+    /// The runtime of containers whose image type names none; none for the engine's default.
     runtime: Option<Runtime>,
-    /// The engine lets two networks have one name; only one of our calls at a time may
-    /// find that there is none and make it.
+    /// The engine allows two networks with the same name, so only one of our calls at a time may
+    /// look for the network and create it.
     network: Mutex<()>,
-    /// Known once somebody has asked.
+    /// Known after the first request for it.
     facts: OnceCell<EngineFacts>,
     quota_refused: QuotaRefused,
-    /// What volumes were last measured to have, and when. Held while they are measured, which
-    /// only one may ask for at a time.
+    /// The last measured sizes of volumes, with their time. Locked during a measurement, since only
+    /// one may be requested at a time.
     volumes: Mutex<Option<(Instant, disk::Sizes)>>,
-    /// How many containers their network takes, known once it is there.
+    /// How many containers their network has room for, known once it exists.
     addresses: OnceLock<u32>,
 }
 
-/// What a lease's container is made of, beyond what its lease says.
+/// What a lease's container is made of, besides the lease itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe<'r> {
     pub image: &'r Image,
     pub command: Option<&'r [String]>,
     pub env: &'r BTreeMap<String, String>,
-    /// What is published, each on a free port of the host.
+    /// The published ports, each on a free port of the host.
     pub ports: &'r [Port],
 }
 
-/// A container that was made, and what from.
+/// A container that was created, with its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
     /// The engine's own id.
@@ -159,19 +159,19 @@ pub struct Made {
 pub struct ManagedContainer {
     /// The engine's own id.
     pub name: ContainerName,
-    /// The lease that its labels name; none where they make no sense.
+    /// The lease that its labels name; none if they are invalid.
     pub lease: Option<(Owner, LeaseId)>,
-    /// To the second.
+    /// Precise to the second.
     pub created_at: Time,
-    /// What [`HARD_DEADLINE_LABEL`] says; none where it is not there or makes no sense.
+    /// The value of [`HARD_DEADLINE_LABEL`]; none if it is missing or invalid.
     pub hard_deadline: Option<Time>,
-    /// How its program was found to have ended; none while it may run.
+    /// How its program ended; none while it may run.
     pub stopped: Option<Stopped>,
     /// Where its ports are published.
     pub bindings: Vec<Binding>,
 }
 
-/// A port of a container, and the host's port that it is published on.
+/// A port of a container, and the host's port on which it is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     pub container_port: u16,
@@ -179,18 +179,17 @@ pub struct Binding {
     pub host_port: u16,
 }
 
-/// How a container was found to have stopped.
+/// How a container stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
     pub exit_code: Option<i64>,
-    /// Whether the kernel has killed a program in it for want of memory. A listing does not
-    /// say so.
+    /// Whether the kernel killed a program in it for lack of memory. Unknown from a listing.
     pub out_of_memory: bool,
-    /// When it did, by the engine's clock. A listing does not say so.
+    /// When it stopped, by the engine's clock. Unknown from a listing.
     pub at: Option<Time>,
 }
 
-/// What readiness shows of an engine.
+/// The engine's data that readiness shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineVersion {
     pub version: String,
@@ -198,8 +197,8 @@ pub struct EngineVersion {
 }
 
 impl Host {
-    /// A host on the engine at `address`. Nothing is sent yet; only certificates in a folder
-    /// are read. A secret with them is read with the AWS settings `aws`.
+    /// A host on the engine at `address`. Sends nothing yet; only reads certificates from a folder.
+    /// A secret with certificates is read later with the AWS settings `aws`.
     pub fn new(
         address: &EngineAddress,
         aws: &aws_config::SdkConfig,
@@ -222,7 +221,7 @@ impl Host {
         })
     }
 
-    /// The engine's version: the answer shows that it is there and takes our certificate.
+    /// The engine's version. The answer proves that the engine is up and accepts our certificate.
     pub async fn version(&self) -> Result<EngineVersion, HostError> {
         let version = |docker: Docker| async move { docker.version().await };
         let attempted = "asking the engine for its version";
@@ -233,14 +232,14 @@ impl Host {
         })
     }
 
-    /// When the first of the certificates expires that the way to the engine needs, as far as
-    /// it is known. None over a socket.
+    /// When the first of the certificates needed to reach the engine expires, as far as known. None
+    /// over a socket.
     pub async fn certificate_expiry(&self) -> Option<Time> {
         self.client.first_expiry().await
     }
 
-    /// Makes the lease's container without starting it. A container that is there under the
-    /// lease's name already is taken for it: a retry adopts and never doubles.
+    /// Creates the lease's container without starting it. If a container already has the lease's
+    /// name, it is adopted: a retry never creates a second one.
     pub async fn create(&self, lease: &Lease, recipe: &Recipe<'_>) -> Result<Made, HostError> {
         let network = self.attachment(&lease.egress).await?;
         let image = &recipe.image.image;
@@ -263,7 +262,7 @@ impl Host {
         }
     }
 
-    /// Starts the lease's container. One that runs already is success.
+    /// Starts the lease's container. Already running is success.
     pub async fn start(&self, name: &ContainerName) -> Result<(), HostError> {
         let start =
             |docker: Docker| async move { docker.start_container(name.as_str(), None).await };
@@ -272,8 +271,8 @@ impl Host {
             .await
     }
 
-    /// What has become of a container that was started: where its ports can be reached. One
-    /// whose command is not in its image has ended by now, and cannot run.
+    /// Where the ports of a started container can be reached. If its command is not in its image,
+    /// it has ended by now, which is an error.
     pub async fn started(
         &self,
         name: &ContainerName,
@@ -281,7 +280,7 @@ impl Host {
     ) -> Result<Vec<PublishedPort>, HostError> {
         let details = self.inspect(name).await?;
         let state = details.state.unwrap_or_default();
-        // The init process starts whatever the command is, and ends with a shell's codes for
+        // The init process starts whatever the command is, and exits with a shell's codes for
         // "cannot be executed" and "not found".
         if state.running == Some(false) && matches!(state.exit_code, Some(126 | 127)) {
             return Err(HostError::CannotRun {
@@ -304,8 +303,8 @@ impl Host {
         Ok(published.collect())
     }
 
-    /// Stops a container, by force after `grace`. One that has stopped already is success;
-    /// none is the answer where there is no such container.
+    /// Stops a container, by force after `grace`. Already stopped is success; none means that there
+    /// is no such container.
     pub async fn stop(
         &self,
         name: &ContainerName,
@@ -334,10 +333,9 @@ impl Host {
         }
     }
 
-    /// Removes a container with its anonymous volumes, running or not, and returns once it is
-    /// gone: the engine answers a removal after it has carried it out. One that somebody else
-    /// is removing is waited for, and one that is not there is success; the answer is whether
-    /// it was there.
+    /// Removes a container with its anonymous volumes, running or not, and returns once it is gone:
+    /// the engine answers after the removal. A removal by another process is waited for. A missing
+    /// container is success; the result says whether it existed.
     pub async fn remove(&self, name: &ContainerName) -> Result<bool, HostError> {
         let options = &RemoveContainerOptionsBuilder::new()
             .force(true)
@@ -389,7 +387,7 @@ impl Host {
         Ok(managed.collect())
     }
 
-    /// What the engine lists of our containers, with their sizes or without.
+    /// The engine's list of our containers, with or without their sizes.
     async fn listed(
         &self,
         attempted: &'static str,
@@ -441,8 +439,8 @@ impl Host {
             self.client.call(attempted, CHANGE_LIMIT, create).await
         };
         let mut made = create(&body).await;
-        // Of XFS the engine says only now whether quotas are turned on, and others have bounds of
-        // their own.
+        // With XFS the engine only reports now whether quotas are enabled, and other storage has
+        // limits of its own.
         if bounded && made.as_ref().is_err_and(HostError::may_be_of_storage) {
             let unbounded = self.body(lease, recipe, image, network, None);
             let again = create(&unbounded).await;
@@ -462,7 +460,7 @@ impl Host {
                     message: format!("the engine gave a container the id {:?}", made.id),
                 })
             }
-            // One that somebody else has given that name is not the lease's.
+            // A container that somebody else gave this name is not the lease's.
             Err(HostError::NameTaken) => self.named(lease).await?.ok_or(HostError::NameTaken),
             Err(HostError::NotFound { .. }) => Err(HostError::ImageMissing {
                 image: image.to_owned(),
@@ -471,8 +469,8 @@ impl Host {
         }
     }
 
-    /// What the engine is asked for. Everything that could hurt the host or the neighbours
-    /// is off unless the catalogue gives it.
+    /// The request to the engine. Everything that could hurt the host or the neighbours is off
+    /// unless the catalogue grants it.
     fn body(
         &self,
         lease: &Lease,
@@ -490,8 +488,8 @@ impl Host {
             (HARD_DEADLINE_LABEL, lease.hard_deadline.to_string()),
         ];
         let memory = i64::from(lease.memory_mb) * MEBIBYTE.cast_signed();
-        // One file has no more than all together may have, also one that has no name any more and
-        // is measured by nobody.
+        // A single file is limited to the whole disk limit. This also covers deleted files that are
+        // still open, which no measurement sees.
         let largest_file =
             (lease.disk_mb).map(|limit| ("fsize", i64::from(limit) * MEBIBYTE.cast_signed()));
         let ports = recipe.ports;
@@ -502,7 +500,7 @@ impl Host {
         let log_options = [("max-size", LOG_SIZE), ("max-file", LOG_FILES)];
         let host_config = HostConfig {
             memory: Some(memory),
-            // The same as the memory: no swap.
+            // Equal to the memory limit: no swap.
             memory_swap: Some(memory),
             nano_cpus: Some(i64::from(lease.cpu_milli) * 1_000_000),
             pids_limit: Some(recipe.image.processes),
@@ -513,10 +511,10 @@ impl Host {
                 profile::system_calls(),
             ]),
             ulimits: Some(LIMITS.into_iter().chain(largest_file).map(ulimit).collect()),
-            // A first process that passes signals on and takes in orphans, so that a stop
-            // does not cost its whole grace.
+            // An init process that forwards signals and reaps orphans, so that a stop does not take
+            // its whole grace.
             init: Some(true),
-            // The lease decides when a container ends; one that died is not started again.
+            // The lease decides when a container ends; a dead one is not restarted.
             restart_policy: Some(RestartPolicy {
                 name: Some(RestartPolicyNameEnum::NO),
                 maximum_retry_count: None,
@@ -568,8 +566,8 @@ impl Host {
         }
     }
 
-    /// Waits for a removal that somebody else has begun: only when the engine does not know
-    /// the container any more is it gone.
+    /// Waits for a removal begun by another process: the container is gone only when the engine no
+    /// longer knows it.
     async fn wait_until_gone(&self, name: &ContainerName) -> Result<(), HostError> {
         let gone = async {
             let mut pause = Duration::from_millis(10);
@@ -589,15 +587,15 @@ impl Host {
             }))
     }
 
-    /// The filter of a listing that leaves out all that is not our deployment's.
+    /// A listing filter for our deployment's containers.
     fn only_ours(&self) -> HashMap<&'static str, Vec<String>> {
         let label = format!("{DEPLOYMENT_LABEL}={}", self.deployment.as_str());
         HashMap::from([("label", vec![label])])
     }
 }
 
-/// The exit code in what a listing says of a container, as in `Exited (137) 2 minutes ago`:
-/// the listing has it nowhere else.
+/// The exit code in a listing's status, as in `Exited (137) 2 minutes ago`: the listing has it
+/// nowhere else.
 fn exit_code(status: &str) -> Option<i64> {
     let (code, _) = status.strip_prefix("Exited (")?.split_once(')')?;
     code.parse().ok()

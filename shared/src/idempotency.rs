@@ -1,9 +1,9 @@
-//! Idempotency: a name that a caller gives to a request, so that it is carried out once
-//! however often it arrives. Pure.
+//! Idempotency keys: a caller names a request, so that it runs once however often it arrives.
+//! Pure.
 //!
-//! Neither the key nor the request lies in the table. The key is found by its SHA-256, and
-//! requests are told apart by an HMAC under the key: whoever reads the table would have to
-//! guess the key before he could try what the request may have said.
+//! The table holds neither the key nor the request. It holds the key's SHA-256, to find it, and
+//! an HMAC of the request under the key, to tell requests apart. Somebody who reads the table
+//! would have to guess the key before they could test guesses of the request.
 
 use std::{fmt::Write as _, str::FromStr, time::Duration};
 
@@ -11,13 +11,13 @@ use ring::{digest, hmac};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// How long a key stands for the request that it was first used for.
+/// How long a key stays bound to the first request that used it.
 pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The longest key, in characters.
 pub const LONGEST: usize = 255;
 
-/// What a caller calls a request.
+/// A caller's name for a request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -26,18 +26,18 @@ pub struct IdempotencyKey(String);
 #[error("an idempotency key is 1 to 255 visible ASCII characters, without spaces")]
 pub struct NotAKey;
 
-/// What tells requests under the same key apart.
+/// Tells requests under the same key apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
 
 impl IdempotencyKey {
-    /// What the key is found by.
+    /// The digest that the table finds the key by.
     pub fn digest(&self) -> String {
         hex(digest::digest(&digest::SHA256, self.0.as_bytes()).as_ref())
     }
 
-    /// The fingerprint of a request, given in its one canonical form.
+    /// The fingerprint of a request in its canonical form.
     pub fn fingerprint(&self, canonical: &str) -> Fingerprint {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
         Fingerprint(hex(hmac::sign(&key, canonical.as_bytes()).as_ref()))

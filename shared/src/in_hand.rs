@@ -1,4 +1,4 @@
-//! What tasks of this process are at, so that a later run does not begin it a second time.
+//! The work in progress in this process, so that a later run does not start the same work again.
 
 use std::{
     collections::HashSet,
@@ -6,11 +6,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The things that are in hand.
+/// The things in progress.
 #[derive(Debug)]
 pub struct InHand<T: Eq + Hash>(Mutex<HashSet<T>>);
 
-/// One thing that is in hand until this is dropped.
+/// One thing in progress, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Hold<T: Eq + Hash + Clone> {
     of: Arc<InHand<T>>,
@@ -24,7 +24,7 @@ impl<T: Eq + Hash> Default for InHand<T> {
 }
 
 impl<T: Eq + Hash + Clone> InHand<T> {
-    /// Takes a thing in hand; none where it is in hand already.
+    /// Marks a thing as in progress; none if it already is.
     pub(crate) fn take(self: &Arc<Self>, thing: T) -> Option<Hold<T>> {
         let is_new = self.change(|things| things.insert(thing.clone()));
         is_new.then(|| Hold {
@@ -34,7 +34,7 @@ impl<T: Eq + Hash + Clone> InHand<T> {
     }
 
     fn change<A>(&self, change: impl FnOnce(&mut HashSet<T>) -> A) -> A {
-        // A set is whole after each change of it.
+        // A poisoned lock does no harm: no single change leaves the set half done.
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

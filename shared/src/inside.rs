@@ -1,5 +1,4 @@
-//! Inside: what the verbs have in common that look into a running container, or do something
-//! there.
+//! Common parts of the verbs that work inside a running container.
 
 use thiserror::Error;
 
@@ -11,7 +10,7 @@ use crate::{
     time::Time,
 };
 
-/// Why nothing can be done inside a lease's container.
+/// Why a verb cannot work inside a lease's container.
 #[derive(Debug, Error)]
 pub enum InsideError {
     #[error("the owner has no such lease")]
@@ -20,7 +19,7 @@ pub enum InsideError {
     NotYetRunning,
     #[error("the lease is over")]
     Over,
-    /// Its program has ended, or its container has vanished; the reaper ends the lease.
+    /// Its program has ended or its container has vanished. The reaper will end the lease.
     #[error("the container has stopped, and the lease ends with it")]
     Stopped,
     #[error("the container is paused")]
@@ -47,7 +46,7 @@ impl From<HostError> for InsideError {
     }
 }
 
-/// The owner's lease and its container, if the lease runs at `now`.
+/// The owner's lease and its container, if the lease is running at `now`.
 pub(crate) async fn running(
     store: &Store,
     owner: &Owner,

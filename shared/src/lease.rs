@@ -1,4 +1,4 @@
-//! The lease: its states, the table of its transitions, and the rules of its time.
+//! The lease: its states, its transition table and its deadline rules.
 //!
 //! Everything here is pure. A lease lives while `now < expiresAt`; at `expiresAt` itself it
 //! is over.
@@ -26,9 +26,9 @@ pub use ending::{
     backoff,
 };
 
-/// How long a provision may take. A lease that is still provisioning after this time was
-/// abandoned (its process died), and the reaper ends it. It is longer than the 29 s that
-/// API Gateway gives to a request, so that no living provision is ever ended.
+/// The time limit of a provision. A lease that is still provisioning after this time was
+/// abandoned (its process died), and the reaper ends it. The limit is longer than the 29 s that
+/// API Gateway gives a request, so the reaper never ends a provision that is still at work.
 pub const PROVISION_LIMIT: Duration = Duration::from_secs(35);
 
 /// A container, leased for a time.
@@ -36,13 +36,12 @@ pub const PROVISION_LIMIT: Duration = Duration::from_secs(35);
 pub struct Lease {
     pub id: LeaseId,
     pub owner: Owner,
-    /// Grows by one with each write, so that a write can be refused when somebody else has
-    /// written since.
+    /// Each write adds one, so the store can refuse a write that is based on an older version.
     pub version: u64,
     pub image_type: ImageType,
-    /// What the owner calls it.
+    /// The owner's name for the lease.
     pub name: Option<String>,
-    /// What the owner has noted of it; the engine knows nothing of these.
+    /// The owner's notes. The engine does not know them.
     pub labels: BTreeMap<String, String>,
     pub created_at: Time,
     pub expires_at: Time,
@@ -52,40 +51,40 @@ pub struct Lease {
     pub cpu_milli: u32,
     /// Mebibytes.
     pub memory_mb: u32,
-    /// Mebibytes of the host's disk, for what it writes and its volumes together; none of a
-    /// lease that an earlier program has made, which may write what it likes.
+    /// Mebibytes of the host's disk, for the container's writes and its volumes together. None: an
+    /// earlier version made the lease, and its disk is not limited.
     pub disk_mb: Option<u32>,
-    /// Where its programs may connect to.
+    /// The addresses that its programs may connect to.
     pub egress: Egress,
-    /// Whether its CPU, memory and disk are counted with its owner and on the host. They are
-    /// not once it has ended, nor of a lease that an earlier program has made.
+    /// Whether its CPU, memory and disk count towards the limits of its owner and the host. They
+    /// do not once it has ended, nor when an earlier version made the lease.
     pub amounts_counted: bool,
-    /// Where its owner is told of it, if he wants to be.
+    /// The owner's webhook, optional.
     pub webhook: Option<Webhook>,
-    /// What the engine made of it; there once the container has run.
+    /// The container on the engine; set once it has started.
     pub placement: Option<Placement>,
     pub state: State,
 }
 
-/// What the engine made of a lease.
+/// The container of a lease, as the engine runs it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Placement {
-    /// The engine's own id of the container. Earlier programs have not noted it.
+    /// The engine's own id of the container. Earlier versions did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerName>,
     pub started_at: Time,
-    /// The image that runs.
+    /// The image that the container runs.
     pub image: String,
-    /// Whether that image is a stand-in that was built where no registry could be reached.
+    /// Whether that image is a stand-in, built on a machine that could not reach a registry.
     pub stand_in: bool,
     pub ports: Vec<PublishedPort>,
-    /// How its service is signed in to, where that is known; none once the lease has ended.
+    /// The login of its service, where known; none once the lease has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
 }
 
-/// A container's port and where it can be reached from outside.
+/// A port of the container, and the address that reaches it from outside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedPort {
@@ -95,22 +94,22 @@ pub struct PublishedPort {
     pub host_port: u16,
 }
 
-/// Where a lease is in its life. Each state owns the fields that only it has.
+/// The state of a lease. Each state owns its fields.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
-    /// The record is there, the container may or may not be.
+    /// The record exists; the container may not exist yet.
     Provisioning,
     /// The container runs.
     Running,
-    /// The end is decided; somebody is at it, or will try again.
+    /// The end is decided: a process is ending the lease, or will try again.
     Ending(Ending),
-    /// The container could not be removed in many attempts. It is tried again for ever.
+    /// Many attempts to remove the container failed. The reaper keeps trying.
     Quarantined(Ending),
     /// The container is gone.
     Ended(Receipt),
 }
 
-/// A state without its fields, as the table and the API name it.
+/// The name of a state, in the table and in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = State)]
@@ -122,33 +121,33 @@ pub enum StateName {
     Ended,
 }
 
-/// What can happen to a lease.
+/// An event in the life of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// Its container runs.
+    /// Its container has started.
     Started,
-    /// Its end was moved to a later time.
+    /// A renewal moved its end to a later time.
     Renewed,
-    /// Its ports are published elsewhere.
+    /// The engine published its ports elsewhere.
     Moved,
-    /// Somebody has set out to end it.
+    /// A process claimed its end.
     Claimed,
-    /// Who ends it has shown that it is alive, or what was found.
+    /// The claim's holder sent a heartbeat, or recorded facts about the container.
     Held,
-    /// Who set out to end it is no more.
+    /// The claim's holder is gone.
     Released,
-    /// An attempt to end it has failed.
+    /// An attempt to end it failed.
     AttemptFailed,
-    /// The engine was away, so that there was no attempt.
+    /// The engine was away, so no attempt was made.
     Postponed,
-    /// Too many attempts have failed.
+    /// Too many attempts failed.
     GivenUp,
     /// Its container is gone.
     Removed,
 }
 
-/// Every transition that there is; what is not in this table does not happen. The store
-/// builds its conditions from it, and the tests walk it.
+/// Every allowed transition. The store builds its conditions from this table, and the tests walk
+/// it.
 pub const TRANSITIONS: &[(StateName, Event, StateName)] = &[
     (StateName::Provisioning, Event::Started, StateName::Running),
     (StateName::Provisioning, Event::Claimed, StateName::Ending),
@@ -187,7 +186,7 @@ pub const TRANSITIONS: &[(StateName, Event, StateName)] = &[
 ];
 
 impl Event {
-    /// The states in which this can happen.
+    /// The states in which this event can happen.
     pub fn possible_in(self) -> impl Iterator<Item = StateName> {
         TRANSITIONS
             .iter()
@@ -217,7 +216,7 @@ impl StateName {
         }
     }
 
-    /// The state that `event` leads to from here, if it can happen here.
+    /// The state after `event`; none if the event cannot happen in this state.
     pub fn after(self, event: Event) -> Option<Self> {
         TRANSITIONS
             .iter()
@@ -252,8 +251,8 @@ impl Lease {
         now >= self.expires_at
     }
 
-    /// The time at which the reaper has something to do with this lease if nothing else
-    /// happens; none once it has ended.
+    /// When the reaper must next act on this lease, unless something else happens first; none once
+    /// the lease has ended.
     pub fn due_at(&self) -> Option<Time> {
         match &self.state {
             State::Provisioning => Some(self.created_at.plus(PROVISION_LIMIT).min(self.expires_at)),
@@ -273,15 +272,15 @@ impl Lease {
         }
     }
 
-    /// What the engine knows its container by: the engine's own id where it is on record, or
-    /// else the name that the container was given, which somebody may have changed.
+    /// The engine's own id of the container where it is on record. Otherwise the name that we gave
+    /// the container, which somebody may have changed.
     pub fn container(&self) -> ContainerName {
         let placed = self.placement.as_ref();
         let id = placed.and_then(|placement| placement.container.clone());
         id.unwrap_or_else(|| ContainerName::of_lease(&self.id))
     }
 
-    /// The end that was decided, while it is under way.
+    /// The end in progress, if any.
     pub fn ending(&self) -> Option<&Ending> {
         match &self.state {
             State::Ending(ending) | State::Quarantined(ending) => Some(ending),
@@ -289,8 +288,8 @@ impl Lease {
         }
     }
 
-    /// The end that a renewal by `duration` at `now` grants:
-    /// `min(now + duration, hard_deadline)`, and never less than the end it has.
+    /// The new end after a renewal by `duration` at `now`:
+    /// `min(now + duration, hard_deadline)`, and never earlier than the present end.
     pub fn renewed_until(&self, duration: Duration, now: Time) -> Result<Time, RenewRefused> {
         match self.state {
             State::Provisioning => Err(RenewRefused::NotYetRunning),
@@ -302,7 +301,7 @@ impl Lease {
         }
     }
 
-    /// The lease once its container runs.
+    /// The lease after its container started.
     pub fn started(&self, placement: Placement) -> Self {
         Self {
             placement: Some(placement),
@@ -311,7 +310,7 @@ impl Lease {
         }
     }
 
-    /// The lease once its ports are published as `ports` says; none where it has no container.
+    /// The lease with its ports published as `ports`; none if it has no container.
     pub fn moved(&self, ports: Vec<PublishedPort>) -> Option<Self> {
         let placement = self.placement.clone()?;
         Some(Self {
@@ -320,7 +319,7 @@ impl Lease {
         })
     }
 
-    /// The lease once its end was moved to `expires_at`.
+    /// The lease with its end moved to `expires_at`.
     pub fn renewed(&self, expires_at: Time) -> Self {
         Self {
             expires_at,
@@ -328,9 +327,9 @@ impl Lease {
         }
     }
 
-    /// The lease once somebody has set out at `now` to end it; none once it has ended.
+    /// The lease after a process claimed its end at `now`; none once it has ended.
     ///
-    /// The first reason stays: a lease that expired and is then deleted has expired.
+    /// The first reason stays: a lease that expired and is then deleted counts as expired.
     pub fn claimed(&self, reason: Reason, now: Time) -> Option<Self> {
         let attempt = |ending: &Ending| Ending {
             attempts: ending.attempts + 1,
@@ -356,8 +355,8 @@ impl Lease {
         })
     }
 
-    /// The lease just claimed, where its end was set out on at `begun` already, when the table
-    /// took no write.
+    /// The claimed lease with its end requested at `begun`: the work began earlier, while the table
+    /// accepted no write.
     #[must_use]
     pub fn set_out_at(mut self, begun: Time) -> Self {
         if let State::Ending(ending) = &mut self.state
@@ -368,7 +367,7 @@ impl Lease {
         self
     }
 
-    /// The lease once it is on record who has claimed its end.
+    /// The claimed lease with `holder` as the holder of the claim.
     #[must_use]
     pub fn held_by(mut self, holder: &Holder) -> Self {
         if let State::Ending(ending) | State::Quarantined(ending) = &mut self.state {
@@ -377,8 +376,8 @@ impl Lease {
         self
     }
 
-    /// The lease once the holder of its claim has shown at `now` that it is alive, and what it
-    /// has found, where that is something new; none unless it is ending.
+    /// The lease after a heartbeat of the claim's holder at `now`, with new facts if there are any;
+    /// none unless the lease is ending.
     pub fn held(&self, facts: Option<&Facts>, now: Time) -> Option<Self> {
         self.with_ending(|ending| Ending {
             next_attempt_at: now.plus(CLAIM_LIMIT),
@@ -387,8 +386,8 @@ impl Lease {
         })
     }
 
-    /// The lease once it is known at `now` that nobody is at its end any more; none unless it
-    /// is ending.
+    /// The lease after it became known at `now` that the claim's holder is gone; none unless the
+    /// lease is ending.
     pub fn released(&self, now: Time) -> Option<Self> {
         self.with_ending(|ending| Ending {
             next_attempt_at: now,
@@ -397,8 +396,9 @@ impl Lease {
         })
     }
 
-    /// The lease once it is known at `now` that whoever has claimed its end did not get as far
-    /// as its container, since the engine was away: it was no attempt. None unless it is ending.
+    /// The lease after it became known at `now` that the claim's holder never reached the
+    /// container, because the engine was away. This does not count as an attempt. None unless the
+    /// lease is ending.
     pub fn postponed(&self, now: Time) -> Option<Self> {
         self.with_ending(|ending| Ending {
             attempts: ending.attempts.saturating_sub(1),
@@ -420,7 +420,7 @@ impl Lease {
         })
     }
 
-    /// The lease once an attempt to end it has failed at `now`; none unless it is ending.
+    /// The lease after an attempt to end it failed at `now`; none unless it is ending.
     /// `jitter` is from 0 to 1.
     pub fn attempt_failed(&self, now: Time, jitter: f64) -> Option<Self> {
         let (State::Ending(ending) | State::Quarantined(ending)) = &self.state else {
@@ -443,7 +443,7 @@ impl Lease {
         })
     }
 
-    /// The lease once its container was seen to be gone; none unless it is ending.
+    /// The lease after its container was seen to be gone; none unless the lease is ending.
     pub fn ended(&self, gone: &Gone) -> Option<Self> {
         let (State::Ending(ending) | State::Quarantined(ending)) = &self.state else {
             return None;

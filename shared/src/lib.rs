@@ -4,32 +4,32 @@
 //!
 //! Pure rules, which know neither AWS nor Docker nor HTTP:
 //!
-//! - [`lease`]: the lease, its states, the table of its transitions, the rules of its time.
-//! - [`catalogue`]: what may be leased.
-//! - [`capacity`]: what leases take up, and whether there is room.
-//! - [`request`]: what may be asked, parsed.
-//! - [`idempotency`]: the names by which a request is carried out once.
+//! - [`lease`]: the lease, its states, its transition table and its deadline rules.
+//! - [`catalogue`]: the image types that can be leased.
+//! - [`capacity`]: the resources that leases use, and whether there is room for another.
+//! - [`request`]: parsers of request bodies and queries.
+//! - [`idempotency`]: idempotency keys, so that a repeated request runs once.
 //! - [`logs`]: a container's log as entries with cursors, and entries as frames.
-//! - [`webhook`]: what an owner is told of his lease, where, and how it is signed.
-//! - [`names`], [`time`], [`runtime`]: the words that the rest is written in; [`clock`]: what time it is.
+//! - [`webhook`]: notifications to an owner, their receiver and their signature.
+//! - [`names`], [`time`], [`runtime`]: basic types that the rest uses; [`clock`]: the current time.
 //!
 //! The outside:
 //!
 //! - [`store`]: leases in DynamoDB.
 //! - [`host`]: containers on a Docker engine.
 //! - [`courier`]: notifications to their receivers, over HTTP.
-//! - [`settings`]: the environment. [`log`]: what of it is logged.
+//! - [`settings`]: the environment. [`log`]: the filter of our own logging.
 //!
-//! What is done with both, one file per verb:
+//! Verbs, which use both; one file each:
 //!
-//! - [`provision`], [`renew`], [`delete`]: what an owner asks for.
-//! - [`exec`], [`stats`]: what is done [inside] a container while it runs.
-//! - [`log_page`]: a part of a log, by request.
-//! - [`end`]: how a lease ends, whoever asked for it.
-//! - [`due`]: on AWS, what falls due, as messages that a queue holds back until then.
+//! - [`provision`], [`renew`], [`delete`]: an owner's requests.
+//! - [`exec`], [`stats`]: work [inside] a running container.
+//! - [`log_page`]: one page of a log.
+//! - [`end`]: ends a lease, whoever asked for it.
+//! - [`due`]: on AWS, delayed queue messages for what falls due.
 //! - [`cleanup`]: the reaper.
-//! - [`deliver`]: what owners are told.
-//! - [`relay`]: a log, carried to a viewer.
+//! - [`deliver`]: delivers notifications to owners.
+//! - [`relay`]: streams a log to its viewers.
 
 pub mod capacity;
 pub mod catalogue;
@@ -64,7 +64,7 @@ pub mod view;
 pub(crate) mod wait;
 pub mod webhook;
 
-/// A random number from 0 to 1, to spread retries.
+/// A random number from 0 to 1 that spreads retries.
 pub(crate) fn jitter() -> f64 {
     fastrand::f64()
 }

@@ -1,9 +1,8 @@
-//! What is logged.
+//! The log filter, which keeps secrets out.
 //!
-//! The libraries below print whole requests at their lower levels: the table's items, in
-//! which are the secrets of webhooks, and signatures; the engine's, in which are the
-//! variables of leases; certificates. So nothing of theirs below `info` is logged, whatever
-//! `RUST_LOG` says, and our own lines are written so that they hold no secret.
+//! Below `info`, the libraries we use log whole requests: table items with webhook secrets and
+//! signatures, engine requests with the variables of leases, and certificates. So we drop all
+//! their lines below `info`, whatever `RUST_LOG` says. Our own lines never hold a secret.
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
@@ -14,10 +13,10 @@ use tracing_subscriber::{
 
 use crate::settings::log_filter;
 
-/// With what the targets of our own lines begin.
+/// The prefix of our own log targets.
 const OURS: &str = "containerlease";
 
-/// What `RUST_LOG` asks for, without what may hold secrets.
+/// The lines that `RUST_LOG` asks for, without those that may hold secrets.
 pub fn filter<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,

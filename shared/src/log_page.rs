@@ -1,5 +1,5 @@
-//! A page of a lease's log, read by one request: from the engine while the container is
-//! there, and from what was kept of it afterwards.
+//! A page of a lease's log, read by one request: from the engine while the container exists, from
+//! the kept log afterwards.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How long a log is searched. What was not looked at by then, the next page goes on with.
+/// Time limit for searching a log. The next page continues where the search stopped.
 const SEARCH_LIMIT: Duration = Duration::from_secs(8);
 
-/// How long reading a page may take in all. API Gateway waits for 29 s.
+/// Time limit for reading a page. API Gateway waits for 29 s.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A page of a log, and what is to be known about it.
+/// A page of a log, with its context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPage {
     pub page: Page,
-    /// The lease's state. Of one that has ended no more will come than there is.
+    /// The lease's state. The log of an ended lease gets no more lines.
     pub state: StateName,
-    /// Whether lines before the first one may be missing, since the log is not kept that far
+    /// Whether lines before the first one may be missing, because the log is not kept that far
     /// back.
     pub gap: bool,
 }
@@ -44,7 +44,7 @@ pub enum LogPageError {
     Host(#[from] HostError),
 }
 
-/// Reads what `query` asks for of the log of the owner's lease.
+/// Reads the page that `query` asks for, from the log of the owner's lease.
 pub async fn log_page(
     store: &Store,
     host: &Host,
@@ -68,7 +68,7 @@ pub async fn log_page(
                     state,
                 });
             }
-            // There is no container yet, or no more.
+            // There is no container yet, or it is gone.
             Err(HostError::NotFound { .. } | HostError::RemovalInProgress) => {}
             Err(error) => return Err(error.into()),
         }
@@ -96,8 +96,7 @@ pub async fn log_page(
     })
 }
 
-/// Reads a page from the container's log. A line whose end was not written yet is left to a
-/// later page.
+/// Reads a page from the container's log. An incomplete last line is left to a later page.
 async fn of_engine(host: &Host, name: &ContainerName, query: &Query) -> Result<Page, HostError> {
     let cursor = start::resolve(host, name, &query.start).await?;
     let mut pieces = host

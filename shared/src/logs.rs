@@ -1,13 +1,13 @@
-//! A container's log: what the engine sends, as entries with cursors, and entries as frames.
+//! A container's log: the engine's bytes become entries with cursors, and entries become frames.
 //!
 //! Pure: bytes in, entries out.
 //!
-//! - [`assembler`]: pieces as the engine sends them, put together into entries, each once.
-//! - [`redrawn`]: a line that a program drew over, such as a progress bar: its last state.
-//! - [`level`] and [`trace`]: what a line says of its level, and which lines belong together.
-//! - [`cursor`]: places in a log.
-//! - [`start`] and [`page`]: what a caller asks for.
-//! - [`kept`]: the end of a log, as it is kept when the container is gone.
+//! - [`assembler`]: joins the engine's pieces into entries, each exactly once.
+//! - [`redrawn`]: a line that a program redrew, such as a progress bar; keeps the last state.
+//! - [`level`] and [`trace`]: the level of a line, and the lines that belong together.
+//! - [`cursor`]: positions in a log.
+//! - [`start`] and [`page`]: a caller's request.
+//! - [`kept`]: the end of a log, which outlives the container.
 
 mod assembler;
 mod cursor;
@@ -31,10 +31,10 @@ pub use start::{NotAStart, Start, TAIL_LIMIT, Tail};
 pub(crate) use cursor::Position;
 use cursor::{DISORDER, NANOS_PER_SECOND};
 
-/// The longest line that is kept whole, in bytes; of a longer one this much is kept.
+/// The longest line, in bytes; a longer line is cut.
 pub const LINE_LIMIT: usize = 64 * 1024;
 
-/// The longest JSON text of one entry, in bytes. API Gateway takes messages of 128 KiB.
+/// The longest JSON text of one entry, in bytes. API Gateway accepts messages of up to 128 KiB.
 const ENTRY_LIMIT: usize = 120 * 1024;
 
 /// One line of a container's log.
@@ -45,32 +45,32 @@ pub struct Entry {
     /// When the engine received it: RFC 3339 in UTC with nine decimals.
     #[schema(format = DateTime)]
     pub timestamp: String,
-    /// What the line says of its level, or the line that it belongs to; else info.
+    /// The level that the line states, or the line that it belongs to; otherwise info.
     pub level: Level,
-    /// The line without its end, or its last state where it was drawn over; bytes that are not
-    /// UTF-8 are replaced.
+    /// The line without its line ending. Of a line that its program redrew, the last state. Bytes
+    /// that are not UTF-8 are replaced.
     pub message: String,
     pub stream: Stream,
-    /// Whether the line was longer than is kept, or than can be sent.
+    /// Whether the line was cut, because it was too long to keep or to send.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub truncated: bool,
-    /// Whether it holds U+FFFD, which stands for bytes that are no UTF-8.
+    /// Whether the message contains U+FFFD, which replaces bytes that are not UTF-8.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub replaced: bool,
-    /// Where to go on after this line.
+    /// The cursor to continue after this line.
     #[schema(value_type = String, example = "1795512600123456789.0_0")]
     pub cursor: Cursor,
-    /// The line's own place in its stream.
+    /// The line's own position in its stream.
     #[serde(skip)]
     pub(crate) position: Position,
-    /// Whether lines before it are missing: the log did not join what was read of it before.
+    /// Whether lines before it are missing, because the log did not continue from the last read.
     #[serde(skip)]
     pub(crate) after_gap: bool,
 }
 
-/// Where a line was written to.
+/// The stream that a line was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = LogStream)]
@@ -79,7 +79,7 @@ pub enum Stream {
     Stderr,
 }
 
-/// The stream that the engine means.
+/// The stream, from the engine's flag.
 pub(crate) fn stream_of(stderr: bool) -> Stream {
     if stderr {
         Stream::Stderr
@@ -88,7 +88,7 @@ pub(crate) fn stream_of(stderr: bool) -> Stream {
     }
 }
 
-/// The engine's stamp of a piece, in nanoseconds after the epoch, and the piece without it.
+/// The engine's timestamp of a piece, in Unix nanoseconds, and the rest of the piece.
 pub(crate) fn stamp_of(piece: &[u8]) -> Option<(i64, &[u8])> {
     let space = piece.iter().position(|byte| *byte == b' ')?;
     let nanos = std::str::from_utf8(&piece[..space])
@@ -99,17 +99,16 @@ pub(crate) fn stamp_of(piece: &[u8]) -> Option<(i64, &[u8])> {
     Some((nanos, &piece[space + 1..]))
 }
 
-/// A second after the epoch before which no line is that is written beside one with this
-/// stamp, or that is needed to place it.
+/// The Unix second to read from so that no line near this timestamp is missed.
 pub(crate) fn second_before_disorder(nanos: i64) -> i64 {
     let before = nanos.saturating_sub(2 * DISORDER);
     before.div_euclid(NANOS_PER_SECOND).max(0)
 }
 
-/// Bytes as text. They were cut off by a limit of ours where they are `truncated`.
+/// Bytes as text. `truncated`: one of our limits cut them.
 pub(crate) fn text_of(mut bytes: Vec<u8>, truncated: bool) -> String {
     if truncated && let Some(last) = bytes.utf8_chunks().last() {
-        // A character that our limit has cut in two is no fault of the text.
+        // Drop a character that our limit cut in two: the program wrote a valid one.
         let cut = last.invalid();
         if std::str::from_utf8(cut).is_err_and(|error| error.error_len().is_none()) {
             let whole = bytes.len() - cut.len();
@@ -137,7 +136,7 @@ impl Entry {
         }
     }
 
-    /// The entry with what a frame would have of it, and how long it is as JSON.
+    /// The entry, cut as for a frame, and its length as JSON.
     fn bounded(self) -> (Self, usize) {
         let bytes = self.to_json().len();
         if bytes <= ENTRY_LIMIT {
@@ -148,8 +147,8 @@ impl Entry {
         (bounded, bytes)
     }
 
-    /// The entry with as much of its message as makes `limit` bytes of JSON. The rest of the
-    /// entry is about two hundred.
+    /// The entry with its message cut so that the JSON has at most `limit` bytes. The other fields
+    /// take about two hundred.
     fn within(mut self, limit: usize) -> Self {
         if self.to_json().len() <= limit {
             return self;
@@ -173,8 +172,8 @@ impl Entry {
         serde_json::to_string(self).expect("an entry is made of texts")
     }
 
-    /// The entry's line up to its cursor, which is the last field: what all viewers have in
-    /// common. [`line_within`] makes a line of it.
+    /// The entry's line without its last field, the cursor. This part is the same for all viewers;
+    /// [`line_within`] completes it.
     pub(crate) fn to_line_without_cursor(&self) -> String {
         let mut line = self.to_line();
         let cursor = line.rfind(CURSOR_FIELD).expect("an entry has a cursor");
@@ -183,8 +182,8 @@ impl Entry {
     }
 }
 
-/// How many bytes a character takes in a JSON text. A control character, of which coloured
-/// lines are full, takes six.
+/// The bytes of a character in a JSON text. A control character takes six, and coloured lines
+/// have many of them.
 fn length_in_json(character: char) -> usize {
     match character {
         '"' | '\\' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => 2,
@@ -195,8 +194,8 @@ fn length_in_json(character: char) -> usize {
 
 const CURSOR_FIELD: &str = ",\"cursor\":\"";
 
-/// A line of a frame: its text without a cursor, and the viewer's own cursor after it. Where
-/// that is longer than `limit` bytes, the message is cut.
+/// A line of a frame: the text without a cursor, and then the viewer's own cursor. The message
+/// is cut if the line would be longer than `limit` bytes.
 pub(crate) fn line_within(without_cursor: &str, cursor: &Cursor, limit: usize) -> String {
     let line = format!("{without_cursor}{CURSOR_FIELD}{cursor}\"}}");
     if line.len() <= limit {
@@ -307,7 +306,7 @@ mod tests {
         };
         let all = messages(Cursor::default(), &again);
         assert_eq!(all, ["one", "two", "three", "four"]);
-        // A reading that goes on after the first line counts as the first reading did.
+        // A reading that continues after the first line counts as the first reading did.
         let after_one = read_all(Cursor::default(), &[one])[0].cursor;
         assert_eq!(messages(after_one, &again), all[1..]);
     }

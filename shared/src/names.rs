@@ -1,7 +1,7 @@
-//! The names that come from outside or go outside, each built only by its parser.
+//! The names that cross our boundary. Only its parser builds each one.
 //!
-//! A Docker id or name from a caller is never passed on: a caller names a lease by
-//! [`LeaseId`], and the container's name follows from it.
+//! We never pass on a Docker id or name from a caller. A caller names a lease by its [`LeaseId`],
+//! and the container's name follows from it.
 
 use std::{fmt, str::FromStr};
 
@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-/// A lease's id: a UUID of version 7 in its canonical lower-case form, so that ids sort by
-/// the time of their making.
+/// A lease's id: a UUID of version 7 in canonical lower-case form, so ids sort by creation time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(
     value_type = String,
@@ -26,7 +25,7 @@ pub struct LeaseId(uuid::Uuid);
 pub struct NotALeaseId;
 
 impl LeaseId {
-    /// A new id, later in order than all that this process made before.
+    /// A new id, which sorts after all earlier ids of this process.
     pub fn generate() -> Self {
         Self(uuid::Uuid::now_v7())
     }
@@ -37,8 +36,8 @@ impl FromStr for LeaseId {
 
     fn from_str(text: &str) -> Result<Self, NotALeaseId> {
         let id = uuid::Uuid::try_parse(text).map_err(|_| NotALeaseId)?;
-        // One lease has one spelling: the parser alone would also take upper case, braces
-        // and the form without hyphens.
+        // One lease has one spelling. The UUID parser would also accept upper case, braces and
+        // the form without hyphens.
         if id.get_version_num() == 7 && id.as_hyphenated().to_string() == text {
             Ok(Self(id))
         } else {
@@ -67,19 +66,19 @@ impl<'de> Deserialize<'de> for LeaseId {
     }
 }
 
-/// Who holds a lease. Every read and write of the table goes through it, so that another
-/// owner's lease is simply not found.
+/// The owner of a lease. Every read and write of the table includes it, so another owner's lease
+/// is simply not found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Owner(String);
 
-/// The text cannot name an owner.
+/// The text is not an owner's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("an owner is 1 to 128 characters without control characters")]
 pub struct NotAnOwner;
 
 impl Owner {
-    /// The owner of everything where nobody signs in: the one-machine server.
+    /// The owner of all leases on a server without sign-in: the one-machine server.
     pub fn local() -> Self {
         Self("local".to_owned())
     }
@@ -103,12 +102,12 @@ impl TryFrom<String> for Owner {
     }
 }
 
-/// The name of this installation. Every container carries it as a label, and nothing
-/// without it is ever touched, so that several installations may share an engine.
+/// The name of this installation. Every container carries it as a label, and we never touch a
+/// container without it, so several installations may share an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment(String);
 
-/// The text cannot name a deployment.
+/// The text is not a deployment's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "a deployment is 1 to 32 of the characters a-z, 0-9 and -, and starts with a letter or digit"
@@ -135,24 +134,24 @@ impl FromStr for Deployment {
     }
 }
 
-/// What the engine calls a container: the name that follows from a lease's id, or the id
-/// under which the engine itself has listed it. Nothing else can become one.
+/// A container, as the engine addresses it: the name that follows from a lease's id, or the id
+/// from the engine's own listing. Nothing else can become one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ContainerName(String);
 
-/// The text is not an id of the engine's.
+/// The text is not an id of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a container's id is hexadecimal")]
 pub struct NotAnEngineId;
 
-/// A process that ends leases. Each has a name of its own, so that what one of them has
-/// claimed is told from what another has.
+/// A process that ends leases. Each has its own name, which tells its claims from those of
+/// others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder(String);
 
 impl Holder {
-    /// A name that no other process has.
+    /// A name that no other process uses.
     pub fn generate() -> Self {
         Self(uuid::Uuid::now_v7().to_string())
     }
@@ -167,19 +166,19 @@ impl TryFrom<String> for ContainerName {
 }
 
 impl ContainerName {
-    /// The one name that the container of lease `id` can have.
+    /// The only possible name for the container of lease `id`.
     pub fn of_lease(id: &LeaseId) -> Self {
         Self(format!("containerlease-{id}"))
     }
 
-    /// The id that the engine gave in a listing. It is refused unless it is hexadecimal,
-    /// since the client library puts it into a URL as it is.
+    /// An id from the engine's listing. It must be hexadecimal, because the client library puts it
+    /// into a URL unescaped.
     pub fn listed_by_engine(id: &str) -> Option<Self> {
         let hexadecimal = !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit());
         hexadecimal.then(|| Self(id.to_owned()))
     }
 
-    /// The name as the engine takes it.
+    /// The name, as the engine expects it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,12 +1,12 @@
 //! Provision: a new lease with its container.
 //!
-//! The record is written before the container exists, under a name that follows from the
-//! lease's id. Whatever is cut off after that, the reaper finds the record and ends it.
+//! The record is written before the container is created, under a name derived from the lease's id.
+//! Wherever a provision is interrupted after that, the reaper finds the record and ends the lease.
 //!
-//! A caller may give the request a name of his own, an idempotency key. What it was used for
-//! is written with the record, both or neither, so of all requests under one key one makes a
-//! lease, and the others answer with it. A lease that never ran since it failed has used
-//! nothing up: the next request under its key makes another.
+//! A caller may name a request with an idempotency key. The use of the key is written with the
+//! record, both or neither, so of all requests with one key one makes a lease, and the others
+//! answer with that lease. A lease that failed before it ever ran frees its key: the next request
+//! with it makes another lease.
 
 use std::time::Duration;
 
@@ -25,39 +25,39 @@ use crate::{
     time::Time,
 };
 
-/// A command of the caller's own may not exist in the image, which shows right after the
-/// start. The catalogue's commands are tried, and nobody waits for them.
+/// A caller's own command may not exist in the image, which shows right after the start. The
+/// catalogue's commands are tested, so nobody waits for them.
 const COMMAND_TRIAL: Duration = Duration::from_millis(100);
 
-/// How long making and starting a container may take in all. With the table's limits it
-/// keeps a provision under [`PROVISION_LIMIT`](crate::lease::PROVISION_LIMIT).
+/// Time limit for creating and starting a container. With the table's limits it keeps a provision
+/// under [`PROVISION_LIMIT`](crate::lease::PROVISION_LIMIT).
 const PLACE_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long a request waits for an earlier one under its key that is still at it. API Gateway
-/// gives up after 30 s, and the function is cut off after 29.
+/// How long a request waits for an earlier one with its key that is still running. API Gateway
+/// gives up after 30 s, and the function is stopped after 29.
 const EARLIER_LIMIT: Duration = Duration::from_secs(25);
 
-/// How often a request looks again when others under its key, or leases that end, were
-/// quicker than it.
+/// How often a request starts again after a race with other requests of its key, or with leases
+/// that end.
 const TRIES: u32 = 8;
 
-/// Why there is no new lease. Nothing is left of it, or the reaper sees to what is.
+/// Why there is no new lease. Nothing of it remains, or the reaper removes it.
 #[derive(Debug, Error)]
 pub enum ProvisionError {
-    /// Its owner may not hold more, or the host has no more.
+    /// The owner's limit is reached, or the host is full.
     #[error("there is no room for the lease: {0:?}")]
     Full(Shortage),
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyConflict,
-    /// An earlier request under the key has not come to an end yet.
-    #[error("an earlier request under the idempotency key is still at it")]
+    /// An earlier request with the key has not finished yet.
+    #[error("an earlier request with the idempotency key is still running")]
     StillProvisioning,
-    /// The record of the lease that was made under the key is not kept any more.
+    /// The record of the lease made with the key is no longer kept.
     #[error("the lease of the idempotency key was purged")]
     Purged,
-    /// Others kept being quicker.
-    #[error("others kept using the idempotency key or the room")]
+    /// Other requests kept coming first.
+    #[error("other requests kept taking the idempotency key or the room")]
     Contended,
     #[error(transparent)]
     Host(#[from] HostError),
@@ -68,8 +68,8 @@ pub enum ProvisionError {
     EndedMeanwhile,
 }
 
-/// Makes a lease for `owner` from `asked`, beginning at `now`. Where that was done under this
-/// `key` before, it is the lease that was made then.
+/// Makes a lease for `owner` from `asked`, beginning at `now`. If this `key` made one before,
+/// returns that lease.
 pub async fn provision(
     tools: Tools<'_>,
     policy: &Policy,
@@ -90,7 +90,7 @@ pub async fn provision(
     }
 }
 
-/// What a request wants.
+/// What a request asks for.
 struct Wanted<'w> {
     policy: &'w Policy,
     owner: &'w Owner,
@@ -98,16 +98,16 @@ struct Wanted<'w> {
     key: Option<(&'w IdempotencyKey, Fingerprint)>,
 }
 
-/// What came of writing a lease down.
+/// The result of writing a lease's record.
 enum Reserved {
-    /// It is on record, and its container is to be made.
+    /// The record is written, and the container has to be made.
     New(Lease),
-    /// This one was made under the key before.
+    /// The key made this lease before.
     Earlier(Lease),
 }
 
 impl Wanted<'_> {
-    /// The lease, made at `now`.
+    /// The lease, created at `now`.
     fn lease(&self, now: Time) -> Lease {
         let asked = self.asked;
         Lease {
@@ -131,7 +131,7 @@ impl Wanted<'_> {
         }
     }
 
-    /// What the key was used for; none where there is no key.
+    /// The earlier use of the key; none without a key.
     async fn key_use(&self, tools: Tools<'_>) -> Result<Option<KeyUse>, StoreError> {
         match &self.key {
             Some((key, _)) => tools.store.key_use(self.owner, key, Time::now()).await,
@@ -140,7 +140,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Writes the lease down, unless its key was used before.
+/// Writes the lease's record, unless its key was used before.
 async fn reserve(
     tools: Tools<'_>,
     wanted: &Wanted<'_>,
@@ -155,7 +155,7 @@ async fn reserve(
                 Some(earlier) => return Ok(Reserved::Earlier(earlier)),
                 None => replaces = Some(used.lease),
             }
-            // It may have waited for long.
+            // The wait may have been long.
             made_at = Time::now();
         }
         let limits = limits(tools, wanted.policy).await?;
@@ -172,12 +172,12 @@ async fn reserve(
             Err(CreateError::Full(whose)) => whose,
             Err(CreateError::Store(error)) => return Err(error.into()),
         };
-        // What has filled the place may be the lease of this very key.
+        // The lease that filled the place may belong to this same key.
         let used = wanted.key_use(tools).await?.map(|used| used.lease);
         if used.is_some() && used != replaces {
             continue;
         }
-        // Where there is room after all, something has ended since.
+        // If there is room after all, a lease has ended since.
         if let Some(shortage) = shortage(tools, &limits, whose, &lease).await? {
             return Err(ProvisionError::Full(shortage));
         }
@@ -185,8 +185,8 @@ async fn reserve(
     Err(ProvisionError::Contended)
 }
 
-/// The lease that the key was used for, once it is known what came of it; none where it
-/// failed before it ran, and the key is free again.
+/// The lease that the key was used for, once its outcome is known; none if it failed before it ran,
+/// so that the key is free again.
 async fn earlier(
     tools: Tools<'_>,
     owner: &Owner,
@@ -222,8 +222,7 @@ async fn earlier(
     }
 }
 
-/// The limits that hold for a new lease. The engine is asked only for what the operator has
-/// not said.
+/// The limits for a new lease. The engine is asked only for those that the operator has not set.
 async fn limits(tools: Tools<'_>, policy: &Policy) -> Result<Limits, HostError> {
     let said = policy.host_cpu_milli.is_some()
         && policy.host_memory_mb.is_some()
@@ -236,11 +235,11 @@ async fn limits(tools: Tools<'_>, policy: &Policy) -> Result<Limits, HostError> 
     Ok(Limits::new(policy, machine))
 }
 
-/// How many leases, the first due first, are looked at for the time at which there is room
-/// again. What the host holds besides would not be free soon.
+/// How many leases are examined, those due first, for the time when there will be room again. Room
+/// from any later lease would come too late to matter.
 const LOOKED_AT: i32 = 200;
 
-/// Why there is no room for the lease, and when there may be; none where there is by now.
+/// Why there is no room for the lease, and when there may be; none if there is room by now.
 async fn shortage(
     tools: Tools<'_>,
     limits: &Limits,
@@ -259,7 +258,7 @@ async fn shortage(
             (counted, due.map(|found| found.items))
         }
     };
-    // The refusal does not hang on the time that goes with it.
+    // The refusal does not depend on the retry time that goes with it.
     let leases = leases.unwrap_or_else(|error| {
         tracing::warn!(%error, "could not see when there will be room");
         Vec::new()
@@ -276,19 +275,19 @@ async fn shortage(
     ))
 }
 
-/// Nobody is refused by a count that is wrong: where the owner holds no lease at all, no run of
-/// the reaper would come upon it.
+/// Corrects a wrong count before it refuses a request: the reaper's runs do not recount an owner
+/// without leases.
 async fn mend_count(tools: Tools<'_>, owner: &Owner) {
     match tools.store.recount_owner(owner).await {
         Ok(Recount::Mended { was, is }) => {
             tracing::warn!(owner = owner.as_str(), ?was, ?is, "mended an owner's count");
         }
         Ok(Recount::Right | Recount::Unsettled) => {}
-        Err(error) => tracing::warn!(%error, "could not count anew what an owner holds"),
+        Err(error) => tracing::warn!(%error, "could not recount what an owner holds"),
     }
 }
 
-/// Makes the container of a lease that is on record.
+/// Makes the container of a recorded lease.
 async fn carry_out(
     tools: Tools<'_>,
     lease: Lease,
@@ -305,7 +304,7 @@ async fn carry_out(
             if ours {
                 return Err(error.into());
             }
-            // Whoever ended the lease took the container from under our hands.
+            // Whoever ended the lease removed the container under us.
             remove_what_came_late(tools, &lease).await;
             return Err(ProvisionError::EndedMeanwhile);
         }
@@ -323,7 +322,7 @@ async fn carry_out(
     }
 }
 
-/// Makes and starts the lease's container.
+/// Creates and starts the lease's container.
 async fn place(
     tools: Tools<'_>,
     lease: &Lease,
@@ -355,9 +354,8 @@ async fn place(
     })
 }
 
-/// Ends a lease that could not be provisioned. The caller has his answer already; what
-/// fails here, the reaper does on a later tick. Returns false where somebody else has
-/// ended it already.
+/// Ends a lease that could not be provisioned. Its caller already has an answer; whatever fails
+/// here, the reaper does on a later tick. Returns false if another process has already ended it.
 async fn give_up(tools: Tools<'_>, lease: &Lease) -> bool {
     match end::claim_and_end(tools, lease, Reason::Failed).await {
         Ok(EndOutcome::Ended(_) | EndOutcome::EngineAway(_) | EndOutcome::TakenOver) => {}
@@ -372,7 +370,7 @@ async fn give_up(tools: Tools<'_>, lease: &Lease) -> bool {
     true
 }
 
-/// Whoever ended the lease may have looked for the container before it was there.
+/// Whoever ended the lease may have looked for the container before it existed.
 async fn remove_what_came_late(tools: Tools<'_>, lease: &Lease) {
     let removed = async {
         for container in tools.host.find(lease).await? {

@@ -1,18 +1,17 @@
-//! Relay: a lease's log, carried to the connections of its viewers.
+//! Relay: carries a lease's log to its viewers' connections.
 //!
-//! The engine is read once, by a [`follow`](Follows), however many watch; what it has read
-//! last is at hand for all viewers. Each viewer has a task of its own ([`relay`]), a cursor
-//! of its own and its own pace:
+//! A [`follow`](Follows) reads the engine once, however many viewers there are, and keeps the
+//! latest lines for all of them. Each viewer has its own task ([`relay`]), cursor and pace:
 //!
-//! - Where the follow still has what comes after the cursor, the viewer takes it from there.
-//!   Where it has not (a viewer that joins with a backlog, or one that could not keep up),
-//!   the viewer reads on from the engine by itself until it has caught up. The two overlap,
-//!   and the cursor makes sure that a line is passed on once.
-//! - The first line goes at once; lines that come close behind each other share a frame, so
-//!   that a chatty container costs few posts. No line is taken while a post is on its way: a
-//!   slow viewer slows its own reading and, when it is the fastest, the engine's stream.
-//! - A viewer that has not caught up for long is told how many lines it is behind, and may
-//!   skip them.
+//! - If the follow still has the lines after the viewer's cursor, the viewer takes them from there.
+//!   If not (it joins with a backlog, or could not keep up), it reads from the engine by itself
+//!   until it has caught up. The two sources overlap, and the cursor ensures that each line is sent
+//!   once.
+//! - The first line goes out at once. Lines close together share a frame, so that a chatty
+//!   container costs few posts. No line is taken while a post is in progress. This is
+//!   back-pressure: a slow viewer slows its own reading and, if it is the fastest, the engine's
+//!   stream.
+//! - A viewer that is behind for long is told by how many lines, and may skip them.
 
 mod events;
 mod follow;
@@ -45,23 +44,22 @@ use frame::Frame;
 use ring::{Ahead, Line, Taken};
 use viewer::Viewer;
 
-/// After so long without a frame a heartbeat is posted: it keeps API Gateway from closing an
-/// idle connection after ten minutes, and finds viewers that have left without a word.
+/// After this long without a frame a heartbeat is posted. It keeps API Gateway from closing an idle
+/// connection after ten minutes, and detects viewers that left silently.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// A viewer that has not caught up for so long is behind, and is told.
+/// A viewer that has not caught up for this long is told that it is behind.
 const BEHIND_AFTER: Duration = Duration::from_secs(20);
 
-/// How often a viewer that is behind is told.
+/// How often a viewer is told that it is behind.
 const BEHIND_AGAIN: Duration = Duration::from_secs(5);
 
-/// How long a post that is on its way when the relay's time is over is waited for.
+/// How long to wait for a post in progress when the relay's time is over.
 const POST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The other end of viewers' connections: API Gateway's, or the one-machine server's.
+/// The service that sends to viewers: API Gateway, or the one-machine server.
 pub trait Connections: Send + Sync + 'static {
-    /// The longest frame of lines that can be sent, in bytes. A line is cut that is longer by
-    /// itself.
+    /// The longest frame of lines that can be sent, in bytes. A single line that is longer is cut.
     const FRAME_LIMIT: usize = 128 * 1024;
 
     /// Sends a text frame.
@@ -71,8 +69,8 @@ pub trait Connections: Send + Sync + 'static {
         frame: String,
     ) -> impl Future<Output = Result<(), PostError>> + Send;
 
-    /// Closes the connection, with a code where the transport carries one; none is a normal
-    /// close. One that is gone already is success.
+    /// Closes the connection, with a code if the transport carries one; none is a normal close. An
+    /// already closed connection is success.
     fn close(
         &self,
         connection: &str,
@@ -85,14 +83,14 @@ pub trait Connections: Send + Sync + 'static {
 pub enum PostError {
     #[error("the viewer is gone")]
     Gone,
-    /// It was not sent, and may be a moment later.
-    #[error("the connections want to be used less")]
+    /// It was not sent; a later try may succeed.
+    #[error("the connections are throttled")]
     Busy,
     #[error("the frame could not be sent: {0}")]
     Failed(String),
 }
 
-/// What is to be relayed, to whom.
+/// What to relay, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     pub connection: String,
@@ -105,7 +103,7 @@ pub struct Task {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
     pub paused: bool,
-    /// How often it has asked to skip what had not come yet.
+    /// How often it has asked to skip lines that had not arrived yet.
     pub skips: u32,
     /// Whether it has left.
     pub gone: bool,
@@ -118,7 +116,7 @@ pub enum Outcome {
     LeaseEnded,
     /// The viewer has left.
     ViewerGone,
-    /// The relay's own time is over; a successor may go on after the cursor.
+    /// The relay's own time is over; a successor may resume after the cursor.
     TimeOver(Cursor),
 }
 
@@ -133,7 +131,7 @@ pub enum RelayError {
     Host(Arc<HostError>),
     #[error("{0}")]
     Post(String),
-    #[error("the connections have wanted to be used less for too long")]
+    #[error("the connections were throttled for too long")]
     Busy,
 }
 
@@ -150,7 +148,7 @@ impl From<HostError> for RelayError {
 }
 
 impl RelayError {
-    /// What the viewer is told.
+    /// What to tell the viewer.
     pub fn closing(&self) -> Closing {
         match self {
             Self::NoLease => Closing::NoLease,
@@ -160,8 +158,8 @@ impl RelayError {
     }
 }
 
-/// Carries the log to one viewer until the lease ends, the viewer leaves, or it is
-/// `stop_at`. Closing the connection is the caller's.
+/// Carries the log to one viewer until the lease ends, the viewer leaves, or `stop_at`. The caller
+/// closes the connection.
 pub async fn relay<C: Connections>(
     follows: &Follows,
     connections: &C,
@@ -180,14 +178,14 @@ pub async fn relay<C: Connections>(
     );
     let name = ContainerName::of_lease(&task.lease);
     let cursor = match start::resolve(follows.host(), &name, &task.start).await {
-        // A lease may have no container yet, and no more when it has ended.
+        // A lease may have no container yet, or none any more.
         Err(HostError::NotFound { .. }) => match follows.kept(&task.lease).await {
             Some(kept) => kept.resolve(&task.start),
             None => task.start.without_a_log(),
         },
         resolved => resolved?,
     };
-    // What was skipped was skipped by a relay before this one.
+    // Earlier skips were carried out by an earlier relay.
     let granted = Wishes {
         skips: wishes.borrow().skips,
         ..Wishes::default()
@@ -220,13 +218,13 @@ struct Relay<'r, C> {
     name: ContainerName,
     viewer: Viewer<'r, C>,
     reader: Reader,
-    /// After what was posted last.
+    /// After the last line posted.
     cursor: Cursor,
     frame: Frame,
     wishes: watch::Receiver<Wishes>,
-    /// The wishes that were fulfilled.
+    /// The wishes fulfilled so far.
     granted: Wishes,
-    /// A skip that is being carried out.
+    /// A skip in progress.
     skip: Option<Skip>,
     stop_at: Instant,
     lead: Option<Lead>,
@@ -235,20 +233,20 @@ struct Relay<'r, C> {
     told_behind: Option<Instant>,
 }
 
-/// Lines that are left out.
+/// Lines to skip.
 struct Skip {
-    /// The engine's stamp of the last of them.
+    /// The engine's timestamp of the last line to skip.
     until: i64,
-    /// After the last that was left out so far.
+    /// After the last line skipped so far.
     to: Cursor,
     lines: u64,
 }
 
-/// How far the follow leads while a viewer reads by itself.
+/// How far the follow is ahead while a viewer reads by itself.
 struct Lead {
-    /// What comes after this counts.
+    /// Lines after this are counted.
     from: Cursor,
-    /// The number, as the follow counts, of the line that the viewer takes next.
+    /// The number, in the follow's count, of the line that the viewer takes next.
     next: u64,
 }
 
@@ -289,11 +287,11 @@ impl<C: Connections> Relay<'_, C> {
         }
     }
 
-    /// Passes on what the follow reads, until it ends; nothing is the answer when the viewer
-    /// has fallen behind or is paused.
+    /// Passes on what the follow reads, until the follow ends; none if the viewer has fallen behind
+    /// or is paused.
     async fn take_from_follow(&mut self) -> Result<Option<End>, Stop> {
         loop {
-            // The head is looked at first: what comes after this look wakes us below.
+            // Look at the head first: whatever comes after this look wakes us below.
             let end = self.reader.head().end;
             let (frame, skip) = (&mut self.frame, &mut self.skip);
             let taken = self.reader.take(|line| frame.take(line, skip));
@@ -316,7 +314,7 @@ impl<C: Connections> Relay<'_, C> {
                 Taken::All => self.caught_up().await?,
             }
             let flush_at = self.frame.flush_at(self.viewer.last_post);
-            // A timer, even one that is over, would hold the line up by a millisecond.
+            // Even an expired timer would delay the line by a millisecond.
             if !self.frame.is_empty() && flush_at <= Instant::now() {
                 self.flush().await?;
                 continue;
@@ -343,7 +341,7 @@ impl<C: Connections> Relay<'_, C> {
         }
     }
 
-    /// Reads on from the engine until the viewer has what the follow has lost.
+    /// Reads from the engine until the viewer has what the follow has lost.
     async fn catch_up(&mut self, ahead: Ahead) -> Result<(), Stop> {
         self.lead.get_or_insert(Lead {
             from: ahead.cursor,
@@ -400,23 +398,23 @@ impl<C: Connections> Relay<'_, C> {
                     return self.cannot_catch_up(error).await;
                 }
                 None => {
-                    // A line without an end, which the follow has taken for the last one.
+                    // The follow took an incomplete line for the last one, so take it too.
                     for entry in assembler.finish() {
                         if ahead.cursor.has(entry.stream, entry.position) {
                             self.frame.take(&Line::from(&entry), &mut self.skip);
                         }
                     }
                     self.flush().await?;
-                    // All that the follow had read before lay in the log, and what of it
-                    // is not there any more will not come.
+                    // Everything the follow had read was in the log. Rotated lines are gone; skip
+                    // past them.
                     return self.pass_over_gap(ahead).await;
                 }
             }
         }
     }
 
-    /// The engine does not give what the viewer lacks. When it never will, since the
-    /// container is gone, the viewer goes on with what the follow still has.
+    /// The engine does not return the lines that the viewer lacks. If it never will, because the
+    /// container is gone, the viewer continues with what the follow still has.
     async fn cannot_catch_up(&mut self, error: HostError) -> Result<(), Stop> {
         if !matches!(
             error,
@@ -428,12 +426,12 @@ impl<C: Connections> Relay<'_, C> {
         self.pass_over_gap(oldest).await
     }
 
-    /// Goes on where the follow was, and tells the viewer if it lacks lines before that.
+    /// Continues where the follow was, and tells the viewer if lines before that are missing.
     async fn pass_over_gap(&mut self, to: Ahead) -> Result<(), Stop> {
         let reached = self.frame.cursor;
         self.cursor = reached.joined(to.cursor);
         self.frame.go_on_after(self.cursor);
-        // Lines are counted from the place on where the follow was when the viewer lost it.
+        // Lines are counted from where the follow was when the viewer lost it.
         let lead = self.lead.take();
         let next = lead.filter(|lead| reached.covers(&lead.from));
         let lines = next.as_ref().map(|lead| to.lines.saturating_sub(lead.next));
@@ -461,7 +459,7 @@ impl<C: Connections> Relay<'_, C> {
         }
     }
 
-    /// Posts what has gathered. Only what was posted moves the cursor.
+    /// Posts the gathered lines. Only posted lines move the cursor.
     async fn flush(&mut self) -> Result<(), Stop> {
         while let Some(part) = self.frame.next_part() {
             tokio::select! {
@@ -474,7 +472,7 @@ impl<C: Connections> Relay<'_, C> {
         Ok(())
     }
 
-    /// Sits out a pause. The place at the follow is given up: nobody waits for this viewer.
+    /// Waits while paused. The place at the follow is released, so nobody waits for this viewer.
     async fn wait_while_paused(&mut self) -> Result<(), Stop> {
         if !self.hear_wishes().await? {
             return Ok(());
@@ -497,8 +495,7 @@ impl<C: Connections> Relay<'_, C> {
         Ok(())
     }
 
-    /// Does what the viewer has asked for since it was heard last; says whether it wants to
-    /// be paused.
+    /// Fulfils the viewer's latest wishes. Returns whether it wants to be paused.
     async fn hear_wishes(&mut self) -> Result<bool, Stop> {
         let wishes = *self.wishes.borrow_and_update();
         if wishes.gone {
@@ -515,7 +512,7 @@ impl<C: Connections> Relay<'_, C> {
         if wishes.skips > self.granted.skips {
             let last = start::last_stamp(self.follows.host(), &self.name).await;
             let until = match last {
-                // What has no log any more has nothing to skip.
+                // Without a log there is nothing to skip.
                 Err(HostError::NotFound { .. }) => None,
                 last => last?,
             };
@@ -530,7 +527,7 @@ impl<C: Connections> Relay<'_, C> {
         Ok(wishes.paused)
     }
 
-    /// Says that a skip is done, once it is.
+    /// Tells the viewer that its skip is done, once it is.
     async fn finish_skip(&mut self) -> Result<(), Stop> {
         let newest = self.frame.cursor.newest();
         let is_done = |skip: &mut Skip| newest.is_some_and(|newest| newest >= skip.until);
@@ -546,7 +543,7 @@ impl<C: Connections> Relay<'_, C> {
         Ok(())
     }
 
-    /// The viewer has all that there is.
+    /// The viewer has everything there is.
     async fn caught_up(&mut self) -> Result<(), Stop> {
         self.last_caught_up = Instant::now();
         if self.told_behind.take().is_some() {
@@ -555,13 +552,13 @@ impl<C: Connections> Relay<'_, C> {
         Ok(())
     }
 
-    /// Tells a viewer that has not caught up for long how far behind it is, now and then.
+    /// Tells a viewer now and then how far behind it is, if it has not caught up for long.
     async fn say_how_far_behind(&mut self) -> Result<(), Stop> {
         let was_told = |at: Instant| at.elapsed() < BEHIND_AGAIN;
         if self.last_caught_up.elapsed() < BEHIND_AFTER || self.told_behind.is_some_and(was_told) {
             return Ok(());
         }
-        // From now on the follow reads on without this viewer, so that the number is right.
+        // From now on the follow does not wait for this viewer, so that the number stays right.
         self.reader.let_it_run();
         let next = self
             .reader
@@ -575,7 +572,7 @@ impl<C: Connections> Relay<'_, C> {
         Ok(())
     }
 
-    /// Keeps the number of the line that comes next, for when there is no place that has it.
+    /// Keeps the number of the next line, for when the viewer holds no place that has it.
     fn remember_place(&mut self, next: Option<u64>) {
         self.lead = next.map(|next| Lead {
             from: self.cursor,
@@ -584,7 +581,7 @@ impl<C: Connections> Relay<'_, C> {
     }
 }
 
-/// Waits for a wish. Where nobody is left who could have one it waits for ever.
+/// Waits for a wish; forever if nobody can send one any more.
 async fn changed(wishes: &mut watch::Receiver<Wishes>) {
     if wishes.changed().await.is_err() {
         std::future::pending::<()>().await;
@@ -593,14 +590,14 @@ async fn changed(wishes: &mut watch::Receiver<Wishes>) {
 
 /// Waits until the viewer has left.
 async fn left(wishes: &watch::Receiver<Wishes>) {
-    // A clone, so that other wishes are still news to the receiver itself.
+    // A clone, so that the receiver itself still sees other wishes as new.
     let mut wishes = wishes.clone();
     if wishes.wait_for(|wishes| wishes.gone).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// An instant that does not come: tokio's own way to say never.
+/// An instant that never comes, in tokio's own way.
 fn far_away() -> Instant {
     Instant::now() + Duration::from_secs(86_400 * 365)
 }

@@ -1,4 +1,4 @@
-//! Renew: a later end for a running lease.
+//! Renew: gives a running lease a later end.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::{
     time::Time,
 };
 
-/// How often a renewal that met another change reads the lease again. Two renewals at once
-/// are both right; only an end is final.
+/// How often a renewal reads the lease again after a concurrent change. Two simultaneous renewals
+/// are both valid; only an end is final.
 const TRIES: u32 = 5;
 
 /// Why a lease was not renewed.
@@ -22,26 +22,26 @@ pub enum RenewError {
     NotFound,
     #[error(transparent)]
     Refused(#[from] RenewRefused),
-    /// Others kept changing the lease.
+    /// Other changes kept coming first.
     #[error("others kept changing the lease")]
     Contended,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A lease that was renewed, and what that has given.
+/// A renewed lease, and the time it gained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Renewed {
     pub lease: Lease,
     /// From the renewal to the lease's end.
     pub granted: Duration,
-    /// By how much its end is later than it was.
+    /// How much later its end is than before.
     pub added: Duration,
-    /// Whether more was asked for than the greatest lifetime allows.
+    /// Whether the request exceeded the maximum lifetime.
     pub capped: bool,
 }
 
-/// Renews the owner's lease by `duration` from now on.
+/// Renews the owner's lease by `duration` from now.
 pub async fn renew(
     store: &Store,
     owner: &Owner,

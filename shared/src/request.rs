@@ -1,8 +1,8 @@
-//! What may be asked: bodies of requests, parsed into what the verbs take.
+//! Parsers of request bodies. They return the checked inputs of the verbs.
 //!
-//! A parser collects every fault of a body before it answers, so that nobody has to mend
-//! a request field by field. What it returns is checked; nothing deeper checks again.
-//! [`list`] does the same for the query of a list.
+//! A parser collects all faults of a body before it answers, so that a caller can correct them
+//! all at once. Its result is checked; no deeper code checks again. [`list`] does the same for
+//! the query of a list.
 
 mod duration;
 pub mod exec;
@@ -28,10 +28,10 @@ use crate::{
     settings::Policy,
 };
 
-/// The greatest body that is read, in bytes.
+/// The largest request body, in bytes.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
-/// The duration that the dashboard offers first, in minutes.
+/// The dashboard's default duration, in minutes.
 pub const DEFAULT_MINUTES: u64 = 15;
 
 pub const NAME_LENGTH: usize = 63;
@@ -43,9 +43,9 @@ pub const LABELS: usize = 16;
 pub const LABEL_KEY_LENGTH: usize = 63;
 pub const LABEL_VALUE_LENGTH: usize = 255;
 pub const LEAST_CPU_MILLI: u32 = 10;
-/// The engine itself refuses less than this.
+/// The engine itself refuses less.
 pub const LEAST_MEMORY_MB: u32 = 6;
-/// A database writes some forty at its start.
+/// A database writes about 40 MiB when it starts.
 pub const LEAST_DISK_MB: u32 = 64;
 
 /// A checked `POST /api/provision`.
@@ -61,21 +61,21 @@ pub struct Provision {
     pub egress: Egress,
     /// The command to run; none for the image's own.
     pub command: Option<Vec<String>>,
-    /// The image's variables with the caller's laid over them.
+    /// The image's variables, overridden by the caller's.
     pub env: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
     /// The image's ports, and then the caller's own.
     pub ports: Vec<Port>,
-    /// Whether its service is given a password of its own.
+    /// Whether we generate a password for its service.
     makes_password: bool,
-    /// Where the owner wants to be told of the lease, if he does.
+    /// The owner's webhook, optional.
     pub notify: Option<Notify>,
-    /// What was asked for, to tell it from other requests.
+    /// The request in canonical form, to compare it with others.
     pub canonical: Canonical,
 }
 
-/// What was asked for, in a form of its own that is the same however it was written. It holds
-/// `env` and the secret of notifications: it is for comparing, and is neither kept nor printed.
+/// A request in canonical form: the same for every spelling of the same request. It contains `env`
+/// and the webhook's secret, so it is only for comparison, and never stored or printed.
 #[derive(Clone, PartialEq)]
 pub struct Canonical(String);
 
@@ -97,12 +97,12 @@ pub struct Renew {
     pub duration: Duration,
 }
 
-/// Why a body was refused.
+/// Why a body is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refused {
-    /// It is not a JSON object; with a sentence that says why.
+    /// The body is not a JSON object; the text says why.
     NotAnObject(String),
-    /// Some fields are wrong: all of them, in the order of their names.
+    /// All wrong fields, ordered by name.
     Fields(Vec<FieldFault>),
 }
 
@@ -115,7 +115,7 @@ pub struct FieldFault {
 }
 
 impl FieldFault {
-    /// A query has a parameter that nobody asks for; `known` are those that there are.
+    /// The query has an unknown parameter; `known` are the existing ones.
     pub fn unknown_parameter(name: &str, known: &[&str]) -> Self {
         let known = known.join(", ");
         Self {
@@ -124,25 +124,25 @@ impl FieldFault {
         }
     }
 
-    /// A body has a key twice: which of the two counts is open to dispute.
+    /// The body repeats a key. Programs disagree on which of the values counts.
     fn repeated_key(field: &str, key: &str) -> Self {
         Self {
             field: short(field),
-            detail: format!("The key {} is there more than once.", quoted(key)),
+            detail: format!("The key {} is given more than once.", quoted(key)),
         }
     }
 
-    /// A query has a parameter twice that there may be once.
+    /// The query repeats a parameter that is allowed only once.
     pub fn repeated_parameter(name: &str) -> Self {
         Self {
             field: name.to_owned(),
-            detail: "It is there more than once.".to_owned(),
+            detail: "It is given more than once.".to_owned(),
         }
     }
 }
 
 impl Provision {
-    /// Parses the body of a provision, under the operator's rules.
+    /// Parses the body of a provision under the operator's policy.
     pub fn parse(body: &[u8], catalogue: &Catalogue, policy: &Policy) -> Result<Self, Refused> {
         let mut fields = Fields::parse(body)?;
         let image = fields.image_type(catalogue);
@@ -154,7 +154,7 @@ impl Provision {
         let ports = fields.ports();
         let password = fields.password(image, command.as_deref(), &env);
         let notify = fields.notify(duration, policy.private_webhooks);
-        // Limits depend on the image: without one there is nothing to hold them against.
+        // The limits depend on the image type. Without one they cannot be checked.
         let preset = fields.preset(image);
         let range = |of: fn(&Image) -> Range| image.map(of);
         let cpu_milli = fields.amount("cpuMilli", LEAST_CPU_MILLI, range(|i| i.cpu_milli));
@@ -187,7 +187,7 @@ impl Provision {
         let makes_password = password::is_made(password, &image, command.as_deref(), &env);
         let mut all_env = image.env.clone();
         all_env.extend(env);
-        // What is asked for by itself wins over what comes with a size.
+        // A single value wins over the preset's.
         let cpu_milli = cpu_milli.or(preset.map(|preset| preset.cpu_milli));
         let memory_mb = memory_mb.or(preset.map(|preset| preset.memory_mb));
         Ok(Self {
@@ -209,8 +209,8 @@ impl Provision {
     }
 }
 
-/// What a caller asked for and nothing that was added to it, so that a catalogue which
-/// changes does not make another request of the same one.
+/// The caller's own values, without our defaults, so that a changed catalogue does not turn a
+/// repeated request into a different one.
 #[derive(Serialize)]
 struct Asked<'a> {
     image_type: &'a str,
@@ -219,7 +219,7 @@ struct Asked<'a> {
     preset: Option<&'a str>,
     cpu_milli: Option<u32>,
     memory_mb: Option<u32>,
-    /// Left out where nothing is said of it, as before there were limits of the disk.
+    /// Omitted if not given, so that requests from before disk limits existed stay the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     disk_mb: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -228,17 +228,16 @@ struct Asked<'a> {
     env: &'a BTreeMap<String, String>,
     labels: &'a BTreeMap<String, String>,
     ports: &'a [Port],
-    /// Left out where nothing is said of it, as before there were passwords.
+    /// Omitted if not given, so that requests from before passwords existed stay the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<bool>,
-    /// Left out where there is none, so that it is the same request that it was before there
-    /// were notifications.
+    /// Omitted if not given, so that requests from before notifications existed stay the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     notify: Option<&'a Notify>,
 }
 
 impl Renew {
-    /// Parses the body of a renewal. `longest` is the greatest lifetime of a lease.
+    /// Parses the body of a renewal. `longest` is the maximum lifetime of a lease.
     pub fn parse(body: &[u8], longest: Duration) -> Result<Self, Refused> {
         let mut fields = Fields::parse(body)?;
         let duration = fields.duration(longest);
@@ -250,7 +249,7 @@ impl Renew {
     }
 }
 
-/// The fields of a body that nobody has asked for yet, and the faults found so far.
+/// The fields of a body that no parser has taken yet, and the faults found so far.
 struct Fields {
     rest: Map<String, Value>,
     known: Vec<&'static str>,
@@ -279,7 +278,7 @@ impl Fields {
         })
     }
 
-    /// What is left was not asked for by anyone: a misspelt field must not be ignored.
+    /// Refuses the remaining fields: we must not ignore a misspelt one.
     fn finish(mut self) -> Result<(), Refused> {
         let known = self.known.join(", ");
         for field in std::mem::take(&mut self.rest).keys() {
@@ -302,7 +301,7 @@ impl Fields {
         });
     }
 
-    /// Takes a field out. `null` is the same as absent.
+    /// Takes a field out. `null` counts as absent.
     fn take(&mut self, field: &'static str) -> Option<Value> {
         self.known.push(field);
         self.rest.remove(field).filter(|value| !value.is_null())
@@ -378,7 +377,7 @@ impl Fields {
         let Some(value) = self.take(FIELD) else {
             return BTreeMap::new();
         };
-        // A value may be a secret: no sentence here repeats one.
+        // A value may be a secret, so no error here repeats one.
         let env = match serde_json::from_value::<BTreeMap<String, String>>(value) {
             Err(_) => {
                 Err("It must be an object of texts, such as {\"KEY\": \"value\"}.".to_owned())
@@ -491,7 +490,8 @@ fn is_variable_name(key: &str) -> bool {
         && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Letters, digits, dots, underscores, slashes and hyphens, all of them small.
+/// Whether `key` is a letter or digit, then letters, digits, dots, underscores, slashes and
+/// hyphens; all letters small.
 fn is_label_key(key: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     (1..=LABEL_KEY_LENGTH).contains(&key.len())
@@ -502,7 +502,7 @@ fn is_label_key(key: &str) -> bool {
 fn label_fault((key, value): (&String, &String)) -> Option<String> {
     if !is_label_key(key) {
         return Some(format!(
-            "{} is no label's key; use 1 to {LABEL_KEY_LENGTH} small letters, digits, dots, \
+            "{} is not a label key; use 1 to {LABEL_KEY_LENGTH} small letters, digits, dots, \
              underscores, slashes and hyphens, and a letter or digit first.",
             quoted(key)
         ));
@@ -516,7 +516,7 @@ fn label_fault((key, value): (&String, &String)) -> Option<String> {
     })
 }
 
-/// A caller's text as it may be repeated to him: short, and with control characters escaped.
+/// A caller's text, safe to repeat in an answer: short, with control characters escaped.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", short(text))
 }
@@ -528,10 +528,10 @@ fn short(text: &str) -> String {
     format!("{}{more}", short.escape_debug())
 }
 
-/// The number, if it is a whole one. To JSON, 5 and 5.0 are the same number, and some clients
-/// know only one kind of them.
+/// The number, if it is whole. In JSON, 5 and 5.0 are the same number, and some clients know only
+/// floating-point numbers.
 fn whole(number: &Number) -> Option<u64> {
-    /// Up to here every whole number has a floating-point number of its own.
+    /// The largest number up to which a floating-point number represents every whole number.
     const LARGEST: f64 = 9_007_199_254_740_991.0;
     number.as_u64().or_else(|| {
         let float = number.as_f64().filter(|it| (0.0..=LARGEST).contains(it))?;
@@ -541,7 +541,7 @@ fn whole(number: &Number) -> Option<u64> {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "it is a whole number that both kinds have"
+            reason = "both types represent this whole number"
         )]
         Some(float as u64)
     })
@@ -813,7 +813,7 @@ mod tests {
                 "ports": [{"scheme": null, "containerPort": 80}], "imageType": "redis"}"#,
         );
         assert_eq!(one, other);
-        // What would come to the same by the catalogue of today was not asked for.
+        // A request that names today's defaults differs from one that names none.
         let default = redis(&json!({"memoryMB": 256})).to_string();
         assert_ne!(
             canonical(&redis(&json!({})).to_string()),
@@ -867,7 +867,7 @@ mod tests {
                 panic!("{body}: {refused:?}")
             };
             let (field, key) = named.split_once(' ').unwrap_or((named, named));
-            let detail = format!("The key \"{key}\" is there more than once.");
+            let detail = format!("The key \"{key}\" is given more than once.");
             let expected = FieldFault {
                 field: field.to_owned(),
                 detail,

@@ -1,20 +1,20 @@
-//! What the engine runs a container with.
+//! The runtime with which the engine runs a container.
 
 use std::{fmt, str::FromStr};
 
 use serde::Deserialize;
 use thiserror::Error;
 
-/// The most characters that a runtime's name has.
+/// The longest name of a runtime, in characters.
 const LONGEST: usize = 64;
 
-/// The name of a runtime that the engine knows, such as `runsc`. What is behind it, and with which
-/// options, is the engine's own matter.
+/// The name of a runtime that the engine knows, such as `runsc`. The engine's own configuration
+/// says which program and options the name stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Runtime(String);
 
-/// This cannot be the name of a runtime.
+/// The text is not a runtime's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "it must be 1 to 64 letters, digits and characters of `.`, `_` and `-`, a letter or digit first"

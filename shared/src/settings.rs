@@ -2,66 +2,66 @@
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
-//! | `CONTAINERLEASE_DEPLOYMENT` | `containerlease` | this installation's name, a label on every container: what is without it is never touched |
+//! | `CONTAINERLEASE_DEPLOYMENT` | `containerlease` | the name of this installation, put as a label on every container; containers without it are never touched |
 //! | `CONTAINERLEASE_TABLE` | `containerlease` | the DynamoDB table |
-//! | `CONTAINERLEASE_MAX_MINUTES` | `1440` | the greatest lifetime of a lease, all renewals included |
+//! | `CONTAINERLEASE_MAX_MINUTES` | `1440` | the longest lifetime of a lease, including all renewals |
 //! | `CONTAINERLEASE_MAX_LEASES` | `20` | how many leases an owner may hold at once |
 //! | `CONTAINERLEASE_OWNER_CPU_MILLI` | `40000` | how many thousandths of a CPU an owner's leases may have at once |
-//! | `CONTAINERLEASE_OWNER_MEMORY_MB` | `40960` | how many mebibytes an owner's leases may have at once |
+//! | `CONTAINERLEASE_OWNER_MEMORY_MB` | `40960` | how many mebibytes of memory an owner's leases may have at once |
 //! | `CONTAINERLEASE_OWNER_DISK_MB` | `204800` | how many mebibytes of disk an owner's leases may have at once |
 //! | `CONTAINERLEASE_HOST_CPU_MILLI` | eight times the CPUs of the engine's machine | how many thousandths of a CPU all leases together may have |
-//! | `CONTAINERLEASE_HOST_MEMORY_MB` | nine tenths of its memory | how many mebibytes all leases together may have |
-//! | `CONTAINERLEASE_HOST_DISK_MB` | none | how many mebibytes of disk all leases together may have; none: it is not bounded, since an engine does not say how much it has |
-//! | `CONTAINERLEASE_HOST_CONTAINERS` | as many as their Docker network has addresses, at most 1000 | how many leases there may be on the host; other containers on the same bridge take places that nobody counts; a bridge of Linux takes 1,023 ports |
+//! | `CONTAINERLEASE_HOST_MEMORY_MB` | nine tenths of its memory | how many mebibytes of memory all leases together may have |
+//! | `CONTAINERLEASE_HOST_DISK_MB` | none | how many mebibytes of disk all leases together may have; none: no limit, since an engine does not say how much it has |
+//! | `CONTAINERLEASE_HOST_CONTAINERS` | as many as their Docker network has addresses, at most 1000 | how many leases the host may have. Other containers on the same bridge take places that nobody counts; a Linux bridge takes 1,023 ports |
 //! | `CONTAINERLEASE_HISTORY_HOURS` | `24` | how long the record of an ended lease is kept |
-//! | `CONTAINERLEASE_LOOK_AHEAD_SECONDS` | `65` | how far ahead a run of the reaper takes leases on; 0 on one machine: nothing looks ahead, and leases end up to a tick late, which the server says when it starts |
-//! | `CONTAINERLEASE_PUBLISH_ADDRESS` | `127.0.0.1` | the address on the Docker host at which containers' ports are published |
-//! | `CONTAINERLEASE_ADVERTISED_HOST` | the publish address | the host name or IP address by which callers reach these ports, as answers have it; must be given where the publish address is `0.0.0.0` or `::` |
-//! | `CONTAINERLEASE_NETWORK` | `auto` | the network that containers are on: `auto`, the engine's default bridge where that keeps its containers apart (`"icc": false`), else one of the deployment's own; `own`, one of its own in any case; leases whose `egress` is not `open` are on others of its own in any case |
-//! | `CONTAINERLEASE_EGRESS` | `open,none` | where leases may open connections to, the first for those that ask for nothing: `open`, `none`, and names of lists that the Docker host's firewall has (`setup.sh --egress-list`); `none` may be asked for in any case |
-//! | `CONTAINERLEASE_RUNTIME` | the engine's own default | the runtime that containers run under, of those that the engine knows, such as `runsc` for gVisor, where their image type names none in the catalogue; where the engine does not have it, nothing is leased |
-//! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues, at least 6 since it hands over 5 s before its end; none: as long as its lease |
-//! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | where the log relay posts to viewers: the WebSocket API's `@connections` address |
-//! | `CONTAINERLEASE_RELAY_FUNCTION` | none | the Lambda function that relays logs; on AWS only |
-//! | `CONTAINERLEASE_MAX_RELAYS` | none | how many logs may be watched at once; on AWS only |
-//! | `CONTAINERLEASE_END_QUEUE` | none | the URL of the SQS queue that holds messages back until a lease ends; on AWS only |
-//! | `CONTAINERLEASE_DELIVERY_QUEUE` | none | the URL of the one for what owners are told; both or neither |
+//! | `CONTAINERLEASE_LOOK_AHEAD_SECONDS` | `65` | how far ahead a run of the reaper picks up leases. With 0 on one machine nothing looks ahead and leases end up to a tick late; the server says so when it starts |
+//! | `CONTAINERLEASE_PUBLISH_ADDRESS` | `127.0.0.1` | the address on the Docker host at which ports are published |
+//! | `CONTAINERLEASE_ADVERTISED_HOST` | the publish address | the host name or IP address in answers, by which callers reach these ports; required if the publish address is `0.0.0.0` or `::` |
+//! | `CONTAINERLEASE_NETWORK` | `auto` | the network of containers. `auto`: the engine's default bridge if it keeps its containers apart (`"icc": false`), else a network of the deployment's own. `own`: always one of its own. Leases whose `egress` is not `open` are always on other networks of its own |
+//! | `CONTAINERLEASE_EGRESS` | `open,none` | where leases may open connections to; the first is the default of a lease. `open`, `none`, and names of lists that the Docker host's firewall has (`setup.sh --egress-list`); `none` may always be asked for |
+//! | `CONTAINERLEASE_RUNTIME` | the engine's own default | the runtime that containers run under, one that the engine knows, such as `runsc` for gVisor. A `runtime` in the catalogue overrides it for that image type. If the engine does not have it, nothing is leased, and `/readyz`, the page and the start say so |
+//! | `CONTAINERLEASE_RELAY_SECONDS` | none | how long one log relay runs before a successor continues, 6 at least, since it hands over 5 s before its end; none: as long as its lease |
+//! | `CONTAINERLEASE_CONNECTIONS_ENDPOINT` | none | on Lambda: the WebSocket API's `@connections` address, to which relays post |
+//! | `CONTAINERLEASE_RELAY_FUNCTION` | none | on Lambda: the function that relays logs |
+//! | `CONTAINERLEASE_MAX_RELAYS` | none | on Lambda: how many logs may be watched at once |
+//! | `CONTAINERLEASE_END_QUEUE` | none | on Lambda: the URL of the SQS queue that delays messages until leases end |
+//! | `CONTAINERLEASE_DELIVERY_QUEUE` | none | on Lambda: the URL of the queue for notifications; set both queues or neither |
 //! | `CONTAINERLEASE_WEBHOOK_PRIVATE` | `false` | `true`: webhooks may go to loopback and private addresses, and over plain HTTP; for development |
-//! | `DOCKER_HOST` | `unix:///var/run/docker.sock` | the Docker engine: `unix://PATH` or `tcp://HOST:PORT`, the latter with mutual TLS only |
-//! | `CONTAINERLEASE_DOCKER_SECRET` | none | for a `tcp://` engine, the name or ARN of a secret in Secrets Manager with the PEM texts `ca`, `cert` and `key` as JSON |
-//! | `DOCKER_CERT_PATH` | none | instead of that secret, the folder with `ca.pem`, `cert.pem` and `key.pem` for a `tcp://` engine |
+//! | `DOCKER_HOST` | `unix:///var/run/docker.sock` | the engine: `unix://PATH`, or `tcp://HOST:PORT` with mutual TLS |
+//! | `CONTAINERLEASE_DOCKER_SECRET` | none | on Lambda: in place of that folder, the name or ARN of a secret in Secrets Manager, JSON with the PEM texts `ca`, `cert` and `key` |
+//! | `DOCKER_CERT_PATH` | none | the folder with `ca.pem`, `cert.pem` and `key.pem`, for `tcp://` |
 //! | `AWS_ENDPOINT_URL`, `AWS_REGION`, … | as the AWS SDK has them | where DynamoDB is, for emulators |
 //!
 //! The one-machine server reads these besides:
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
-//! | `CONTAINERLEASE_LISTEN` | `127.0.0.1:8080` | where it listens; loopback only |
-//! | `CONTAINERLEASE_DATA` | `.containerlease/data` | the folder of its table |
+//! | `CONTAINERLEASE_LISTEN` | `127.0.0.1:8080` | where the server listens; loopback only |
+//! | `CONTAINERLEASE_DATA` | `.containerlease/data` | the folder of its table, and of the 16 MiB reserved for the table on a full disk |
 //! | `CONTAINERLEASE_TABLE_PORT` | none | the loopback port on which other processes reach its embedded DynamoDB, 0 for any free one; none: no process does |
-//! | `CONTAINERLEASE_TABLE_KEY` | a new one at each start | the path that they need for it; the whole URL is in `table-endpoint` in the data folder |
-//! | `CONTAINERLEASE_TICK_SECONDS` | `60` | how often the reaper compares leases with containers; what falls due is looked at every two seconds besides |
+//! | `CONTAINERLEASE_TABLE_KEY` | a new one at each start | the path that they need for it, 16 characters at least; the whole URL is in `table-endpoint` in the data folder |
+//! | `CONTAINERLEASE_TICK_SECONDS` | `60` | how often the reaper compares leases with containers; it also looks for due leases every two seconds |
 //! | `CONTAINERLEASE_DASHBOARD` | `frontend/dist` | the folder of the built dashboard |
-//! | `CONTAINERLEASE_FIREWALL` | none | whether the engine's machine has the rules of `firewall.sh`: `up` or `missing` |
-//! | `RUST_LOG` | `info` | what is logged, in the syntax of `tracing-subscriber`; of the libraries nothing below `info` |
+//! | `CONTAINERLEASE_FIREWALL` | none | whether the engine's machine has the rules of `infra/docker-host/firewall.sh`: `up`, or `missing`, which `/readyz`, the page and the start then say. `make run` sets it if it can look: with a local socket, as root or with a sudo that asks for no password |
+//! | `RUST_LOG` | `info` | what is logged, in the syntax of `tracing-subscriber`; from libraries nothing below `info`, since their lines hold secrets |
 //!
 //! The guard on a Docker host reads `DOCKER_HOST`, as a socket only, `RUST_LOG`, and these:
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
 //! | `CONTAINERLEASE_GUARD_DEPLOYMENTS` | none | the deployments that it guards, separated by commas; none: all |
-//! | `CONTAINERLEASE_GUARD_GRACE_SECONDS` | `20` | how long past its hard deadline a container is left to the reaper, which writes the receipt |
-//! | `CONTAINERLEASE_GUARD_LOOK_SECONDS` | `10` | how often it looks for new containers, at the least |
-//! | `CONTAINERLEASE_MAX_MINUTES` | none | a container of ours whose deadline cannot be read is ended at this age; none: it is left alone, with a warning |
+//! | `CONTAINERLEASE_GUARD_GRACE_SECONDS` | `20` | how long past its hard deadline a container is left to the reaper, which writes the receipt; 0 to 20 |
+//! | `CONTAINERLEASE_GUARD_LOOK_SECONDS` | `10` | how often it looks for new containers, at the least; 1 to 10 |
+//! | `CONTAINERLEASE_MAX_MINUTES` | none | the age at which a container of ours ends if its deadline cannot be read; none: it is left alone, with a warning |
 //!
 //! The command line reads these:
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
-//! | `CONTAINERLEASE_URL` | `http://127.0.0.1:8080` | the server that it asks, where `--server` names none |
-//! | `CONTAINERLEASE_TOKEN` | what is in `token` in `CONTAINERLEASE_DATA`, for a server on this machine | what it says who it is with |
-//! | `NO_COLOR` | none | anything: it shows no colours |
-//! | `TERM` | none | `dumb`: it shows none either |
+//! | `CONTAINERLEASE_URL` | `http://127.0.0.1:8080` | the server to ask, unless `--server` names one |
+//! | `CONTAINERLEASE_TOKEN` | what is in `token` in `CONTAINERLEASE_DATA`, for a server on this machine | the token to send; on Linux there is no default, since the server knows the user without it |
+//! | `NO_COLOR` | none | anything: no colours |
+//! | `TERM` | none | `dumb`: no colours |
 
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -78,46 +78,46 @@ pub use network::NetworkChoice;
 pub use publish::Publish;
 pub use rows::{Row, of_the_server};
 
-/// The data folder of a one-machine server, where none is named.
+/// The default data folder of a one-machine server.
 const DATA: &str = ".containerlease/data";
 
-/// How much CPU, memory or disk a setting may speak of.
+/// The range of an amount of CPU, memory or disk.
 const AMOUNTS: RangeInclusive<u32> = 1..=1_000_000_000;
 
-/// What all programs read.
+/// The settings that all programs read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub deployment: Deployment,
     pub table: String,
     pub policy: Policy,
-    /// How far ahead a run of the reaper takes leases on.
+    /// How far ahead a run of the reaper takes on leases.
     pub look_ahead: Duration,
     pub engine: EngineAddress,
     pub publish: Publish,
     pub network: NetworkChoice,
-    /// What containers run under whose image type does not say; none for the engine's default.
+    /// The runtime of containers whose image type names none; none for the engine's default.
     pub runtime: Option<Runtime>,
     /// How long one log relay runs; none: as long as its lease.
     pub relay_time: Option<Duration>,
     pub connections_endpoint: Option<String>,
     /// The Lambda function that relays logs; none on one machine.
     pub relay_function: Option<String>,
-    /// How many logs may be watched at once on AWS; none: as many as the account takes.
+    /// How many logs may be watched at once on AWS; none: as many as the account allows.
     pub max_relays: Option<u32>,
-    /// Where what falls due is sent ahead; none on one machine.
+    /// The queues for what falls due; none on one machine.
     pub queues: Option<QueueUrls>,
 }
 
-/// The URLs of the queues that hold messages back until something falls due.
+/// The URLs of the queues that delay messages until something falls due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueUrls {
     /// For the ends of leases.
     pub ends: String,
-    /// For what owners are to be told.
+    /// For notifications to owners.
     pub deliveries: String,
 }
 
-/// The greatest lifetime of a lease where the operator says nothing, in minutes.
+/// The default maximum lifetime of a lease, in minutes.
 pub const LONGEST_MINUTES: u64 = 1440;
 
 /// The rules that an operator sets.
@@ -133,21 +133,20 @@ pub struct Policy {
     pub owner_memory_mb: u32,
     /// How many mebibytes of disk an owner's leases may have at once.
     pub owner_disk_mb: u32,
-    /// How many thousandths of a CPU all leases together may have; none: as the engine's
-    /// machine has it.
+    /// How many thousandths of a CPU all leases together may have; none: as the engine's machine
+    /// allows.
     pub host_cpu_milli: Option<u32>,
-    /// How many mebibytes all leases together may have; none: as that machine has it.
+    /// How many mebibytes all leases together may have; none: as that machine allows.
     pub host_memory_mb: Option<u32>,
-    /// How many mebibytes of disk all leases together may have; none: it is not bounded.
+    /// How many mebibytes of disk all leases together may have; none: no limit.
     pub host_disk_mb: Option<u32>,
-    /// How many leases there may be on the host; none: as many as its network takes.
+    /// How many leases there may be on the host; none: as many as its network allows.
     pub host_containers: Option<u32>,
     /// How long the record of an ended lease is kept.
     pub history: Duration,
     /// Whether webhooks may go to loopback and private addresses, and over plain HTTP.
     pub private_webhooks: bool,
-    /// Where leases may open connections to; the first is for those that ask for nothing. It is
-    /// not empty.
+    /// The egress values that leases may ask for. The first is the default; there is at least one.
     pub egress: Vec<Egress>,
 }
 
@@ -162,7 +161,7 @@ pub enum EngineAddress {
     },
 }
 
-/// Where the client's certificate, its key and the engine's CA are.
+/// The source of the client's certificate, its key and the engine's CA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateSource {
     /// A folder with `ca.pem`, `cert.pem` and `key.pem`.
@@ -171,52 +170,52 @@ pub enum CertificateSource {
     Secret(String),
 }
 
-/// What only the one-machine server reads.
+/// The settings that only the one-machine server reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalSettings {
     pub listen: SocketAddr,
     pub data: PathBuf,
-    /// Where other processes reach the table, if any do.
+    /// The port at which other processes reach the table, if any do.
     pub table_port: Option<u16>,
-    /// What they need for it.
+    /// The secret path that they need.
     pub table_key: Option<String>,
     pub tick: Duration,
     pub dashboard: PathBuf,
     pub firewall: Firewall,
 }
 
-/// How many characters a key has at least.
+/// The shortest key, in characters.
 const SHORTEST_KEY: usize = 16;
 
-/// What only the guard on a Docker host reads.
+/// The settings that only the guard on a Docker host reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardSettings {
     /// The engine's socket: the guard needs no network.
     pub socket: PathBuf,
-    /// The deployments that it guards; all where none is named.
+    /// The deployments that it guards; empty: all.
     pub deployments: Vec<Deployment>,
-    /// How long past its hard deadline a container is left to the reaper.
+    /// How long after its hard deadline the guard leaves a container to the reaper.
     pub grace: Duration,
     /// How often it looks for new containers, at the least.
     pub look_every: Duration,
-    /// At which age a container is ended whose deadline cannot be read; none: at none.
+    /// The age at which the guard ends a container whose deadline it cannot read; none: never.
     pub longest_lease: Option<Duration>,
 }
 
-/// What only the command line reads.
+/// The settings that only the command line reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLineSettings {
-    /// The address of the server, as it was written.
+    /// The server's address, as written.
     pub url: String,
-    /// What it says who it is with, if it was given that.
+    /// The token that it signs in with, if given.
     pub token: Option<Token>,
-    /// The data folder of a server on this machine, whose token it reads otherwise.
+    /// The data folder of a server on this machine, which holds the token otherwise.
     pub data: PathBuf,
-    /// Whether a terminal is to be shown colours; see <https://no-color.org>.
+    /// Whether to show colours on a terminal; see <https://no-color.org>.
     pub colours: bool,
 }
 
-/// What a caller says who it is with. It is shown to nobody.
+/// A caller's sign-in token. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(pub String);
 
@@ -255,7 +254,7 @@ impl Settings {
                     1..=525_600,
                 )?),
                 leases_per_owner: read.number("CONTAINERLEASE_MAX_LEASES", 20, 1..=100_000)?,
-                // As much as 20 of the largest leases take.
+                // Enough for 20 of the largest leases.
                 owner_cpu_milli: read.number("CONTAINERLEASE_OWNER_CPU_MILLI", 40_000, AMOUNTS)?,
                 owner_memory_mb: read.number("CONTAINERLEASE_OWNER_MEMORY_MB", 40_960, AMOUNTS)?,
                 owner_disk_mb: read.number("CONTAINERLEASE_OWNER_DISK_MB", 204_800, AMOUNTS)?,
@@ -291,7 +290,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// The WebSocket API's `@connections` address, which functions that post to viewers need.
+    /// The WebSocket API's `@connections` address. Functions that post to viewers need it.
     pub fn connections_endpoint(&self) -> Result<&str, SettingsError> {
         let endpoint = self.connections_endpoint.as_deref();
         endpoint.ok_or_else(|| SettingsError {
@@ -368,7 +367,7 @@ impl GuardSettings {
                     problem: error.to_string(),
                 }
             })?,
-            // Both bounds together leave half of the 60 s after a deadline for the engine.
+            // Together, both limits leave the engine half of the 60 s after a deadline.
             grace: read.seconds("CONTAINERLEASE_GUARD_GRACE_SECONDS", 20, 0..=20)?,
             look_every: read.seconds("CONTAINERLEASE_GUARD_LOOK_SECONDS", 10, 1..=10)?,
             longest_lease: match read.optional("CONTAINERLEASE_MAX_MINUTES") {
@@ -401,8 +400,8 @@ impl CommandLineSettings {
     }
 }
 
-/// Variables of the environment that nobody reads, and that look like a slip of one that somebody
-/// does, which is the second of each pair.
+/// Environment variables that look like a misspelt setting, each with the setting that it
+/// resembles.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that reads the environment"
@@ -412,7 +411,7 @@ pub fn mistaken() -> Vec<(String, &'static str)> {
     rows::mistaken_among(names)
 }
 
-/// What is logged: `RUST_LOG`, or `info`.
+/// The log filter: `RUST_LOG`, or `info`.
 pub fn log_filter() -> String {
     environment("RUST_LOG").unwrap_or_else(|| "info".to_owned())
 }
@@ -429,19 +428,19 @@ fn environment(variable: &str) -> Option<String> {
 struct Reader<L>(L);
 
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
-    /// A variable that is set to nothing counts as not set: that is how a template or a
-    /// compose file leaves one out.
+    /// An empty variable counts as not set: a template or a compose file leaves a variable out
+    /// in this way.
     fn optional(&self, variable: &'static str) -> Option<String> {
         (self.0)(variable).filter(|value| !value.is_empty())
     }
 
-    /// A secret that opens something; one that could be guessed is refused.
+    /// A secret key. A short one is refused, because it could be guessed.
     fn key(&self, variable: &'static str) -> Result<Option<String>, SettingsError> {
         match self.optional(variable) {
             Some(key) if key.trim().len() < SHORTEST_KEY => Err(SettingsError {
                 variable,
                 value: "…".to_owned(),
-                problem: format!("it has to have {SHORTEST_KEY} characters at least"),
+                problem: format!("it must have at least {SHORTEST_KEY} characters"),
             }),
             key => Ok(key),
         }
@@ -518,7 +517,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let missing = |variable| SettingsError {
             variable,
             value: String::new(),
-            problem: "one of the two queues is set, and the other must be too".to_owned(),
+            problem: "only one of the two queues is set; set the other too".to_owned(),
         };
         match (self.optional(ENDS), self.optional(DELIVERIES)) {
             (Some(ends), Some(deliveries)) => Ok(Some(QueueUrls { ends, deliveries })),

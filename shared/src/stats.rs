@@ -1,4 +1,4 @@
-//! Stats: what a lease's container uses now.
+//! Stats: current resource use of a lease's container.
 
 use std::time::Duration;
 
@@ -11,33 +11,32 @@ use crate::{
     time::Time,
 };
 
-/// How long the use of the CPU is measured. It is several of the kernel's periods of 100 ms,
-/// over which it gives a container its share.
+/// How long CPU use is measured: several of the kernel's periods of 100 ms, over which it allots a
+/// container its share.
 const MEASURED: Duration = Duration::from_millis(500);
 
-/// How long the engine has to count what a container has written, file by file.
+/// How long the engine may take to count what a container has written, file by file.
 const FILES_LIMIT: Duration = Duration::from_secs(2);
 
-/// What a container uses.
+/// A container's resource use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stats {
-    /// When it was counted, by the engine's clock.
+    /// When it was measured, by the engine's clock.
     pub read_at: Time,
     /// CPU time since the container's start, in nanoseconds.
     pub cpu_nanoseconds: u64,
-    /// Of one CPU, over the time that it was measured.
+    /// Percent of one CPU, over the measured time.
     pub cpu_percent: f64,
-    /// Of what the lease may use.
+    /// Percent of the lease's CPU limit.
     pub cpu_percent_of_limit: f64,
     pub cpu_limit_milli: u32,
     pub measured: Duration,
-    /// Without what the kernel gives back when it is needed.
+    /// Without memory that the kernel reclaims when needed.
     pub memory_bytes: u64,
     pub memory_limit_bytes: u64,
-    /// What it has written and its volumes hold, together; none where the engine could not say
-    /// it in time.
+    /// What it has written plus the size of its volumes; none if the engine could not tell in time.
     pub disk_bytes: Option<u64>,
-    /// None where no limit was set.
+    /// None without a limit.
     pub disk_limit_bytes: Option<u64>,
     /// Since the container's start.
     pub received_bytes: u64,
@@ -47,7 +46,7 @@ pub struct Stats {
     pub processes_limit: Option<u64>,
 }
 
-/// What the container of the owner's lease uses. It is counted twice, a moment apart.
+/// The resource use of the owner's lease. Measured twice, a moment apart.
 pub async fn stats(
     store: &Store,
     host: &Host,
@@ -76,7 +75,7 @@ pub async fn stats(
     })
 }
 
-/// All but the disk.
+/// Everything but the disk.
 fn between(first: &Usage, second: &Usage, cpu_milli: u32, memory_mb: u32) -> Stats {
     let measured = u64::try_from(second.read_at.saturating_sub(first.read_at)).unwrap_or(0);
     let used = second.cpu.saturating_sub(first.cpu);
@@ -111,7 +110,7 @@ fn share(used: u64, measured: u64) -> f64 {
     }
 }
 
-/// To a tenth: more of it is noise.
+/// Rounds to a tenth: the rest is noise.
 fn rounded(percent: f64) -> f64 {
     (percent * 10.0).round() / 10.0
 }

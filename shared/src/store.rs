@@ -3,29 +3,29 @@
 //! | item | `pk` | `sk` |
 //! |---|---|---|
 //! | a lease | `owner#OWNER` | `lease#ID` |
-//! | what an owner's leases take up | `owner#OWNER` | `quota` |
-//! | what an idempotency key was used for | `owner#OWNER` | `key#DIGEST` |
-//! | what all leases take up on the host | `host` | `counted` |
-//! | a container seen without a lease | `reaper` | `sighting#CONTAINER` |
-//! | until when what falls due was sent ahead | see [`sent`] | |
-//! | who watches a log, and the relay | see [`viewers`] | |
-//! | how many relays there are | see [`places`] | |
-//! | the end of a log | see [`kept`] | |
-//! | what owners are to be told | see [`outbox`] | |
+//! | an owner's count of leases and amounts | `owner#OWNER` | `quota` |
+//! | the use of an idempotency key | `owner#OWNER` | `key#DIGEST` |
+//! | the host's count over all leases | `host` | `counted` |
+//! | a sighting of a container without a lease | `reaper` | `sighting#CONTAINER` |
+//! | how far ahead due work was sent | see [`sent`] | |
+//! | viewers of a log, and its relay | see [`viewers`] | |
+//! | places for relays | see [`places`] | |
+//! | the kept end of a log | see [`kept`] | |
+//! | notifications for owners | see [`outbox`] | |
 //!
-//! A lease is read and written under its owner's key alone, so another owner's lease is not
-//! found. The local index `active` (`pk`, `activeSk`) holds the leases that have not ended,
-//! so that listing costs the same however long the history, and can be read consistently.
-//! The global index `due` (`duePk`, `dueAt`) holds them by the time at which the reaper has
-//! something to do with them, and what owners are to be told by the time at which it is sent.
+//! A lease is read and written only under its owner's key, so another owner's lease is not found.
+//! The local index `active` (`pk`, `activeSk`) holds the leases that have not ended. Listing them
+//! costs the same however long the history, and can be read consistently. The global index `due`
+//! (`duePk`, `dueAt`) orders leases by the time of the reaper's next action on them, and
+//! notifications by the time of the next delivery.
 //!
-//! Every write is conditional on the state and the version that its writer has read; the
-//! states are those of [`lease::TRANSITIONS`](crate::lease::TRANSITIONS). `purgeAt` is the
-//! table's TTL attribute: only what is over one day has it, and nothing is decided by it.
+//! Every write is conditional on the state and version that its writer has read; the states are
+//! those of [`lease::TRANSITIONS`](crate::lease::TRANSITIONS). `purgeAt` is the table's TTL
+//! attribute: only items that expire have it, and no decision depends on it.
 //!
-//! Errors: a condition that fails is an outcome with a name ([`Changed`], [`CreateError`]).
-//! Everything else is a [`StoreError`], which says what was attempted; it is for the log,
-//! and no caller sees more of it than that the table cannot be used now.
+//! Errors: a failed condition is a named outcome ([`Changed`], [`CreateError`]). Everything else is
+//! a [`StoreError`], which says what was attempted. It is for the log; a caller only learns that
+//! the table is unavailable now.
 
 mod change;
 mod claim;
@@ -83,11 +83,11 @@ const ACTIVE_INDEX: &str = "active";
 const DUE_INDEX: &str = "due";
 const TTL_ATTRIBUTE: &str = "purgeAt";
 
-/// How long one call may take at the most, all its tries included.
+/// Time limit of one call, all its tries included.
 pub const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the reading of all leases that have not ended goes on. Whoever falls due first is
-/// read first, so what is not read by then has time.
+/// Time limit for reading all leases that have not ended. Those due first are read first, so those
+/// left unread have time.
 const READ_LIMIT: Duration = Duration::from_secs(15);
 
 /// The leases' table.
@@ -98,7 +98,7 @@ pub struct Store {
     named: Arc<Named>,
     end_observer: EndObserver,
     room: Room,
-    /// What this process writes into the claims that it makes.
+    /// Identifies this process in the claims that it makes.
     holder: Holder,
 }
 
@@ -126,7 +126,7 @@ impl Store {
         }
     }
 
-    /// Whether the table can be read, for readiness; and on one machine, written.
+    /// Checks that the table can be read and, on one machine, written. For readiness.
     pub async fn check(&self) -> Result<(), StoreError> {
         let query = self.sightings_query().table_name(&self.table).limit(1);
         let read = query.send().await;
@@ -134,8 +134,8 @@ impl Store {
         self.check_room().await
     }
 
-    /// Writes a new lease and counts it with its owner and on the host, within `limits`; and
-    /// the use of an idempotency key with it. All or nothing.
+    /// Writes a new lease, counts it for its owner and the host within `limits`, and records the
+    /// use of an idempotency key. All or nothing.
     pub async fn create(
         &self,
         lease: &Lease,
@@ -156,8 +156,8 @@ impl Store {
             kind: StoreErrorKind::Refused,
             message: "its id is taken".to_owned(),
         });
-        // Each with what it means when its condition fails. A key that is used comes before
-        // a quota, which the very lease that it was used for may have filled.
+        // Each item with the error that its failed condition means. The key comes before the
+        // quotas, since the lease that first used the key may have filled them.
         let mut parts = Vec::new();
         if let Some(used) = key {
             parts.push((put(self.use_key(lease, used)), CreateError::KeyUsed));
@@ -178,7 +178,7 @@ impl Store {
         }
     }
 
-    /// The lease of that id, if that owner has it; read consistently.
+    /// The owner's lease with that id, or none; read consistently.
     pub async fn get(&self, owner: &Owner, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
         const ATTEMPTED: &str = "reading a lease";
         let answer = self
@@ -193,8 +193,8 @@ impl Store {
         answer.item.map(|item| parse(ATTEMPTED, item)).transpose()
     }
 
-    /// The owner's leases that have not ended, oldest first; read consistently. Records that
-    /// cannot be read are passed over.
+    /// The owner's leases that have not ended, oldest first; read consistently. Unreadable records
+    /// are skipped.
     pub async fn active_of(&self, owner: &Owner) -> Result<Vec<Lease>, StoreError> {
         self.active_found(owner).await.map(|found| found.items)
     }
@@ -212,9 +212,9 @@ impl Store {
         Ok(self.found(ATTEMPTED, records, lease_of))
     }
 
-    /// All leases that have not ended, in the order in which they fall due. On AWS this may
-    /// lag by moments: what is missing here is no proof that it is not there. Of very many,
-    /// those are left out that fall due last ([`Found::whole`]).
+    /// All leases that have not ended, ordered by due time. On AWS the index may lag by moments, so
+    /// a lease missing here may still exist. If there are too many to read in time, those due last
+    /// are left out ([`Found::whole`]).
     pub async fn active(&self) -> Result<Found<Lease>, StoreError> {
         const ATTEMPTED: &str = "reading the leases that have not ended";
         let begun = tokio::time::Instant::now();
@@ -236,8 +236,8 @@ impl Store {
         })
     }
 
-    /// The leases that fall due by `until`, the first due first and at most `limit` of them.
-    /// On AWS this may lag by moments.
+    /// At most `limit` of the leases due by `until`, ordered by due time. On AWS the index may lag
+    /// by moments.
     pub async fn due(&self, until: Time, limit: i32) -> Result<Found<Lease>, StoreError> {
         const ATTEMPTED: &str = "reading the leases that fall due";
         let query = self
@@ -263,7 +263,7 @@ impl Store {
             .expression_attribute_values(":pk", text(record::DUE_PARTITION))
     }
 
-    /// Writes that the lease's container runs, and the warning before its end.
+    /// Records that the lease's container runs, and writes the warning before its end.
     pub async fn start(&self, lease: &Lease, placement: Placement) -> Result<Lease, ChangeError> {
         let started = lease.started(placement);
         match self.warning_of(&started) {
@@ -279,8 +279,8 @@ impl Store {
         }
     }
 
-    /// Writes that the lease ends at `expires_at` only, unless it is over at `now`, and moves
-    /// the warning before its end.
+    /// Moves the lease's end to `expires_at`, unless the lease is over at `now`, and moves its
+    /// warning.
     pub async fn renew(
         &self,
         lease: &Lease,
@@ -300,7 +300,7 @@ impl Store {
     }
 
     /// Claims the end of the lease: of all that try on the same version, one succeeds. For
-    /// [`Reason::Expired`] the table itself makes sure that the lease is over at `now`.
+    /// [`Reason::Expired`] the table itself checks that the lease is over at `now`.
     pub async fn claim(
         &self,
         lease: &Lease,
@@ -310,7 +310,7 @@ impl Store {
         self.claim_begun(lease, reason, now, now).await
     }
 
-    /// The same for an end that was set out on at `begun`, when the table took no write.
+    /// Like [`Self::claim`], for an end that began at `begun`, while the table took no write.
     pub(crate) async fn claim_begun(
         &self,
         lease: &Lease,
@@ -327,8 +327,8 @@ impl Store {
         self.update(lease, Event::Claimed, claimed, guard).await
     }
 
-    /// Writes that the claimed attempt has failed, and when the next one may be.
-    /// `jitter` is from 0 to 1.
+    /// Records that the claimed attempt failed, and when the next one may start. `jitter` is from 0
+    /// to 1.
     pub async fn attempt_failed(
         &self,
         lease: &Lease,
@@ -344,9 +344,9 @@ impl Store {
         self.update(lease, event, after, Guard::None).await
     }
 
-    /// Writes the receipt of a lease whose container is gone, takes it off the counts of its
-    /// owner and of the host, lets the record be purged after `history`, and has its owner
-    /// told.
+    /// Writes the receipt of a lease whose container is gone, subtracts the lease from the counts
+    /// of its owner and the host, queues the owner's notification, and lets the record be purged
+    /// after `history`.
     pub async fn end(
         &self,
         lease: &Lease,

@@ -19,7 +19,7 @@ use crate::clock;
 pub struct Time(i64);
 
 impl Time {
-    /// The time as this process has it: the wall clock's, or what [`clock::hold`] keeps.
+    /// The current time by this process's clock: the wall clock, or the one of [`clock::hold`].
     pub fn now() -> Self {
         Self(i64::try_from(clock::since_epoch().as_millis()).unwrap_or(i64::MAX))
     }
@@ -55,12 +55,12 @@ impl Time {
         )
     }
 
-    /// How long it is from `self` until `later`; zero when `later` has passed already.
+    /// The time from `self` to `later`; zero if `later` is the earlier one.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }
 
-    /// Milliseconds from `earlier` to `self`; negative when `earlier` is the later one.
+    /// Milliseconds from `earlier` to `self`; negative if `earlier` is the later one.
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }

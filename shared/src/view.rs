@@ -1,6 +1,6 @@
 //! The JSON of a receipt, as the API's callers and the viewers of a log see it.
 //!
-//! It is here and not among the other views because the last line of a log carries it too.
+//! It is not among the other views because the last line of a log carries it too.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,31 +10,30 @@ use crate::{
     time::Time,
 };
 
-/// Why a lease ended, and how.
+/// Why and how a lease ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Receipt)]
 pub struct ReceiptView {
     pub reason: Reason,
     pub requested_at: Time,
-    /// When its program ended, by the engine's clock where that can be right, else when it was seen
-    /// stopped; none where no container was there to stop.
+    /// When its program ended, by the engine's clock if that is plausible, else when we saw it
+    /// stopped. None if there was no container to stop.
     #[schema(required)]
     pub stopped_at: Option<Time>,
-    /// When the container was seen to be gone.
+    /// When we saw that the container was gone.
     pub removed_at: Time,
     pub attempts: u32,
-    /// Milliseconds from `expiresAt` to `removedAt`; only where the lease expired, and where it
-    /// is known when the container was gone.
+    /// Milliseconds from `expiresAt` to `removedAt`. Only set if the lease expired and the time of
+    /// the removal is known.
     #[schema(required)]
     pub overshoot_ms: Option<i64>,
     #[schema(required)]
     pub exit_code: Option<i64>,
-    /// More on why it failed or was evicted, as `out of memory, limit 64 MB`; there where more is
-    /// known.
+    /// Details of a failure or an eviction, if known, such as `out of memory, limit 64 MB`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The end of its log, where its program ended by itself.
+    /// The last lines of its log, if its program ended by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub last_lines: Vec<String>,

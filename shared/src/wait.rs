@@ -1,4 +1,4 @@
-//! Waiting for an instant, and for a place in a bound.
+//! Waiting for a point in time, and for a permit of a semaphore.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::time::Time;
 
-/// How long is slept at once at the most: the sleeper's time stands still while the machine is
-/// suspended, and ours does not.
+/// The longest single sleep. The sleep timer stops while the machine is suspended; our clock does
+/// not.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// Sleeps until `at`, and says so; or returns false at once when the process stops.
+/// Sleeps until `at` and returns true; returns false at once when the process stops.
 pub(crate) async fn slept_until(at: Time, stopping: &CancellationToken) -> bool {
-    // A clock that was set back while we slept must not make us early: look again.
+    // Check again after each sleep: somebody may have set the clock back meanwhile.
     loop {
         let now = Time::now();
         if now >= at {
@@ -26,16 +26,16 @@ pub(crate) async fn slept_until(at: Time, stopping: &CancellationToken) -> bool 
     }
 }
 
-/// Waits for a place in a bound, which is held as long as the answer.
+/// Waits for a permit, which the caller holds until it drops the result.
 pub(crate) async fn place_in(bound: &Semaphore) -> SemaphorePermit<'_> {
     let place = bound.acquire().await;
     place.expect("the bounds of a run are never closed")
 }
 
-/// How often it is looked whether a place is to spare.
+/// How often we check for a spare permit.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Waits for a place in a bound that nobody else waits for; none where there is none before
+/// Waits for a permit that nobody else is waiting for; none if there is no such permit before
 /// `until`, or the process stops.
 pub(crate) async fn spare_place_in<'b>(
     bound: &'b Semaphore,
@@ -46,7 +46,7 @@ pub(crate) async fn spare_place_in<'b>(
         if Time::now() >= until || stopping.is_cancelled() {
             return None;
         }
-        // A place that is freed goes to those who wait in the queue, and never comes here.
+        // A freed permit goes to the waiters in the queue first, so this takes only a spare one.
         match bound.try_acquire() {
             Ok(place) => return Some(place),
             Err(_) => tokio::time::sleep(LOOK_EVERY).await,

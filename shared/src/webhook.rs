@@ -1,9 +1,9 @@
-//! Webhooks: what an owner is told of his lease, where, and how it is signed. Pure.
+//! Webhooks: notifications to an owner, their receiver and their signature. Pure.
 //!
 //! They follow Standard Webhooks: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
-//! A [`Notification`] is told at least once: it is on record with the change of the lease
-//! that it tells of, and is tried again until it is delivered or given up. Its
-//! [id](Notification::id) follows from what it tells, so that a receiver knows it again.
+//! At-least-once delivery: a [`Notification`] commits together with the lease's change, and we
+//! retry until it is delivered or given up. Its [id](Notification::id) follows from its content,
+//! so a receiver recognises repeats.
 
 pub mod address;
 mod port;
@@ -24,14 +24,14 @@ use crate::{
     time::Time,
 };
 
-/// How often a notification is tried before it is given up.
+/// The number of attempts before a notification is given up.
 pub const ATTEMPTS: u32 = 10;
 
-/// How long after its event a notification may still be tried.
+/// How long after its event we still try to deliver a notification.
 pub const TRIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// After this time somebody else may take over a delivery that was claimed and has no
-/// outcome. It is longer than a delivery and its writes may take.
+/// How long a claim on a delivery lasts. After this time another process may take over a
+/// delivery without an outcome. It is longer than any delivery and its writes.
 pub const CLAIM_LIMIT: Duration = Duration::from_secs(45);
 
 /// The longest URL, in bytes.
@@ -39,32 +39,32 @@ pub const LONGEST_URL: usize = 2048;
 
 const SECRET_PREFIX: &str = "whsec_";
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
-/// Of a secret that we make.
+/// The length of a generated secret.
 const MADE_BYTES: usize = 32;
 
-/// Where a lease's owner is told of it.
+/// The webhook of a lease.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {
     pub url: NotifyUrl,
     pub secret: Secret,
-    /// So many seconds before the lease's end he is warned; none: he is not.
+    /// How many seconds before the lease's end its owner receives a warning; none: no warning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warn_seconds: Option<u32>,
 }
 
-/// A URL to send to. It may hold a secret, so it is neither logged nor answered.
+/// The URL of a receiver. It may contain a secret, so no log and no answer has it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NotifyUrl(String);
 
-/// What notifications are signed with. Its text is `whsec_` and base64.
+/// The key that signs notifications. Its text is `whsec_` and base64.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, pattern = "^whsec_[A-Za-z0-9+/]+={0,2}$")]
 pub struct Secret(Vec<u8>);
 
-/// Why a URL is refused, as a sentence for the caller that does not repeat it.
+/// Why a URL is refused: a sentence for the caller, which does not repeat the URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UrlRefused {
     #[error("It must be a URL such as https://example.org/hook, of at most {LONGEST_URL} bytes.")]
@@ -73,9 +73,9 @@ pub enum UrlRefused {
     Scheme,
     #[error("It must hold no user name, no password and no fragment.")]
     Extra,
-    #[error("Its host must be one of the public internet.")]
+    #[error("Its host must be on the public internet.")]
     Host,
-    #[error("Its port must be 443, or one above 1023 that no other protocol is known by.")]
+    #[error("Its port must be 443, or one above 1023 that belongs to no other protocol.")]
     Port,
 }
 
@@ -84,7 +84,7 @@ pub enum UrlRefused {
 #[error("It must be whsec_ and the base64 of 24 to 64 bytes.")]
 pub struct NotASecret;
 
-/// What is told.
+/// The event that a notification reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum Event {
     /// The lease will end soon.
@@ -95,43 +95,43 @@ pub enum Event {
     Ended,
 }
 
-/// Something that the owner of a lease is told, and how far that has come.
+/// A notification to the owner of a lease, and the state of its delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     pub lease: LeaseId,
     pub owner: Owner,
-    /// The host and port of its receiver; none in what an earlier program has written.
+    /// The host and port of its receiver; none if an earlier version wrote the record.
     pub receiver: Option<String>,
     pub event: Event,
-    /// When it happens: the warning's time, or when the container was gone.
+    /// The time of the event: the warning's time, or when the container was gone.
     pub at: Time,
     pub state: DeliveryState,
-    /// How often somebody has set out to deliver it.
+    /// Number of delivery attempts.
     pub attempts: u32,
-    /// From when on the next one may try; none once that is over.
+    /// The earliest time of the next attempt; none once there will be none.
     pub next_attempt_at: Option<Time>,
-    /// What the receiver has answered last, if it has.
+    /// The receiver's last response status, if any.
     pub last_status: Option<u16>,
-    /// Why the last attempt has failed, as a text for the owner.
+    /// Why the last attempt failed, as a text for the owner.
     pub last_error: Option<String>,
 }
 
-/// How far a notification has come.
+/// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// It is due, now or later.
     Pending,
-    /// The receiver has taken it.
+    /// The receiver accepted it.
     Delivered,
-    /// It was given up.
+    /// We gave up after the last attempt.
     Failed,
-    /// There was nothing to tell any more: the lease has ended before it was warned of.
+    /// It became obsolete: a warning whose lease has ended, or ends at another time now.
     Dropped,
 }
 
 impl Webhook {
-    /// When the owner of a lease that ends at `expires_at` is warned.
+    /// When to warn the owner of a lease that ends at `expires_at`.
     pub fn warns_at(&self, expires_at: Time) -> Option<Time> {
         let seconds = self.warn_seconds?;
         Some(expires_at.minus(Duration::from_secs(seconds.into())))
@@ -147,11 +147,10 @@ impl fmt::Debug for Webhook {
 }
 
 impl NotifyUrl {
-    /// Parses a URL. What its host's name stands for is looked at when something is sent; an
-    /// address in it is judged here. With `private` it may be plain HTTP, and on this machine
-    /// or a private network.
+    /// Parses a URL. Checks an address in it here; the addresses of a host name are checked at
+    /// each delivery. With `private`, plain HTTP, this machine and private networks are allowed.
     pub fn parse(text: &str, private: bool) -> Result<Self, UrlRefused> {
-        // What a URL's parser would mend or leave out is refused.
+        // Refuse characters that a URL parser would repair or drop.
         let odd = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
         if text.len() > LONGEST_URL || text.chars().any(odd) {
             return Err(UrlRefused::NotOne);
@@ -190,26 +189,26 @@ impl NotifyUrl {
         }
     }
 
-    /// Its host, and its port where it names one: of deliveries to one receiver only so many
-    /// are under way at once.
+    /// Its host, and its port if it names one. They identify the receiver, to limit concurrent
+    /// deliveries to it.
     pub fn authority(&self) -> Option<String> {
         Some(self.uri()?.authority()?.as_str().to_owned())
     }
 
-    /// The URL as a request has it.
+    /// The URL as a request needs it.
     pub fn uri(&self) -> Option<http::Uri> {
         self.0.parse().ok()
     }
 }
 
-/// Whether two slashes and a host follow the scheme. A URL's parser takes any number of them.
+/// Whether two slashes and a host follow the scheme. A URL parser accepts any number of slashes.
 fn has_host(text: &str) -> bool {
     let rest = text.split_once("://").map_or("", |(_, rest)| rest);
     !rest.is_empty() && !rest.starts_with('/')
 }
 
-/// Whether what stands before the path, the query and the fragment has an `@`. A parsed URL
-/// does not tell of a user without a name.
+/// Whether the part before the path, the query and the fragment has an `@`. A parsed URL does not
+/// show a user with an empty name.
 fn has_user(text: &str) -> bool {
     let rest = text.split_once(':').map_or("", |(_, rest)| rest);
     let rest = rest.trim_start_matches('/');
@@ -217,7 +216,7 @@ fn has_user(text: &str) -> bool {
     authority.is_some_and(|authority| authority.contains('@'))
 }
 
-/// Names that stand for this machine, whatever a resolver says.
+/// Whether the name means this machine, whatever a resolver says.
 fn is_of_this_machine(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name == "localhost" || name.ends_with(".localhost")
@@ -230,7 +229,7 @@ impl fmt::Debug for NotifyUrl {
 }
 
 impl Secret {
-    /// A new one.
+    /// A new secret.
     pub fn generate() -> Self {
         let mut bytes = vec![0; MADE_BYTES];
         ring::rand::SystemRandom::new()
@@ -239,7 +238,7 @@ impl Secret {
         Self(bytes)
     }
 
-    /// The signature of a message, sent at `seconds` since 1970.
+    /// The signature of a message that is sent at `seconds` since 1970.
     pub fn sign(&self, id: &str, seconds: i64, body: &str) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
         let signed = format!("{id}.{seconds}.{body}");
@@ -293,15 +292,14 @@ impl Event {
 }
 
 impl Notification {
-    /// The warning before the end of a lease that runs; none where its owner wants none.
+    /// The warning before the end of a running lease; none if its owner wants none.
     pub fn warning(lease: &Lease) -> Option<Self> {
         let at = lease.webhook.as_ref()?.warns_at(lease.expires_at)?;
         Some(Self::pending(lease, Event::Expiring, at))
     }
 
-    /// What is told of the end of a lease whose container was gone at `removed_at`; none
-    /// where its owner wants to hear nothing. Of a lease that has never run nothing is told:
-    /// who asked for it has the refusal.
+    /// The notification of a lease's end, when its container was gone at `removed_at`. None without
+    /// a webhook, and none if the lease never ran: its caller already has the error answer.
     pub fn ended(lease: &Lease, removed_at: Time) -> Option<Self> {
         lease.webhook.as_ref()?;
         lease.placement.as_ref()?;
@@ -323,8 +321,8 @@ impl Notification {
         }
     }
 
-    /// What a receiver knows it by: the same each time that it is sent, and another one for
-    /// each end that is warned of.
+    /// The id of the notification for its receiver: the same in each attempt, but a new one for
+    /// each end that a warning announces.
     pub fn id(&self) -> String {
         match self.event {
             Event::Expiring => format!("msg_{}_expiring_{}", self.lease, self.at.as_millis()),
@@ -337,8 +335,8 @@ impl Notification {
         json!({"type": self.event, "timestamp": self.at, "data": lease}).to_string()
     }
 
-    /// Whether there is something to tell, of the lease as it is at `now`. A warning is for
-    /// the end that the lease has, and for as long as it is not over.
+    /// Whether the notification still applies to the lease at `now`. A warning applies only to the
+    /// lease's present end, and only until then.
     pub fn stands(&self, lease: &Lease, now: Time) -> bool {
         match self.event {
             Event::Expiring => {
@@ -351,7 +349,7 @@ impl Notification {
         }
     }
 
-    /// The notification once somebody has set out at `now` to deliver it.
+    /// The notification after a process claimed its delivery at `now`.
     pub fn claimed(&self, now: Time) -> Self {
         Self {
             attempts: self.attempts + 1,
@@ -360,7 +358,7 @@ impl Notification {
         }
     }
 
-    /// The notification once the receiver has taken it with this status.
+    /// The notification after the receiver accepted it with this status.
     pub fn delivered(&self, status: u16) -> Self {
         Self {
             last_status: Some(status),
@@ -369,9 +367,9 @@ impl Notification {
         }
     }
 
-    /// The notification once an attempt has failed at `now`, with this status if there was
-    /// one. It is given up after [`ATTEMPTS`], `tried_for` after its event, and where the
-    /// attempt was the `last` that makes sense. `jitter` is from 0 to 1.
+    /// The notification after an attempt failed at `now`. It is given up after [`ATTEMPTS`]
+    /// attempts, `tried_for` after its event, or if the failure says that this attempt was the
+    /// `last`. `jitter` is from 0 to 1.
     pub fn failed(&self, failure: &Failure, now: Time, tried_for: Duration, jitter: f64) -> Self {
         let next = now.plus(backoff(self.attempts, jitter));
         let over = failure.last || self.attempts >= ATTEMPTS || next >= self.at.plus(tried_for);
@@ -390,7 +388,7 @@ impl Notification {
         }
     }
 
-    /// The notification once there is nothing to tell any more.
+    /// The notification once it no longer applies.
     pub fn dropped(&self) -> Self {
         self.settled(DeliveryState::Dropped)
     }
@@ -404,20 +402,19 @@ impl Notification {
     }
 }
 
-/// Why an attempt has failed.
+/// Why an attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What the receiver has answered, if it has.
+    /// The receiver's response status, if any.
     pub status: Option<u16>,
     /// A text for the owner.
     pub why: String,
-    /// Whether no other attempt makes sense.
+    /// Whether another attempt would be useless.
     pub last: bool,
 }
 
-/// How long to wait after `attempts` failed attempts: 5 s, 20 s, 80 s and so on up to six
-/// hours, of which between half and all, as `jitter` (0 to 1) says. Ten attempts so take
-/// from ten to twenty hours.
+/// The backoff after `attempts` failed attempts: 5 s, 20 s, 80 s and so on up to six hours.
+/// `jitter` (0 to 1) picks between half and all of it. Ten attempts take ten to twenty hours.
 fn backoff(attempts: u32, jitter: f64) -> Duration {
     const FIRST: Duration = Duration::from_secs(5);
     const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
@@ -563,7 +560,7 @@ mod tests {
         }
         let long = format!("https://example.org/{}", "a".repeat(LONGEST_URL));
         assert_eq!(NotifyUrl::parse(&long, false), Err(UrlRefused::NotOne));
-        // It is short enough, and what stands for its characters is not.
+        // The text is short enough, but its percent-encoded form is not.
         let grows = format!("https://example.org/{}", "ä".repeat(LONGEST_URL / 3));
         assert_eq!(NotifyUrl::parse(&grows, false), Err(UrlRefused::NotOne));
     }

@@ -6,8 +6,8 @@ interface Props extends Omit<ComponentProps<"button">, "type" | "disabled"> {
 }
 
 /**
- * A button that says why it cannot be used. It stays in reach of the keyboard then, since
- * a truly disabled button could not be asked.
+ * A button that says why it cannot be used. The keyboard can still reach it then, unlike a truly
+ * disabled button, whose reason would be unreachable.
  */
 export function ActionButton({ verdict, title, onClick, children, ...rest }: Props) {
   const reasonId = useId();

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 import { currentAnnouncement, subscribeToAnnouncements } from "../services/announcements";
 
-/** The page's one live region for things that happen away from where the reader is. */
+/** The page's one live region, for events away from the reader's focus. */
 export function Announcer() {
   const { text, count } = useSyncExternalStore(subscribeToAnnouncements, currentAnnouncement);
   return (

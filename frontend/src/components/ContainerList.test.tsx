@@ -118,7 +118,7 @@ describe("ContainerList", () => {
     const lease = aLease({ maximumExpiryTime: aLease().expiryTime });
     stubServer({ ...catalogue, "GET /api/containers": () => page(lease) });
     renderList();
-    expect(await screen.findByText("at its longest time")).toBeDefined();
+    expect(await screen.findByText("at its longest lifetime")).toBeDefined();
     expect(screen.getByRole("button", { name: /^\+30 min/ }).title).toMatch(/longest time/);
   });
 

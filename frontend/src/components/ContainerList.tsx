@@ -11,10 +11,10 @@ interface Props {
   onSelect: (id: string) => void;
 }
 
-/** Until the catalogue has come, the server alone checks a renewal. */
+/** Until the catalogue is loaded, only the server checks a renewal. */
 const OPEN_LIMITS = { minimum: 1, maximum: 24 * 60 };
 
-/** The living leases, newest first. */
+/** The live leases, newest first. */
 export function ContainerList({ selectedId, freshId, onSelect }: Props) {
   const { data, error, isPending, isFetching, refetch } = useContainers();
   const limits = useQuery(imagesQuery()).data?.durationMinutes ?? OPEN_LIMITS;
@@ -64,7 +64,7 @@ export function ContainerList({ selectedId, freshId, onSelect }: Props) {
   );
 }
 
-/** An order that polling never shuffles, whatever order the table answers in. */
+/** A stable order: polling never shuffles it, whatever order the table answers in. */
 function newestFirst(containers: readonly Container[]): Container[] {
   return containers.toSorted(
     (left, right) =>

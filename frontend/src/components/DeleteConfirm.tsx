@@ -7,7 +7,10 @@ interface Props {
   onKeep: () => void;
 }
 
-/** The second step of deleting. Focus is on keeping, so that a double Enter deletes nothing. */
+/**
+ * The second step of deleting. Focus is on the button that keeps the lease, so a double Enter
+ * deletes nothing.
+ */
 export function DeleteConfirm({ label, busy, onDelete, onKeep }: Props) {
   const keep = useRef<HTMLButtonElement>(null);
   useEffect(() => keep.current?.focus(), []);

@@ -1,6 +1,6 @@
 import { Component, type ReactNode } from "react";
 
-/** What is left of the page when drawing it has failed. */
+/** Replaces the page if rendering it failed. */
 export class ErrorBoundary extends Component<{ children: ReactNode }, { failed: boolean }> {
   override state = { failed: false };
 

@@ -12,7 +12,7 @@ import {
 import { announce } from "../services/announcements";
 import type { Container } from "../types/container";
 
-/** What is left of a lease, by the server's clock, as a countdown and as a shrinking bar. */
+/** A lease's time left, by the server's clock, as a countdown and a shrinking bar. */
 export function ExpiryTimer({ lease }: { lease: Container }) {
   const endMs = Date.parse(lease.expiryTime);
   const remainingMs = useTimer(endMs);
@@ -50,7 +50,7 @@ export function ExpiryTimer({ lease }: { lease: Container }) {
   );
 }
 
-/** Ears get one word of warning, when the last minute begins under their watch. */
+/** Warns screen readers once, when the last minute begins while the card is shown. */
 function useLastMinuteAnnouncement(lease: Container, isLastMinute: boolean): void {
   const wasLastMinute = useRef(isLastMinute);
   const label = leaseLabel(lease);

@@ -4,7 +4,7 @@ interface Props {
   label: string;
   hint?: string | undefined;
   error?: string | undefined;
-  /** Draws the control with the attributes that tie it to its label, hint and error. */
+  /** Renders the control with the attributes that tie it to its label, hint and error. */
   children: (control: {
     id: string;
     "aria-invalid": boolean;
@@ -12,7 +12,7 @@ interface Props {
   }) => ReactNode;
 }
 
-/** A labelled control whose error takes the place of its hint. */
+/** A labelled control whose error replaces its hint. */
 export function Field({ label, hint, error, children }: Props) {
   const id = useId();
   const noteId = `${id}-note`;

@@ -8,7 +8,7 @@ interface Health {
   detail: string;
 }
 
-/** Whether the server can do its work, in a dot and a word. */
+/** Whether the server can work, as a dot and a word. */
 export function HealthBadge() {
   const { data, isError } = useQuery(readinessQuery());
   const { tone, label, detail } = healthOf(data, isError);
@@ -33,7 +33,7 @@ export function healthOf(
     };
   }
   if (readiness === undefined) {
-    return { tone: "quiet", label: "Checking", detail: "The server is being asked." };
+    return { tone: "quiet", label: "Checking", detail: "Asking the server." };
   }
   if (readiness.status === "ready") {
     return { tone: "good", label: "Ready", detail: "The lease table and the engine answer." };

@@ -8,7 +8,7 @@ interface Props {
   onChoose: (imageType: string) => void;
 }
 
-/** The catalogue as cards to choose one from; what the chosen one is stands below them. */
+/** The catalogue as cards to choose from; a description of the chosen one stands below. */
 export function ImagePicker({ images, chosen, error, onChoose }: Props) {
   const image = images.find(({ imageType }) => imageType === chosen);
   return (

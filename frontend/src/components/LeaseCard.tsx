@@ -31,14 +31,14 @@ export interface LeaseCardProps {
   lease: Container;
   limits: { minimum: number; maximum: number };
   selected: boolean;
-  /** True for a lease that was just made here: it takes the focus. */
+  /** True for a lease just made here: it takes the focus. */
   fresh: boolean;
   onSelect: (id: string) => void;
 }
 
 type Step = "idle" | "renewing" | "deleting";
 
-/** One lease: what it is, how long it lives, how to reach it, and what can be done with it. */
+/** One lease: what it is, its time left, its addresses, and its actions. */
 export function LeaseCard({ lease, limits, selected, fresh, onSelect }: LeaseCardProps) {
   const [step, setStep] = useState<Step>("idle");
   const renew = useRenew();
@@ -56,7 +56,7 @@ export function LeaseCard({ lease, limits, selected, fresh, onSelect }: LeaseCar
 
   const backToIdle = () => {
     setStep("idle");
-    // The button that had the focus is gone, and the focus must not fall to the page's top.
+    // The focused button is gone; keep the focus from falling to the page's top.
     requestAnimationFrame(() => {
       const opener = step === "deleting" ? ".action-delete" : ".action-renew";
       actions.current?.querySelector<HTMLElement>(opener)?.focus();
@@ -118,11 +118,11 @@ export function LeaseCard({ lease, limits, selected, fresh, onSelect }: LeaseCar
           <span>{formatMemory(lease.memoryMB)}</span>
           {lease.diskMB !== null && <span>{`${formatMemory(lease.diskMB)} disk`}</span>}
           {lease.egress !== "open" && (
-            <span title="Where its programs may connect to; its published ports work in any case.">
+            <span title="Where its programs may connect to. Its published ports always work.">
               {lease.egress === "none" ? "no way out" : `connects ${egressPhrase(lease.egress)}`}
             </span>
           )}
-          {lease.state === "running" && isAtLongest(lease) && <span>at its longest time</span>}
+          {lease.state === "running" && isAtLongest(lease) && <span>at its longest lifetime</span>}
         </p>
       </div>
       <ExpiryTimer lease={lease} />
@@ -188,7 +188,7 @@ export function LeaseCard({ lease, limits, selected, fresh, onSelect }: LeaseCar
   );
 }
 
-/** A lease may end while a question about it is still open; the question then falls away. */
+/** A lease may end while a question about it is open; the question then closes. */
 function stepStillPossible(step: Step, lease: Container): boolean {
   if (step === "renewing") return lease.state === "running";
   return step === "idle" || canDelete(lease).allowed;
@@ -270,14 +270,14 @@ function IdleActions({
   );
 }
 
-/** Near the cap a renewal brings less than the button says, and the tooltip tells. */
+/** Near the longest lifetime a renewal adds less than the button says; the tooltip says so. */
 function extensionTitle(lease: Container, extraMinutes: number, maximumMinutes: number): string {
   const now = serverClock.now();
   const asked = minutesForExtension(lease, extraMinutes, maximumMinutes, now);
   const endMs = endAfterRenewal(lease, asked, now);
   const isCapped = endMs >= Date.parse(lease.maximumExpiryTime);
   return isCapped
-    ? `Ends at ${dayAndTime(endMs, now)} then, its longest time`
+    ? `Ends at ${dayAndTime(endMs, now)} then, its longest lifetime`
     : `Ends at about ${dayAndTime(endMs, now)} then`;
 }
 

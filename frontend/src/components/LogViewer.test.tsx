@@ -41,7 +41,7 @@ const shownLines = () =>
 describe("LogViewer", () => {
   beforeEach(() => {
     FakeWebSocket.install();
-    // The shortest of the random waits keeps these tests fast.
+    // The shortest random pauses keep these tests fast.
     vi.spyOn(Math, "random").mockReturnValue(0);
   });
 

@@ -18,17 +18,17 @@ import { CloseIcon, DownIcon } from "./icons";
 
 interface Props {
   id: string;
-  /** The lease as the list has it; undefined when the list does not have it. */
+  /** The lease from the list; undefined if the list does not have it. */
   listed: Container | undefined;
   onClose: () => void;
 }
 
-/** The live log of one lease. Give it the lease's id as its key: each log begins afresh. */
+/** The live log of one lease. Use the lease's id as its key, so each log starts fresh. */
 export function LogViewer({ id, listed, onClose }: Props) {
   const alone = useContainer(id, listed === undefined);
   const lease = useLastKnown(listed ?? alone.data);
 
-  // Once open, a log stays open: its last lines come in while the lease is ending.
+  // An open log stays open: its last lines arrive while the lease is ending.
   const [isOpen, setIsOpen] = useState(false);
   const mayOpen = lease !== undefined && lease.state !== "ended" && canFollowLog(lease).allowed;
   if (mayOpen && !isOpen) setIsOpen(true);
@@ -73,7 +73,7 @@ export function LogViewer({ id, listed, onClose }: Props) {
             type="button"
             className="button"
             aria-pressed={logs.paused}
-            title={logs.paused ? "Show the lines that came in since" : "Hold the view still"}
+            title={logs.paused ? "Show the lines that arrived meanwhile" : "Hold the view still"}
             onClick={() => logs.setPaused(!logs.paused)}
           >
             {logs.paused ? "Resume" : "Pause"}
@@ -102,7 +102,7 @@ export function LogViewer({ id, listed, onClose }: Props) {
   );
 }
 
-/** Between leaving the list and being fetched by itself, a lease is what it was. */
+/** Keeps the last known lease from when it leaves the list until it is fetched by itself. */
 function useLastKnown(lease: Container | undefined): Container | undefined {
   const [known, setKnown] = useState(lease);
   if (lease !== undefined && lease !== known) setKnown(lease);
@@ -111,7 +111,7 @@ function useLastKnown(lease: Container | undefined): Container | undefined {
 
 type ShownStatus = LogStatus | { phase: "starting"; detail: string };
 
-/** Before the socket is asked for, the lease itself tells how its log stands. */
+/** Before the socket opens, the lease itself tells the state of its log. */
 function statusToShow(
   status: LogStatus,
   lease: Container | undefined,
@@ -151,7 +151,7 @@ function LogStatusPill({
   );
 }
 
-/** Beyond the limit the server holds lines back, and nobody here knows how many. */
+/** Beyond the limit the server holds lines back, and the page does not know how many. */
 function heldWords(held: number): string {
   return held > HELD_LIMIT
     ? `over ${HELD_LIMIT.toLocaleString("en")} waiting`
@@ -176,7 +176,7 @@ function statusWord(status: Exclude<ShownStatus, { phase: "waiting" }>): string 
   }
 }
 
-/** The countdown is for eyes; ears hear only that it reconnects. */
+/** Screen readers hear only that the log reconnects, not the countdown. */
 function Reconnecting({ at }: { at: number }) {
   const seconds = Math.max(0, Math.ceil(useTimer(at, Date.now) / 1000));
   return (
@@ -210,7 +210,7 @@ function LogLines({ logs, status, filter, wrap, label }: LogLinesProps) {
   const skipToNow = () => {
     logs.skip();
     jumpToLatest();
-    // The button goes, and the focus must not fall to the page's top.
+    // The button disappears; keep the focus from falling to the page's top.
     box.current?.focus({ preventScroll: true });
   };
 
@@ -262,7 +262,7 @@ function LogLines({ logs, status, filter, wrap, label }: LogLinesProps) {
   );
 }
 
-/** Among the lines that match, gaps stay: a line that is missing there may match as well. */
+/** Keeps gaps among the matching lines: a missing line may match as well. */
 function filtered(rows: readonly LogRow[], wanted: string): readonly LogRow[] {
   if (wanted === "") return rows;
   const matching = rows.filter(
@@ -272,8 +272,8 @@ function filtered(rows: readonly LogRow[], wanted: string): readonly LogRow[] {
 }
 
 /**
- * Lies over the first lines in view, so that it moves nothing when it comes and goes. Ears
- * hear once that the view is behind, and not each number.
+ * Lies over the first lines in view, so nothing moves when it appears or disappears. Screen readers
+ * hear once that the view is behind, not each number.
  */
 function BehindNotice({ lines, onSkip }: { lines: number; onSkip: () => void }) {
   const isBehind = lines > 0;
@@ -291,7 +291,7 @@ function BehindNotice({ lines, onSkip }: { lines: number; onSkip: () => void }) 
         <button
           type="button"
           className="button"
-          title="Leave out what has not come yet and go on with what is written from now on"
+          title="Skip the lines not yet received and continue with new ones"
           onClick={onSkip}
         >
           Skip to now
@@ -327,11 +327,11 @@ const MARKS = {
   },
   replaced: {
     word: "not UTF-8",
-    meaning: "Bytes of the line that were no UTF-8 text are shown as \u{fffd}.",
+    meaning: "Bytes of the line that were not UTF-8 are shown as \u{fffd}.",
   },
 };
 
-/** A word before a line that is not quite what the container has written. */
+/** A word before a line that differs from what the container wrote. */
 function LineMark({ word, meaning }: { word: string; meaning: string }) {
   return (
     <span className="log-mark" title={meaning}>
@@ -362,7 +362,7 @@ function Marked({ text, wanted }: { text: string; wanted: string }) {
   );
 }
 
-/** What stands where lines would be: why there are none, and what will bring some. */
+/** Shown instead of lines: why there are none, and what would bring some. */
 function LogPlaceholder({
   status,
   hidden,

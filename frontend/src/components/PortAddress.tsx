@@ -3,7 +3,7 @@ import { announce } from "../services/announcements";
 import type { Port } from "../types/container";
 import { CheckIcon, CopyIcon, OpenIcon } from "./icons";
 
-/** Where a port of the container can be reached: to copy, and to open where a browser can. */
+/** The address of a container's port: to copy and, for web addresses, to open. */
 export function PortAddress({ port }: { port: Port }) {
   const address = port.url ?? `${port.host}:${port.hostPort}`;
   const { copied, copy, textRef } = useCopy(address);
@@ -64,7 +64,7 @@ function useCopy(text: string) {
       setCopied(true);
       announce(`Copied ${text}.`);
     } catch {
-      // The clipboard is closed to pages without TLS, so the text is marked for the keyboard.
+      // Pages without TLS cannot use the clipboard, so the text is selected for the keyboard.
       if (textRef.current !== null) window.getSelection()?.selectAllChildren(textRef.current);
       announce("The address is selected: copy it with the keyboard.");
     }

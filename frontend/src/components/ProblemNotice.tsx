@@ -4,16 +4,16 @@ import type { ApiError } from "../services/apiError";
 
 interface Props {
   problem: ApiError;
-  /** Something to press, such as a retry. */
+  /** Buttons, such as a retry. */
   children?: ReactNode;
   tone?: "bad" | "warn";
 }
 
-/** A problem in the server's own words: what it is, what to do, and the id to ask about. */
+/** A problem in the server's words: what it is, what to do, and the id for questions. */
 export function ProblemNotice({ problem, children, tone = "bad" }: Props) {
   const { retryAfterSeconds, requestId } = problem;
   const small = [
-    retryAfterSeconds ? `worth a retry in ${counted(retryAfterSeconds, "second")}` : null,
+    retryAfterSeconds ? `try again in ${counted(retryAfterSeconds, "second")}` : null,
     requestId ? `request ${requestId}` : null,
   ].filter((part) => part !== null);
   return (

@@ -36,7 +36,7 @@ interface Props {
   onLeased: (lease: Container) => void;
 }
 
-/** Asks what to lease and for how long. */
+/** The form for a new lease: what to lease, and for how long. */
 export function ProvisionForm({ onLeased }: Props) {
   const { data: catalogue, error, isFetching, refetch } = useQuery(imagesQuery());
 
@@ -73,7 +73,7 @@ export function ProvisionForm({ onLeased }: Props) {
 
 function CatalogueForm({ catalogue, onLeased }: Props & { catalogue: Catalogue }) {
   const [fields, setFields] = useState(() => emptyFields(catalogue));
-  // A field is checked once it has been touched, and all of them once the form was sent.
+  // A field is checked after its first use, and all fields after a submit.
   const [checked, setChecked] = useState<ReadonlySet<FieldName>>(new Set());
   const [refusals, setRefusals] = useState<FieldErrors>({});
   const [isAdvancedOpen, setIsAdvancedOpen] = useState(false);
@@ -97,7 +97,7 @@ function CatalogueForm({ catalogue, onLeased }: Props & { catalogue: Catalogue }
     const first = FIELD_ORDER.find((name) => errors[name] !== undefined);
     if (first === undefined) return;
     if (ADVANCED_FIELDS.includes(first)) setIsAdvancedOpen(true);
-    // The errors are drawn first, and an advanced field can only then take the focus.
+    // Errors are rendered first: only then can an advanced field take the focus.
     requestAnimationFrame(() =>
       form.current?.querySelector<HTMLElement>(`[name="${first}"]`)?.focus(),
     );
@@ -116,7 +116,7 @@ function CatalogueForm({ catalogue, onLeased }: Props & { catalogue: Catalogue }
       { request, idempotencyKey: idempotencyKeyFor(request) },
       {
         onSuccess: (lease) => {
-          // The image and the minutes stay: a second lease is often like the first.
+          // Keep the image and the minutes: a second lease is often like the first.
           setFields(({ imageType, durationMinutes }) => ({
             ...emptyFields(catalogue),
             imageType,
@@ -230,7 +230,7 @@ function CatalogueForm({ catalogue, onLeased }: Props & { catalogue: Catalogue }
           ))}
           <Field
             label="Connections"
-            hint="Where its programs may connect to; its own ports are reached in any case."
+            hint="Where its programs may connect to. Its own ports always work."
             error={errorOf("egress")}
           >
             {(control) => (
@@ -250,7 +250,7 @@ function CatalogueForm({ catalogue, onLeased }: Props & { catalogue: Catalogue }
           </Field>
           <Field
             label="Command"
-            hint="One argument a line; empty means the image’s own."
+            hint="One argument per line; empty means the image’s own."
             error={errorOf("command")}
           >
             {(control) => (
@@ -265,7 +265,7 @@ function CatalogueForm({ catalogue, onLeased }: Props & { catalogue: Catalogue }
               />
             )}
           </Field>
-          <Field label="Environment" hint="NAME=value, one a line." error={errorOf("env")}>
+          <Field label="Environment" hint="NAME=value, one per line." error={errorOf("env")}>
             {(control) => (
               <textarea
                 {...control}
@@ -293,7 +293,7 @@ function CatalogueForm({ catalogue, onLeased }: Props & { catalogue: Catalogue }
   );
 }
 
-/** Problems that stand beside their fields already are not repeated in the notice. */
+/** The notice does not repeat problems that are shown beside their fields. */
 function ProvisionProblem({ problem }: { problem: ApiError }) {
   const { elsewhere } = placeFieldProblems(problem.fields);
   return (
@@ -330,8 +330,8 @@ function withoutFields(errors: FieldErrors, names: readonly FieldName[]): FieldE
 }
 
 /**
- * One key for as long as the same request is tried, so that pressing the button again
- * after a lost answer finds the first lease; `null` ends it once an answer has come.
+ * One key per request while it is retried, so that pressing the button again after a lost answer
+ * finds the first lease; `null` drops the key once an answer arrived.
  */
 function useIdempotencyKey(): (request: ProvisionRequest | null) => string {
   const current = useRef<{ body: string; key: string } | null>(null);
@@ -346,7 +346,7 @@ function useIdempotencyKey(): (request: ProvisionRequest | null) => string {
   };
 }
 
-/** `crypto.randomUUID` is closed to pages without TLS; this is open to all of them. */
+/** Unlike `crypto.randomUUID`, this also works on pages without TLS. */
 function randomKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

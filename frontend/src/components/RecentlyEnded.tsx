@@ -88,7 +88,7 @@ function ReasonBadge({ reason }: { reason: EndReason | null }) {
   );
 }
 
-/** What is worth knowing only when it is out of the ordinary. */
+/** Facts worth showing only if they are unusual. */
 function EndFacts({ lease }: { lease: Container }) {
   const { receipt } = lease;
   if (receipt === null) return null;
@@ -102,7 +102,7 @@ function EndFacts({ lease }: { lease: Container }) {
   return facts.length === 0 ? null : <p className="hint">{facts.join(" ")}</p>;
 }
 
-/** What a program that ended by itself said at last. */
+/** The last output of a program that exited by itself. */
 function LastLines({ lines }: { lines: string[] }) {
   if (lines.length === 0) return null;
   return (
@@ -129,7 +129,7 @@ function DismissButton({ label, onDismiss }: { label: string; onDismiss: () => v
 
 const JUST_NOW_MS = 20_000;
 
-/** Says an end once, when it has just happened; after a reload it is no news any more. */
+/** Announces an end once, right after it; not again after a reload. */
 function useEndAnnouncement(lease: Container | undefined): void {
   const isSaid = useRef(false);
   useEffect(() => {

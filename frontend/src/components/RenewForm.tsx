@@ -13,7 +13,7 @@ interface Props {
   onCancel: () => void;
 }
 
-/** Asks for the minutes that the lease shall have from now on. */
+/** Asks for the lease's new duration, counted from now. */
 export function RenewForm({ lease, limits, busy, onRenew, onCancel }: Props) {
   const [minutes, setMinutes] = useState("");
   const [error, setError] = useState<string | null>(null);
@@ -32,7 +32,7 @@ export function RenewForm({ lease, limits, busy, onRenew, onCancel }: Props) {
     const now = serverClock.now();
     const endMs = Date.parse(lease.expiryTime);
     if (endAfterRenewal(lease, parsed.value, now) <= endMs) {
-      setError(`It already ends later, at ${dayAndTime(endMs, now)}. A renewal never shortens.`);
+      setError(`It already ends later, at ${dayAndTime(endMs, now)}. A renewal never shortens it.`);
       return;
     }
     onRenew(parsed.value);

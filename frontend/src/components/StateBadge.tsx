@@ -1,7 +1,7 @@
 import { STATE_WORDS } from "../lease/words";
 import type { ContainerState } from "../types/container";
 
-/** The state of a lease in a word, with its meaning at hand. */
+/** A lease's state in a word, with its meaning in the tooltip. */
 export function StateBadge({ state }: { state: ContainerState }) {
   const { label, tone, meaning } = STATE_WORDS[state];
   return (

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-/** Small line drawings beside words; they never stand for a word alone. */
+/** Small line drawings beside words; they never replace a word. */
 function Icon({ children }: { children: ReactNode }) {
   return (
     <svg

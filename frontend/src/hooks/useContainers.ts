@@ -3,12 +3,12 @@ import { containerApi, containerQuery, containersQuery, keys } from "../services
 import type { ContainerPage, ProvisionRequest, Timed } from "../types/api";
 import type { Container } from "../types/container";
 
-/** The living leases, kept fresh. */
+/** The live leases, polled. */
 export function useContainers() {
   return useQuery(containersQuery());
 }
 
-/** One lease by its id, living or ended. */
+/** One lease by its id, live or ended. */
 export function useContainer(id: string, enabled = true) {
   return useQuery({ ...containerQuery(id), enabled });
 }
@@ -33,7 +33,7 @@ export function useRenew() {
     mutationFn: ({ id, durationMinutes }: { id: string; durationMinutes: number }) =>
       containerApi.renew(id, durationMinutes),
     onSuccess: (lease) => putInList(client, lease),
-    // A refusal says that the list is out of date, so it is asked for in both cases.
+    // A refusal means that the list is out of date, so refetch in both cases.
     onSettled: () => client.invalidateQueries({ queryKey: keys.containers }),
   });
 }
@@ -46,7 +46,7 @@ export function useDelete() {
   });
 }
 
-/** Shows a fresh answer at once. A list that is under way may be older, so it is called off. */
+/** Shows a fresh answer at once. Cancels a pending list request, which may be older. */
 async function putInList(client: QueryClient, lease: Timed<Container>): Promise<void> {
   await client.cancelQueries({ queryKey: keys.containers });
   client.setQueryData<Timed<ContainerPage>>(keys.containers, (page) => ({

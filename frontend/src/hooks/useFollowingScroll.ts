@@ -1,25 +1,25 @@
 import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { LogRow } from "../services/logService";
 
-/** So many rows are drawn while following, and so many more each time one scrolls up. */
+/** Number of rows rendered while following, and added each time the reader scrolls up. */
 const WINDOW = 250;
 const NEAR_EDGE_PX = 24;
 const NEAR_TOP_PX = 600;
 
 export interface FollowingScroll {
-  /** The part of the rows that is drawn. */
+  /** The rendered part of the rows. */
   shown: readonly LogRow[];
   following: boolean;
-  /** How many lines came in since the view was scrolled up. */
+  /** The number of new lines since the reader scrolled up. */
   unseen: number;
   jumpToLatest: () => void;
   onScroll: () => void;
 }
 
 /**
- * Keeps the end of a growing list in view, until the reader scrolls up; then it keeps
- * what the reader looks at in place. Rows carry their `seq` as `data-seq`, and the
- * box is the positioned parent that they are measured against.
+ * Keeps the end of a growing list in view until the reader scrolls up; then keeps the reader's
+ * place. Rows carry their `seq` as `data-seq`, and the box is the positioned parent that they are
+ * measured against.
  */
 export function useFollowingScroll(
   box: RefObject<HTMLElement | null>,
@@ -27,7 +27,7 @@ export function useFollowingScroll(
   wrap: boolean,
 ): FollowingScroll {
   const [following, setFollowing] = useState(true);
-  // While scrolled up, drawing begins at this row and no longer moves with the end.
+  // While scrolled up, rendering starts at this row and no longer moves with the end.
   const [fromSeq, setFromSeq] = useState(0);
   const [leftAtSeq, setLeftAtSeq] = useState(0);
   const lastTop = useRef(0);
@@ -58,7 +58,7 @@ export function useFollowingScroll(
     }
   }, [box, following, lastSeq, rows, start]);
 
-  // Every draw may have moved the end.
+  // Every render may have moved the end.
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null || !following) return;
@@ -66,7 +66,7 @@ export function useFollowingScroll(
     lastTop.current = element.scrollTop;
   });
 
-  // Lines that come or go above the reader, or wrap anew, must not move what is read.
+  // Lines that appear, disappear or rewrap above the reader must not move the text in view.
   const firstSeq = shown[0]?.seq;
   // biome-ignore lint/correctness/useExhaustiveDependencies: these are what moves the rows
   useLayoutEffect(() => {
@@ -78,7 +78,7 @@ export function useFollowingScroll(
     lastTop.current = element.scrollTop;
   }, [box, following, firstSeq, wrap]);
 
-  // A resized box or rows that wrap anew move the end without any new line.
+  // A resized box or rewrapped rows move the end without any new line.
   useEffect(() => {
     const element = box.current;
     if (element === null || !following || typeof ResizeObserver === "undefined") return;
@@ -94,7 +94,7 @@ export function useFollowingScroll(
   return { shown, following, unseen, jumpToLatest, onScroll };
 }
 
-/** Seqs rise, but a filter leaves gaps and old lines go, so it is the first one not before. */
+/** The first row with this `seq` or a later one: filters and dropped lines leave gaps. */
 function indexOfSeq(rows: readonly LogRow[], seq: number): number {
   const index = rows.findIndex((row) => row.seq >= seq);
   return index === -1 ? 0 : index;

@@ -16,7 +16,7 @@ import type { EndReason, Receipt } from "../types/container";
 import { type AfterClose, type SocketClose, useWebSocket } from "./useWebSocket";
 
 export type LogStatus =
-  /** The log is not asked for yet. */
+  /** The log is not requested yet. */
   | { phase: "idle" }
   | { phase: "connecting" }
   | { phase: "live" }
@@ -29,31 +29,31 @@ export interface Logs {
   status: LogStatus;
   paused: boolean;
   /**
-   * How many lines came in since the pause and wait to be shown. Once there are more than
-   * `HELD_LIMIT` of them, the server is asked to hold back the rest.
+   * The number of lines received since the pause and not yet shown. Beyond `HELD_LIMIT`, the server
+   * is asked to hold back the rest.
    */
   held: number;
-  /** How many lines the container has written that have not come yet; 0 if about none. */
+  /** The number of lines written but not yet received; 0 if there are about none. */
   behind: number;
   setPaused: (paused: boolean) => void;
   clear: () => void;
-  /** Leaves out what has not come yet. */
+  /** Skips the lines not yet received. */
   skip: () => void;
   retryNow: () => void;
 }
 
 type Outcome = Extract<LogStatus, { phase: "ended" | "unavailable" }>;
 
-/** So many lines are held in the page while paused; the others wait in the container's log. */
+/** The most lines held in the page while paused; the others wait in the container's log. */
 export const HELD_LIMIT = 2_000;
 
-/** More new lines than this in one draw are a burst. */
+/** More new lines than this in one render are a burst. */
 const BURST_LINES = 150;
 const BURST_PAUSE_MS = 120;
 
 const NOTHING: LogSnapshot = { rows: [], dropped: 0 };
 
-/** Follows the log of one lease, across disconnects, until the lease has ended. */
+/** Follows the log of one lease, across disconnects, until the lease ends. */
 export function useLogs(id: string, enabled: boolean): Logs {
   const [buffer] = useState(() => new LogBuffer());
   const [snapshot, setSnapshot] = useState(NOTHING);
@@ -68,7 +68,7 @@ export function useLogs(id: string, enabled: boolean): Logs {
   const pausedAtNow = useRef<number | null>(null);
   const isPausedAtServer = useRef(false);
   const endedNow = useRef(false);
-  // What the present connection has said of its end, and how much there was before it.
+  // What the present connection said about its end, and how many lines came before it.
   const closing = useRef<Closing | null>(null);
   const receivedBefore = useRef(0);
 
@@ -81,9 +81,8 @@ export function useLogs(id: string, enabled: boolean): Logs {
   };
 
   /**
-   * However many lines come in, the page draws once for each frame of the screen. In a
-   * burst it draws less often still: nobody reads that fast, and a page that is drawing
-   * takes no lines in.
+   * The page renders at most once per animation frame, however many lines arrive. In a burst it
+   * renders less often still: nobody reads that fast, and a rendering page receives no lines.
    */
   const publishSoon = () => {
     if (cancelPublish.current !== null) return;
@@ -138,7 +137,7 @@ export function useLogs(id: string, enabled: boolean): Logs {
     }
   };
 
-  /** A long pause must not fill the page with lines: they are better off where they are. */
+  /** A long pause must not fill the page with lines; the container's log keeps them. */
   const holdBack = () => {
     const at = pausedAtNow.current;
     if (at === null || isPausedAtServer.current || buffer.received - at <= HELD_LIMIT) return;
@@ -146,15 +145,14 @@ export function useLogs(id: string, enabled: boolean): Logs {
     send("pause");
   };
 
-  /** A pause is a connection's own, so the next connection must be told of it. */
+  /** A pause belongs to one connection, so the next connection must be told of it. */
   const onOpen = () => {
     if (isPausedAtServer.current) send("pause");
   };
 
   /**
-   * Browsers do not say why an upgrade was refused, and where a gateway stands before the
-   * server, closes carry its own codes. So what the server said last comes first, and else
-   * the lease itself is asked.
+   * Browsers do not say why an upgrade was refused, and a gateway closes with its own codes. So the
+   * server's last message counts first; without one, ask the lease itself.
    */
   const afterClose = async ({ opened, silent, code }: SocketClose): Promise<AfterClose> => {
     setBehind(0);
@@ -245,8 +243,8 @@ export function useLogs(id: string, enabled: boolean): Logs {
 }
 
 /**
- * Whether a connection counts as failed although something was received on it. New lines
- * prove it good even so: only what never gets that far must be asked more slowly.
+ * Whether a connection counts as failed although it received something. New lines prove it good:
+ * only a connection without any must be retried more slowly.
  */
 function isFault(code: number | null, hasNewLines: boolean): boolean {
   return !hasNewLines && (code === CLOSE_CODES.serverFault || code === CLOSE_CODES.outOfReach);

@@ -2,7 +2,7 @@ import { useCallback, useEffect, useState } from "react";
 import { loadHistory, noteList, saveHistory, withoutEnded } from "../lease/endedHistory";
 import type { Container } from "../types/container";
 
-/** The ids of the leases that have left the list in this browser session, latest first. */
+/** The ids of the leases that left the list in this browser session, latest first. */
 export function useRecentlyEnded(containers: readonly Container[] | undefined): {
   ended: readonly string[];
   dismiss: (ids: readonly string[]) => void;

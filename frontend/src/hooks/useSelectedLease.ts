@@ -3,8 +3,8 @@ import { useCallback, useSyncExternalStore } from "react";
 const PREFIX = "#log=";
 
 /**
- * Whose log is open. It is part of the address, so that a reload or a shared link shows
- * the same log.
+ * The lease whose log is open. It is part of the address, so a reload or a shared link shows the
+ * same log.
  */
 export function useSelectedLease(): [string | null, (id: string | null) => void] {
   const selected = useSyncExternalStore(subscribe, selectedInAddress);
@@ -12,7 +12,7 @@ export function useSelectedLease(): [string | null, (id: string | null) => void]
     const { pathname, search } = window.location;
     const hash = id === null ? "" : `${PREFIX}${encodeURIComponent(id)}`;
     window.history.replaceState(null, "", `${pathname}${search}${hash}`);
-    // Replacing the address fires no event of its own.
+    // Replacing the address fires no event by itself.
     window.dispatchEvent(new HashChangeEvent("hashchange"));
   }, []);
   return [selected, select];

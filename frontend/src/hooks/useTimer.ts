@@ -5,8 +5,8 @@ import { serverClock } from "../services/serverClock";
 const serverNow = () => serverClock.now();
 
 /**
- * The milliseconds left until a moment, renewed at each whole second of what is left. It
- * counts by the server's clock unless another `now` is given.
+ * The milliseconds left until a moment, updated at each whole second left. Uses the server's clock
+ * unless another `now` is given.
  */
 export function useTimer(targetMs: number, now: () => number = serverNow): number {
   const [nowMs, setNowMs] = useState(now);

@@ -13,7 +13,7 @@ function handlers(changes: Partial<SocketHandlers> = {}): SocketHandlers {
   };
 }
 
-/** The clock goes on and no timer runs, as while the machine sleeps. */
+/** Advances the clock without running timers, as when the machine sleeps. */
 function sleep(ms: number): void {
   vi.setSystemTime(Date.now() + ms);
 }

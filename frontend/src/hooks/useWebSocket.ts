@@ -10,41 +10,41 @@ export type SocketStatus =
   | { phase: "stopped" };
 
 export interface SocketHandlers {
-  /** Asked at every attempt, so that each one goes on where the last one broke off. */
+  /** Called at every attempt, so that each one resumes where the last one broke off. */
   url: () => string;
-  /** The moment to say what each connection must be told anew. */
+  /** Called for each new connection, to send what it must be told. */
   onOpen: () => void;
   onText: (text: string) => void;
-  /** Decides after each connection. */
+  /** Decides what to do after each connection. */
   afterClose: (close: SocketClose) => Promise<AfterClose>;
 }
 
 export interface SocketClose {
-  /** False where the upgrade was refused. */
+  /** False if the upgrade was refused. */
   opened: boolean;
-  /** True where it was given up because nothing came any more. */
+  /** True if the page gave up because nothing came any more. */
   silent: boolean;
-  /** The code that the other end gave, or a browser's own for a lost connection. */
+  /** The code from the other end, or the browser's own for a lost connection. */
   code: number | null;
 }
 
-/** `retry-slower` holds a connection for failed, whatever was received on it. */
+/** `retry-slower` counts a connection as failed, even if it received something. */
 export type AfterClose = "retry" | "retry-slower" | "stop";
 
 /**
- * After so long without a frame a connection is given up. The log says something every 10 s
- * and calls 30 s an interruption; the 2 s are for a frame that is on its way, because
- * servers of before say something only every 30 s.
+ * A connection without a frame for this long is given up. The log sends something every 10 s and
+ * calls 30 s an interruption; 2 s more allow for a frame on its way, because earlier servers send
+ * only every 30 s.
  */
 export const SILENCE_MS = 32_000;
 
-/** Keeps one WebSocket open while `enabled`, connecting again by itself when it breaks. */
+/** Keeps one WebSocket open while `enabled`, and reconnects when it breaks. */
 export function useWebSocket(
   enabled: boolean,
   handlers: SocketHandlers,
 ): {
   status: SocketStatus;
-  /** Sends a text, or nothing while the socket is not open. */
+  /** Sends a text; does nothing while the socket is not open. */
   send: (text: string) => void;
   retryNow: () => void;
 } {
@@ -76,7 +76,7 @@ export function useWebSocket(
       setStatus({ phase: "connecting" });
       const socket = new WebSocket(urlNow());
       current.current = socket;
-      // An attempt that nobody answers is a silence too.
+      // An attempt that nobody answers also counts as silence.
       heard();
       socket.onopen = () => {
         opened = true;
@@ -87,8 +87,8 @@ export function useWebSocket(
       socket.onmessage = ({ data }) => {
         heard();
         if (typeof data !== "string") return;
-        // Only something received proves the connection good: a server that accepts and
-        // drops at once is still met with growing patience.
+        // Only received data proves the connection good: the pauses still grow for a server that
+        // accepts and drops at once.
         failedAttempts = 0;
         receive(data);
       };
@@ -105,7 +105,7 @@ export function useWebSocket(
       const socket = current.current;
       if (socket === null) return;
       const opened = socket.readyState !== WebSocket.CONNECTING;
-      // A close that the dead other end has to confirm may take minutes to be reported.
+      // The dead other end may take minutes to confirm a close.
       closeQuietly(socket);
       goOn({ opened, silent: true, code: null });
     };
@@ -121,7 +121,7 @@ export function useWebSocket(
         return;
       }
       if (decision === "retry-slower") failedAttempts = Math.max(failedAttempts, failedBefore);
-      // What fell silent broke long ago, so the first time no more time is lost.
+      // A silent connection broke long ago, so the first retry comes at once.
       const isAtOnce = close.silent && failedAttempts === 0;
       const delay = reconnectDelayMs(failedAttempts, Math.random());
       failedAttempts += 1;
@@ -140,7 +140,7 @@ export function useWebSocket(
     };
     retry.current = retryNow;
 
-    // No timer runs while the machine sleeps, and in a page that nobody sees they run late.
+    // Timers stop while the machine sleeps, and run late in a hidden page.
     const wake = () => {
       retryNow();
       if (Date.now() - heardAtMs >= SILENCE_MS) giveUp();
@@ -151,8 +151,8 @@ export function useWebSocket(
     window.addEventListener("online", wake);
     document.addEventListener("visibilitychange", wakeWhenSeen);
 
-    // The first attempt waits for the end of this task: an effect that is undone at once,
-    // as when leases are clicked through, then never opens a socket.
+    // The first attempt waits for the end of this task: an effect that is undone at once, as when a
+    // user clicks through leases, then never opens a socket.
     retryTimer = setTimeout(connect, 0);
 
     return () => {
@@ -174,7 +174,7 @@ export function useWebSocket(
   return { status, send, retryNow };
 }
 
-/** Browsers report an error when a socket is closed before it has opened, so that waits. */
+/** Browsers report an error if a socket is closed before it is open, so wait for that. */
 function closeQuietly(socket: WebSocket): void {
   socket.onmessage = null;
   socket.onclose = null;

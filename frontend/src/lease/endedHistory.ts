@@ -1,4 +1,4 @@
-/** The leases this browser session has seen: those that live, and those that have gone. */
+/** The leases that this browser session has seen: live and ended. */
 export interface LeaseHistory {
   live: readonly string[];
   ended: readonly string[];
@@ -8,7 +8,7 @@ export const ENDED_KEPT = 12;
 
 const STORAGE_KEY = "containerlease.history";
 
-/** Compares a fresh list with the one before: what is missing now has ended, latest first. */
+/** Compares a fresh list with the one before: missing leases have ended, latest first. */
 export function noteList(history: LeaseHistory, liveIds: readonly string[]): LeaseHistory {
   const live = new Set(liveIds);
   const gone = history.live.filter((id) => !live.has(id));
@@ -36,7 +36,7 @@ export function saveHistory(storage: Pick<Storage, "setItem">, history: LeaseHis
   try {
     storage.setItem(STORAGE_KEY, JSON.stringify(history));
   } catch {
-    // A browser that stores nothing only forgets the list at the next reload.
+    // If the browser stores nothing, the list is lost at the next reload.
   }
 }
 

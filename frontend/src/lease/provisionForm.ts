@@ -1,7 +1,7 @@
 import type { Allowance, Catalogue, FieldProblem, ImageType, ProvisionRequest } from "../types/api";
 import { counted } from "./time";
 
-/** The form as it is typed: text, until it has become a request. */
+/** The form's fields as typed. */
 export interface ProvisionFields {
   imageType: string;
   durationMinutes: string;
@@ -9,7 +9,7 @@ export interface ProvisionFields {
   cpuMilli: string;
   memoryMB: string;
   diskMB: string;
-  /** One of the image type's; empty, or another's, for its first. */
+  /** One of the image type's choices; if empty or another type's, its first is used. */
   egress: string;
   command: string;
   env: string;
@@ -57,7 +57,7 @@ export function emptyFields(catalogue: Catalogue): ProvisionFields {
   };
 }
 
-/** Makes a request out of what was typed, or says for each field what to change. */
+/** Parses the fields into a request, or says for each invalid field what to change. */
 export function parseProvisionForm(fields: ProvisionFields, catalogue: Catalogue): ParsedForm {
   const image = catalogue.images.find((candidate) => candidate.imageType === fields.imageType);
   const duration = parseMinutes(fields.durationMinutes, catalogue.durationMinutes);
@@ -126,7 +126,7 @@ export function parseMinutes(
   return { value: minutes };
 }
 
-/** Nothing typed means the default of the image type, which the server knows best. */
+/** Empty means the image type's default, which the server knows best. */
 function parseAllowance(
   text: string,
   allowance: Allowance | undefined,
@@ -144,7 +144,7 @@ function parseAllowance(
   return { value: amount };
 }
 
-/** One argument a line, so that no quoting has to be explained. */
+/** One argument per line, so no quoting has to be explained. */
 export function parseCommand(text: string): string[] {
   return text.split("\n").flatMap((line) => {
     const argument = line.replace(/\r$/, "");
@@ -152,7 +152,7 @@ export function parseCommand(text: string): string[] {
   });
 }
 
-/** `NAME=value`, one a line; empty lines and those that begin with # are passed over. */
+/** `NAME=value`, one per line; empty lines and those that begin with # are skipped. */
 export function parseEnv(text: string): Parsed<Record<string, string>> {
   const variables = new Map<string, string>();
   for (const [index, rawLine] of text.split("\n").entries()) {
@@ -163,7 +163,7 @@ export function parseEnv(text: string): Parsed<Record<string, string>> {
     if (equals < 0) return { error: `${where} has no “=”: write NAME=value.` };
     const name = line.slice(0, equals).trim();
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      return { error: `${where}: a name has letters, digits and _ and begins with no digit.` };
+      return { error: `${where}: a name has letters, digits and _, but no digit first.` };
     }
     if (variables.has(name)) return { error: `${where} names ${name} a second time.` };
     variables.set(name, line.slice(equals + 1));
@@ -172,8 +172,8 @@ export function parseEnv(text: string): Parsed<Record<string, string>> {
 }
 
 /**
- * Puts the server's field problems where they belong. It may point inside a field, as in
- * `env.HOME` or `command[2]`; what fits no field of the form is left for the notice.
+ * Assigns the server's field problems to the form's fields. A problem may point inside a field, as
+ * in `env.HOME` or `command[2]`; those that match no field go to the notice.
  */
 export function placeFieldProblems(problems: readonly FieldProblem[]): {
   errors: FieldErrors;
@@ -190,7 +190,7 @@ export function placeFieldProblems(problems: readonly FieldProblem[]): {
   return { errors, elsewhere };
 }
 
-/** `6379/tcp`, or where several are open `80/tcp, 443/tcp`. */
+/** `6379/tcp`; for several ports `80/tcp, 443/tcp`. */
 export function portsPhrase(image: Pick<ImageType, "ports">): string {
   if (image.ports.length === 0) return "no ports";
   return image.ports.map((port) => `${port.containerPort}/${port.protocol}`).join(", ");

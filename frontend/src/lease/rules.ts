@@ -1,12 +1,12 @@
 import type { Container } from "../types/container";
 
-/** Whether something may be done, and if not, the sentence that says why. */
+/** Whether an action is allowed; if not, a sentence that says why. */
 export type Verdict = { allowed: true } | { allowed: false; reason: string };
 
 const ALLOWED: Verdict = { allowed: true };
 const MINUTE_MS = 60_000;
 
-/** A renewal that would win less than this is not worth offering. */
+/** A renewal that adds less than this is not worth offering. */
 const SMALLEST_GAIN_MS = 1_000;
 
 export function canRenew(lease: Container, nowMs: number): Verdict {
@@ -17,7 +17,7 @@ export function canRenew(lease: Container, nowMs: number): Verdict {
     return refused("The lease is over: an ended lease cannot be renewed.");
   }
   if (isAtLongest(lease)) {
-    return refused("It already has its longest time: no renewal can move its end.");
+    return refused("It already has its longest lifetime: no renewal can move its end.");
   }
   return ALLOWED;
 }
@@ -40,8 +40,8 @@ export function canFollowLog(lease: Container): Verdict {
 }
 
 /**
- * The server counts a renewal from now. To put minutes on top of what is left, the
- * request asks for what is left, rounded up, plus those minutes.
+ * The server counts a renewal from now. To add minutes to the time left, the request asks for the
+ * time left, rounded up, plus those minutes.
  */
 export function minutesForExtension(
   lease: Container,
@@ -53,7 +53,7 @@ export function minutesForExtension(
   return Math.min(left + extraMinutes, maximumMinutes);
 }
 
-/** When a lease would end after a renewal, in milliseconds since 1970; it never shortens. */
+/** A lease's end after a renewal, in milliseconds since 1970; it never moves earlier. */
 export function endAfterRenewal(lease: Container, durationMinutes: number, nowMs: number): number {
   const asked = nowMs + durationMinutes * MINUTE_MS;
   return Math.max(
@@ -62,18 +62,18 @@ export function endAfterRenewal(lease: Container, durationMinutes: number, nowMs
   );
 }
 
-/** Whether a lease is about to look different, so that the list is asked for more often. */
+/** Whether a lease is about to change, so that the list is polled more often. */
 export function isMoving(lease: Container, nowMs: number): boolean {
   if (lease.state === "provisioning" || lease.state === "ending") return true;
   return lease.state === "running" && Date.parse(lease.expiryTime) - nowMs <= 10_000;
 }
 
-/** What people call the lease: its name, or else the end of its id. */
+/** A lease's label: its name, or else the end of its id. */
 export function leaseLabel(lease: Pick<Container, "id" | "name">): string {
   return lease.name ?? shortId(lease.id);
 }
 
-/** Ids begin with the time and end with chance, so the end is what tells two apart. */
+/** Ids begin with the time and end with random digits, so the end tells two apart. */
 export function shortId(id: string): string {
   return id.length <= 10 ? id : `…${id.slice(-8)}`;
 }

@@ -23,7 +23,7 @@ export function formatCountdown(remainingMs: number): string {
   return `${minutes}:${twoDigits(seconds)}`;
 }
 
-/** The same for ears: `1 hour 4 minutes`, `14 minutes`, `9 seconds`. */
+/** The same for screen readers: `1 hour 4 minutes`, `14 minutes`, `9 seconds`. */
 export function spokenCountdown(remainingMs: number): string {
   const { hours, minutes, seconds } = parts(remainingMs);
   if (hours > 0) return `${counted(hours, "hour")} ${counted(minutes, "minute")}`;
@@ -31,7 +31,7 @@ export function spokenCountdown(remainingMs: number): string {
   return counted(seconds, "second");
 }
 
-/** How long until the countdown shows another second. */
+/** The time until the countdown shows another second. */
 export function untilNextSecond(remainingMs: number): number {
   const rest = remainingMs % SECOND_MS;
   return rest > 0 ? rest : SECOND_MS + rest;
@@ -45,19 +45,19 @@ export function urgencyOf(remainingMs: number): Urgency {
   return remainingMs <= 5 * MINUTE_MS ? "soon" : "calm";
 }
 
-/** The part of its whole time that a lease still has, from 1 down to 0. */
+/** The share of its whole time that a lease has left, from 1 down to 0. */
 export function shareLeft(createdAt: string, expiryTime: string, remainingMs: number): number {
   const whole = Date.parse(expiryTime) - Date.parse(createdAt);
   return whole <= 0 ? 0 : Math.min(1, Math.max(0, remainingMs / whole));
 }
 
-/** `14:03:22` in the time zone of the reader. */
+/** `14:03:22` in the reader's time zone. */
 export function clockTime(ms: number): string {
   const date = new Date(ms);
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits).join(":");
 }
 
-/** `14:03:22` on the day of `nowMs`, and `tomorrow, 14:03:22` or `3 Dec, 14:03:22` on another. */
+/** `14:03:22` on the day of `nowMs`; otherwise `tomorrow, 14:03:22` or `3 Dec, 14:03:22`. */
 export function dayAndTime(ms: number, nowMs: number): string {
   const days = Math.round((midnight(ms) - midnight(nowMs)) / DAY_MS);
   if (days === 0) return clockTime(ms);

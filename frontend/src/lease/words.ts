@@ -1,7 +1,7 @@
 import type { Container, ContainerState, EndReason, Receipt } from "../types/container";
 import { clockTime, formatSpan } from "./time";
 
-/** How each state looks and what it means to the person who holds the lease. */
+/** Each state's label, tone and meaning for the lease's owner. */
 export const STATE_WORDS: Record<
   ContainerState,
   { label: string; tone: "busy" | "good" | "warn" | "bad" | "quiet"; meaning: string }
@@ -16,12 +16,12 @@ export const STATE_WORDS: Record<
   quarantined: {
     label: "Stuck",
     tone: "bad",
-    meaning: "The container could not be removed yet; it is tried again until it is gone.",
+    meaning: "The container could not be removed yet; the server keeps trying.",
   },
   ended: { label: "Ended", tone: "quiet", meaning: "The container is gone." },
 };
 
-/** Why a lease is over: a word for its badge and one for a sentence. */
+/** Why a lease ended: a label for its badge and its meaning. */
 export const REASON_WORDS: Record<
   EndReason,
   { label: string; tone: "quiet" | "warn" | "bad"; meaning: string }
@@ -42,7 +42,7 @@ export const REASON_WORDS: Record<
   evicted: { label: "Evicted", tone: "bad", meaning: "It used more disk than its limit." },
 };
 
-/** An end without a known reason still is an end. */
+/** An end without a known reason is still an end. */
 export function reasonLabel(reason: EndReason | null): string {
   return reason === null ? "Ended" : (REASON_WORDS[reason]?.label ?? "Ended");
 }
@@ -60,7 +60,7 @@ export function endSentence(lease: Container): string {
   return removal === null ? `${opening}.` : `${opening}, ${removal}.`;
 }
 
-/** `removed 0.3 s after its end`, or null where the times say nothing. */
+/** `removed 0.3 s after its end`, or null if the times say nothing. */
 export function removalPhrase(receipt: Receipt): string | null {
   if (receipt.overshootMs !== null) {
     return `removed ${formatSpan(receipt.overshootMs)} after its end`;
@@ -79,7 +79,7 @@ export function formatMemory(megabytes: number): string {
   return megabytes < 1024 ? `${megabytes} MB` : `${Number((megabytes / 1024).toFixed(2))} GB`;
 }
 
-/** What a choice of `egress` means, in words. */
+/** A choice of `egress`, in words. */
 export function egressPhrase(egress: string): string {
   if (egress === "open") return "to everywhere";
   if (egress === "none") return "to nowhere";

@@ -1,4 +1,4 @@
-/** What assistive technology should say next; `count` tells two equal texts apart. */
+/** The next text for assistive technology; `count` tells two equal texts apart. */
 export interface Announcement {
   text: string;
   count: number;
@@ -7,7 +7,7 @@ export interface Announcement {
 let current: Announcement = { text: "", count: 0 };
 const listeners = new Set<() => void>();
 
-/** Says something through the page's one live region, so that messages queue, not collide. */
+/** Announces through the page's one live region, so messages queue instead of colliding. */
 export function announce(text: string): void {
   current = { text, count: current.count + 1 };
   for (const listener of listeners) listener();

@@ -1,14 +1,14 @@
 import type { FieldProblem, ProblemDocument } from "../types/api";
 
 /**
- * Why a request failed, in words for the person at the page: `title` names the problem
- * and `detail` is a sentence that says what to do, whatever the answer looked like.
+ * Why a request failed, in words for the user: `title` names the problem, and `detail` says what to
+ * do, whatever the answer looked like.
  */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly title: string;
   readonly detail: string;
-  /** The HTTP status, or null where no answer came at all. */
+  /** The HTTP status, or null if no answer came at all. */
   readonly status: number | null;
   readonly type: string | null;
   readonly requestId: string | null;
@@ -34,13 +34,13 @@ export class ApiError extends Error {
     this.retryAfterSeconds = parts.retryAfterSeconds ?? null;
   }
 
-  /** Whether the very same request may well succeed a little later. */
+  /** Whether the same request may succeed a little later. */
   get isTransient(): boolean {
     return this.status === null || [408, 429].includes(this.status) || this.status >= 500;
   }
 }
 
-/** Turns an answer that is not a success into its error; `body` is its text. */
+/** Turns an unsuccessful answer into its error; `body` is its text. */
 export function errorFromAnswer(
   status: number,
   body: string,
@@ -63,7 +63,7 @@ export function errorFromAnswer(
   });
 }
 
-/** Turns whatever `fetch` has thrown into an error for people. */
+/** Turns whatever `fetch` threw into an error for the user. */
 export function errorFromFailure(failure: unknown): ApiError {
   if (failure instanceof ApiError) return failure;
   if (failure instanceof DOMException && failure.name === "TimeoutError") {
@@ -85,7 +85,7 @@ export function unexpectedAnswer(): ApiError {
   });
 }
 
-/** `Retry-After` comes as seconds or as a date; the answer is whole seconds from now. */
+/** `Retry-After` is in seconds or a date; the result is whole seconds from now. */
 export function parseRetryAfter(header: string | null, nowMs: number): number | null {
   if (header === null) return null;
   if (/^\d+$/.test(header.trim())) return Number(header);

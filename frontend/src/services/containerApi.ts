@@ -12,14 +12,14 @@ import type { Container } from "../types/container";
 import { errorFromAnswer, errorFromFailure, unexpectedAnswer } from "./apiError";
 import { serverClock } from "./serverClock";
 
-/** The verbs of the API, one function each. All of them throw `ApiError` and nothing else. */
+/** The verbs of the API, one function each. All of them throw only `ApiError`. */
 export const containerApi = {
   images: (signal?: AbortSignal) =>
     request<Timed<Catalogue>>("/api/images", { signal }, ["images", "durationMinutes"]),
 
   /**
-   * `idempotencyKey` makes a repeated request find the lease of the first one, so that a
-   * lost answer never costs a second container.
+   * `idempotencyKey` makes a repeated request find the lease of the first one, so a lost answer
+   * never costs a second container.
    */
   provision: (body: ProvisionRequest, idempotencyKey: string) =>
     request<Timed<Container>>(
@@ -57,7 +57,7 @@ export const containerApi = {
       ["success"],
     ),
 
-  /** Being unready is an answer too, so a 503 that carries a readiness is no error. */
+  /** Being unready is an answer too: a 503 that carries a readiness is not an error. */
   readiness: (signal?: AbortSignal) =>
     request<Readiness>("/readyz", { signal, acceptStatus: 503 }, ["status"]),
 };
@@ -75,11 +75,11 @@ export const imagesQuery = () =>
     queryKey: keys.images,
     queryFn: ({ signal }) => containerApi.images(signal),
     staleTime: 10 * 60_000,
-    // Without the catalogue there is nothing to lease, so it is asked for until it comes.
+    // Nothing can be leased without the catalogue, so retry until it is loaded.
     refetchInterval: ({ state }) => (state.data === undefined ? 10_000 : false),
   });
 
-/** Asked for every 5 s, and every second while something is about to change. */
+/** Polled every 5 s, and every second while a lease is about to change. */
 export const containersQuery = () =>
   queryOptions({
     queryKey: keys.containers,
@@ -90,7 +90,7 @@ export const containersQuery = () =>
     },
   });
 
-/** One lease by itself, followed until it has ended; after that it never changes again. */
+/** One lease, polled until it has ended; after that it never changes. */
 export const containerQuery = (id: string) =>
   queryOptions({
     queryKey: keys.container(id),
@@ -120,8 +120,8 @@ interface RequestParts {
 }
 
 /**
- * Sends one request and gives its JSON. `required` names the fields without which the
- * answer came from something else, such as a proxy's own page.
+ * Sends one request and returns its JSON. `required` names fields that the server always sends; an
+ * answer without them came from something else, such as a proxy's own page.
  */
 async function request<T extends object>(
   path: string,
@@ -140,7 +140,7 @@ async function request<T extends object>(
     receivedAtMs = Date.now();
     text = await answer.text();
   } catch (failure) {
-    // A request that was called off by the page itself is not a problem to show.
+    // A request that the page itself cancelled is not a problem to show.
     if (signal?.aborted) throw failure;
     throw errorFromFailure(failure);
   }

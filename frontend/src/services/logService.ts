@@ -2,7 +2,7 @@ import { counted } from "../lease/time";
 import type { LogEnded, LogEntry, LogLevel } from "../types/api";
 import type { EndReason, Receipt } from "../types/container";
 
-/** A row of the view. `seq` counts the rows as they came in and is the row's key. */
+/** A row of the view. `seq` numbers the rows in order of arrival and is the row's key. */
 export type LogRow = LogLine | LogGap;
 
 export interface LogLine extends LogEntry {
@@ -10,43 +10,43 @@ export interface LogLine extends LogEntry {
   seq: number;
 }
 
-/** Where lines were left out, because the reader wanted to go on with what is new. */
+/** A place where lines are missing, because they were skipped or are no longer kept. */
 export interface LogGap {
   kind: "gap";
   seq: number;
   message: string;
 }
 
-/** What the page acts on, of all that the server says. */
+/** The server's messages that the page acts on. */
 export type LogEvent =
   | { kind: "line"; entry: LogEntry }
-  /** How many lines the container has written that have not come yet. */
+  /** The number of lines written but not yet received. */
   | { kind: "behind"; lines: number }
-  /** How many lines are missing here, as far as anybody knows. */
+  /** The number of lines missing here, if known. */
   | { kind: "skipped"; lines: number | null; cursor: string | null }
   | { kind: "closing"; closing: Closing }
   | { kind: "ended"; ended: LogEnded };
 
-/** Why the server closes a connection; `code` is one of `CLOSE_CODES` or of later versions. */
+/** Why the server closes a connection; `code` is one of `CLOSE_CODES` or a later version's. */
 export interface Closing {
   code: number | null;
   message: string;
 }
 
-/** What the view shows: the latest rows, and how many older lines had to go for them. */
+/** What the view shows: the latest rows, and the number of older lines that were dropped. */
 export interface LogSnapshot {
   rows: readonly LogRow[];
   dropped: number;
 }
 
-/** The close codes that the page treats differently from an interruption. */
+/** The close codes that the page does not treat as an interruption. */
 export const CLOSE_CODES = { noLease: 4404, serverFault: 4500, outOfReach: 4503 } as const;
 
 export const LINES_KEPT = 5_000;
 
 /**
- * The address of a lease's live log. With a cursor it goes on after that line; without one
- * it begins with as many of the last lines as the view keeps.
+ * The address of a lease's live log. With a cursor it resumes after that line; without one it
+ * starts with as many of the last lines as the view keeps.
  */
 export function logSocketUrl(id: string, cursor: string | null, pageUrl: string): string {
   const url = new URL(`/ws/logs/${encodeURIComponent(id)}`, pageUrl);
@@ -63,8 +63,8 @@ export function skippedWords(lines: number | null): string {
 }
 
 /**
- * Reads one text frame: one or more JSON objects, one a line. Whatever asks nothing of the
- * page (heartbeats, answers, events of a later version) is passed over.
+ * Parses one text frame: one or more JSON objects, one per line. Objects that the page does not
+ * need (heartbeats, answers, events of a later version) are skipped.
  */
 export function parseFrame(frame: string): LogEvent[] {
   return frame.split("\n").flatMap((text) => {
@@ -160,15 +160,15 @@ const TERMINAL_CODES = new RegExp(
   "g",
 );
 
-/** Programs write colours for a terminal; a page would show them as garbage. */
+/** Removes colours for a terminal, which a page would show as garbage. */
 export function withoutEscapes(message: string): string {
   if (!message.includes(ESCAPE)) return message;
   return message.replace(TERMINAL_CODES, "");
 }
 
 /**
- * The lines of one log. It takes each cursor once, however often a reconnect brings the
- * line again, and holds a bounded number of rows and of cursors.
+ * The lines of one log. Accepts each cursor once, however often a reconnect repeats the line, and
+ * holds a bounded number of rows and of cursors.
  */
 export class LogBuffer {
   readonly #limit: number;
@@ -184,17 +184,17 @@ export class LogBuffer {
     this.#limit = limit;
   }
 
-  /** Where to go on after a disconnect. */
+  /** Where to resume after a disconnect. */
   get lastCursor(): string | null {
     return this.#lastCursor;
   }
 
-  /** How many lines have ever been taken in. */
+  /** The number of lines ever accepted. */
   get received(): number {
     return this.#received;
   }
 
-  /** Takes a line in, or passes over one that is already there. */
+  /** Accepts a line, or skips one that is already there. */
   push(entry: LogEntry): boolean {
     if (entry.cursor !== null) {
       if (this.#cursors.has(entry.cursor) || this.#olderCursors.has(entry.cursor)) return false;
@@ -206,13 +206,13 @@ export class LogBuffer {
     return true;
   }
 
-  /** Marks where lines were left out. A reconnect goes on after `cursor`, behind them. */
+  /** Marks missing lines. A reconnect resumes after `cursor`, past them. */
   skip(lines: number | null, cursor: string | null): void {
     if (cursor !== null) this.#lastCursor = cursor;
     if (lines !== 0) this.#add({ kind: "gap", message: skippedWords(lines), seq: this.#nextSeq });
   }
 
-  /** Empties the view. The place in the log is kept: cleared lines do not come back. */
+  /** Empties the view, but keeps the place in the log: cleared lines do not return. */
   clear(): void {
     this.#rows = [];
     this.#dropped = 0;
@@ -226,7 +226,7 @@ export class LogBuffer {
   #add(row: LogRow): void {
     this.#rows.push(row);
     this.#nextSeq += 1;
-    // Cutting only now and then keeps a burst from moving the whole array for every line.
+    // Cutting only now and then avoids moving the whole array for every line.
     if (this.#rows.length > this.#limit * 2) this.#cut();
   }
 
@@ -237,7 +237,7 @@ export class LogBuffer {
     this.#rows = this.#rows.slice(excess);
   }
 
-  /** Two sets take turns, so that forgetting the oldest cursors costs nothing per line. */
+  /** Two sets take turns, so forgetting the oldest cursors costs nothing per line. */
   #remember(cursor: string): void {
     if (this.#cursors.size >= this.#limit * 2) {
       this.#olderCursors = this.#cursors;
@@ -255,8 +255,8 @@ export function linesAmong(rows: readonly LogRow[]): number {
 }
 
 /**
- * How long to wait before the next attempt: doubling from half a second up to 15 s, half
- * of it by chance, so that a restarted server is not met by all its pages at once.
+ * The pause before the next attempt: doubles from half a second up to 15 s, and half of it is
+ * random, so that a restarted server does not meet all its pages at once.
  */
 export function reconnectDelayMs(failedAttempts: number, chance: number): number {
   const ceiling = Math.min(15_000, 500 * 2 ** Math.min(failedAttempts, 10));

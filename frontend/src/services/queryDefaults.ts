@@ -3,16 +3,16 @@ import type { ApiError } from "./apiError";
 
 declare module "@tanstack/react-query" {
   interface Register {
-    /** Everything that is asked for goes through `containerApi`, which throws only these. */
+    /** All requests go through `containerApi`, which throws only this error. */
     defaultError: ApiError;
   }
 }
 
 export const queryDefaults: DefaultOptions = {
   queries: {
-    // The server is often on this very machine, which stays reachable without a network.
+    // The server often runs on this very machine, which stays reachable without a network.
     networkMode: "always",
-    // Everything is polled, so the next poll is the retry; one quick one spares a flicker.
+    // Everything is polled, so the next poll is the retry; one quick retry avoids a flicker.
     retry: (failures, error) => failures < 1 && error.isTransient,
     retryDelay: 500,
   },

@@ -47,12 +47,12 @@ export class FakeWebSocket {
     this.sent.push(text);
   }
 
-  /** Lets one frame of these objects come in. */
+  /** Delivers one frame with these objects. */
   deliver(...values: unknown[]): void {
     act(() => this.onmessage?.({ data: values.map((value) => JSON.stringify(value)).join("\n") }));
   }
 
-  /** Without a code it is what a lost connection and a refused upgrade look like from here. */
+  /** Without a code, this looks like a lost connection or a refused upgrade. */
   drop(code = 1006): void {
     act(() => {
       this.readyState = FakeWebSocket.CLOSED;

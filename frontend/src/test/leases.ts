@@ -1,7 +1,7 @@
 import type { Catalogue, Timed } from "../types/api";
 import type { Container, Receipt } from "../types/container";
 
-/** When all tests take place. */
+/** The time at which all tests take place. */
 export const NOW = Date.parse("2025-01-02T10:00:00.000Z");
 
 export function at(offsetMs: number): string {
@@ -10,7 +10,7 @@ export function at(offsetMs: number): string {
 
 const MINUTE = 60_000;
 
-/** A running redis with five of its fifteen minutes gone. */
+/** A running redis, five of its fifteen minutes gone. */
 export function aLease(changes: Partial<Container> = {}): Container {
   return {
     id: "01KAAAAAAAAAAAAAAAAAAAAAAA",

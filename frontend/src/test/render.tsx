@@ -3,7 +3,7 @@ import { type RenderResult, render } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { queryDefaults } from "../services/queryDefaults";
 
-/** Draws with a query client of its own, set up as in the page but without retries. */
+/** Renders with a separate query client, set up as in the page but without retries. */
 export function renderWithQueries(view: ReactNode): RenderResult & { client: QueryClient } {
   const client = new QueryClient({
     defaultOptions: { ...queryDefaults, queries: { ...queryDefaults.queries, retry: false } },

@@ -3,7 +3,7 @@ import type { components } from "./openapi";
 
 type Schemas = components["schemas"];
 
-/** Every answer that holds a countdown says what time it is at the server. */
+/** Every answer with a countdown also carries the server's time. */
 export type Timed<T> = T & Schemas["Timed"];
 
 export type Catalogue = Schemas["Images"];
@@ -12,14 +12,14 @@ export type ImageType = Schemas["ImageView"];
 
 export type Allowance = Schemas["Range"];
 
-/** The page leases what the server's catalogue names, which may be newer than the page. */
+/** The server's catalogue names what can be leased; it may be newer than the page. */
 export type ProvisionRequest = Omit<Schemas["Provision"], "imageType"> & { imageType: string };
 
 export type ContainerPage = Schemas["Containers"];
 
 export type DeleteAnswer = Schemas["Deleted"];
 
-/** RFC 9457. What stands between page and server may answer with a `type` of its own. */
+/** RFC 9457. A proxy between page and server may answer with its own `type`. */
 export type ProblemDocument = Omit<Schemas["Problem"], "type"> & { type: string };
 
 export type FieldProblem = Schemas["FieldFault"];
@@ -32,20 +32,20 @@ export type LogLevel = Schemas["LogLevel"];
 
 export type LogStream = Schemas["LogStream"];
 
-/** One line of a container's log. `cursor` is opaque: it names the place after this line. */
+/** One line of a container's log. `cursor` is opaque: it means the place after this line. */
 export interface LogEntry {
   timestamp: string;
   level: LogLevel;
   message: string;
   stream: LogStream;
   cursor: string | null;
-  /** The line was longer than is kept, or than can be sent. */
+  /** The line was longer than the limit for keeping or sending it. */
   truncated: boolean;
-  /** Bytes that were no UTF-8 stand as U+FFFD. */
+  /** Bytes that were not UTF-8 are shown as U+FFFD. */
   replaced: boolean;
 }
 
-/** The last thing a log says before the server closes it for good. */
+/** The log's last message before the server closes it for good. */
 export interface LogEnded {
   timestamp: string;
   message: string;

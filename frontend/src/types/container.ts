@@ -14,5 +14,5 @@ export type EndReason = Schemas["Reason"];
 
 export type Port = Schemas["ContainerPort"];
 
-/** What is left of a lease once its container is gone. */
+/** What remains of a lease once its container is gone. */
 export type Receipt = Schemas["Receipt"];

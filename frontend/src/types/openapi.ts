@@ -10,7 +10,7 @@ export interface paths {
         };
         /**
          * List leases, or page through their history
-         * @description Without `state` those that have not ended, oldest first. With `state=ended` or `state=all` the history, newest first, page by page; only it takes `limit` and `cursor`. A page may hold fewer than `limit`, even none, while there is a cursor.
+         * @description Without `state`, lists leases that have not ended, oldest first. With `state=ended` or `state=all`, lists the history, newest first, in pages; only the history takes `limit` and `cursor`. A page that has a cursor may hold fewer leases than `limit`, or none.
          */
         get: operations["listContainers"];
         put?: never;
@@ -30,14 +30,14 @@ export interface paths {
         };
         /**
          * Look at a lease
-         * @description With its receipt once it has ended, for as long as it is kept.
+         * @description Has the receipt once the lease has ended, as long as the server keeps its record.
          */
         get: operations["getContainer"];
         put?: never;
         post?: never;
         /**
          * End a lease
-         * @description It is accepted in every state. A lease that has ended stays to be looked at, with its receipt.
+         * @description Accepted in every state. A lease that has ended remains readable, with its receipt.
          */
         delete: operations["deleteContainer"];
         options?: never;
@@ -56,7 +56,7 @@ export interface paths {
         put?: never;
         /**
          * Run a command in a lease's container
-         * @description Answers 200 whatever the exit code. When its time is over the command is killed with all its children.
+         * @description Answers 200 whatever the exit code. At its timeout the command is killed with all its children.
          */
         post: operations["execInContainer"];
         delete?: never;
@@ -74,7 +74,7 @@ export interface paths {
         };
         /**
          * Read a part of a lease's log
-         * @description Give either `cursor`, which says where to go on, or `tail` and `since`. Also after the lease's end, for as long as it is kept.
+         * @description Give either `cursor`, to continue from there, or `tail` and `since`. Works after the lease's end, too, as long as the server keeps its record.
          */
         get: operations["getLog"];
         put?: never;
@@ -95,8 +95,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Prolong a lease
-         * @description Its end becomes the asked time from now, at most `maximumExpiryTime`, and never sooner than it was.
+         * Renew a lease
+         * @description The new end is the requested duration from now, but never after `maximumExpiryTime` and never before the current end.
          */
         post: operations["renewContainer"];
         delete?: never;
@@ -114,7 +114,7 @@ export interface paths {
         };
         /**
          * See what a lease uses
-         * @description It takes the half second over which the CPU is measured, and up to two seconds where there are many files to count for the disk.
+         * @description Takes half a second to measure the CPU, and up to two seconds if many files count towards the disk.
          */
         get: operations["getStats"];
         put?: never;
@@ -133,8 +133,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * See what may be leased
-         * @description With the limits, the sizes and the operator's bounds of a duration.
+         * See what can be leased
+         * @description Has each image type's limits and sizes, and the operator's limits for durations.
          */
         get: operations["listImages"];
         put?: never;
@@ -154,7 +154,7 @@ export interface paths {
         };
         /**
          * Read this description
-         * @description It changes only with a new version of the server.
+         * @description Changes only with a new version of the server.
          */
         get: operations["getDescription"];
         put?: never;
@@ -176,7 +176,7 @@ export interface paths {
         put?: never;
         /**
          * Lease a container
-         * @description Answers once the container runs. With an `Idempotency-Key` it is carried out once in 24 hours, however often it is sent.
+         * @description Answers once the container runs. Requests with the same `Idempotency-Key` are carried out only once in 24 hours.
          */
         post: operations["provision"];
         delete?: never;
@@ -194,7 +194,7 @@ export interface paths {
         };
         /**
          * See whether the process answers
-         * @description It asks no other part.
+         * @description Checks neither the table nor the engine.
          */
         get: operations["getHealth"];
         put?: never;
@@ -214,7 +214,7 @@ export interface paths {
         };
         /**
          * See whether leases can be made now
-         * @description Asks the table and the engine.
+         * @description Checks the table and the engine.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -230,13 +230,13 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description A lease. `env`, `command` and the URL of notifications are not part of it: they may hold
-         *     secrets. A password is in the URL of a port, and only in what is answered to the owner.
+         * @description A lease. It has neither `env` nor `command` nor the URL of notifications, since they may
+         *     hold secrets. Only answers to the owner have a password, in the URL of a port.
          */
         Container: {
             /**
              * Format: int32
-             * @description How often somebody has set out to end it.
+             * @description Number of end attempts.
              */
             attempts: number;
             /**
@@ -247,13 +247,13 @@ export interface components {
             createdAt: components["schemas"]["Time"];
             /**
              * Format: int32
-             * @description Mebibytes of the host's disk; none where no limit was set.
+             * @description Mebibytes of the host's disk; null if no limit was set.
              */
             diskMB: number | null;
             egress: components["schemas"]["Egress"];
             expiryTime: components["schemas"]["Time"];
             id: components["schemas"]["LeaseId"];
-            /** @description The image that runs; before it does, none. */
+            /** @description The image of the container; null before the container runs. */
             image: string | null;
             imageType: components["schemas"]["ImageType"];
             labels: {
@@ -274,7 +274,7 @@ export interface components {
             startedAt: components["schemas"]["Time"] | null;
             state: components["schemas"]["State"];
         };
-        /** @description A port of a container and where it can be reached. */
+        /** @description A port of a container, and its address. */
         ContainerPort: components["schemas"]["Port"] & {
             host: string;
             /** Format: int32 */
@@ -296,12 +296,12 @@ export interface components {
             measuredMilliseconds: number;
             /**
              * Format: double
-             * @description Of one CPU, over the last `measuredMilliseconds`.
+             * @description Percent of one CPU, over the last `measuredMilliseconds`.
              */
             percent: number;
             /**
              * Format: double
-             * @description Of what the lease may use.
+             * @description Percent of the lease's CPU limit.
              */
             percentOfLimit: number;
             /**
@@ -313,44 +313,44 @@ export interface components {
         /** @description The answer to a delete. */
         Deleted: {
             state: components["schemas"]["State"];
-            /** @description Whether the end was accepted, which it is in every state. */
+            /** @description Always true: every state accepts a delete. */
             success: boolean;
         };
         /**
-         * @description How far a notification has come.
+         * @description The state of a delivery.
          * @enum {string}
          */
         DeliveryState: "pending" | "delivered" | "failed" | "dropped";
-        /** @description What it has written and its volumes hold, together. */
+        /** @description The container's writes and its volumes, together. */
         Disk: {
             /**
              * Format: int64
-             * @description None where no limit was set.
+             * @description Null if no limit was set.
              */
             limitBytes: number | null;
             /**
              * Format: int64
-             * @description None where the engine could not say it in time.
+             * @description Null if the engine did not answer in time.
              */
             usedBytes: number | null;
         };
         /**
-         * @description Where its programs may open connections to: `open`, to everywhere; `none`, to nothing; or a list of the operator's, by its name.
+         * @description Where its programs may open connections to: `open`, everywhere; `none`, nowhere; or the name of one of the operator's lists.
          * @example open
          */
         Egress: string;
         /**
-         * @description What is told.
+         * @description The event that a notification reports.
          * @enum {string}
          */
         Event: "lease.expiring" | "lease.ended";
         Exec: {
-            /** @description The program, which is not empty, and its arguments: at most 8192 bytes of UTF-8 together. */
+            /** @description The program, which must not be empty, and its arguments: at most 8192 bytes of UTF-8 together. */
             command: string[];
-            /** @description What it reads: at most 32768 bytes of UTF-8. */
+            /** @description Its standard input: at most 32768 bytes of UTF-8. */
             stdin?: string | null;
             /**
-             * @description After so long it is killed.
+             * @description The command is killed after this many seconds.
              * @default 10
              */
             timeoutSeconds?: number | null;
@@ -359,14 +359,14 @@ export interface components {
         Executed: {
             /**
              * Format: int64
-             * @description None where it was killed.
+             * @description Null if the command was killed.
              */
             exitCode: number | null;
             stderr: string;
             stdout: string;
-            /** @description Whether it, or what it has started, could not be killed; none where that is not known. */
+            /** @description Whether the command or one of its children could not be killed; null if unknown. */
             stillRunning: boolean | null;
-            /** @description Whether it was killed, since its time was over. */
+            /** @description Whether the command was killed at its timeout. */
             timedOut: boolean;
             truncated: components["schemas"]["Truncated"];
         };
@@ -376,14 +376,14 @@ export interface components {
             /** @description The field of the body, or the parameter of the query. */
             field: string;
         };
-        /** @description What a renewal has given. */
+        /** @description What a renewal granted. */
         Granted: {
             /**
              * Format: int64
-             * @description By how many whole seconds that end is later than it was.
+             * @description By how many whole seconds the renewal moved the end.
              */
             addedSeconds: number;
-            /** @description Whether more was asked for than `maximumExpiryTime` allows. */
+            /** @description Whether `maximumExpiryTime` cut the requested duration short. */
             capped: boolean;
             /**
              * Format: int64
@@ -396,7 +396,7 @@ export interface components {
             status: string;
         };
         /**
-         * @description Where a page of the history ended: at this lease.
+         * @description The last lease of a page of the history.
          * @example 0193b6e08d5c7cc39b1e3f6f3d2a4b5c
          */
         HistoryCursor: string;
@@ -411,10 +411,7 @@ export interface components {
             cpuMilli: components["schemas"]["Range"];
             description: string;
             diskMB: components["schemas"]["Range"];
-            /**
-             * @description Where its containers may be asked to open connections to; the first is for those that ask
-             *     for nothing.
-             */
+            /** @description The choices of egress; the first is the default. */
             egress: components["schemas"]["Egress"][];
             image: string;
             imageType: components["schemas"]["ImageType"];
@@ -429,26 +426,25 @@ export interface components {
         };
         /**
          * Format: uuid
-         * @description A lease's id: a UUID of version 7 in its canonical lower-case form, so that ids sort by
-         *     the time of their making.
+         * @description A lease's id: a UUID of version 7 in canonical lower-case form, so ids sort by creation time.
          * @example 0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c
          */
         LeaseId: string;
         /** @description One line of a container's log. */
         LogEntry: {
             /**
-             * @description Where to go on after this line.
+             * @description The cursor to continue after this line.
              * @example 1795512600123456789.0_0
              */
             cursor: string;
-            /** @description What the line says of its level, or the line that it belongs to; else info. */
+            /** @description The level that the line states, or the line that it belongs to; otherwise info. */
             level: components["schemas"]["LogLevel"];
             /**
-             * @description The line without its end, or its last state where it was drawn over; bytes that are not
-             *     UTF-8 are replaced.
+             * @description The line without its line ending. Of a line that its program redrew, the last state. Bytes
+             *     that are not UTF-8 are replaced.
              */
             message: string;
-            /** @description Whether it holds U+FFFD, which stands for bytes that are no UTF-8. */
+            /** @description Whether the message contains U+FFFD, which replaces bytes that are not UTF-8. */
             replaced?: boolean;
             stream: components["schemas"]["LogStream"];
             /**
@@ -456,30 +452,30 @@ export interface components {
              * @description When the engine received it: RFC 3339 in UTC with nine decimals.
              */
             timestamp: string;
-            /** @description Whether the line was longer than is kept, or than can be sent. */
+            /** @description Whether the line was cut, because it was too long to keep or to send. */
             truncated?: boolean;
         };
         /**
-         * @description How much a line matters.
+         * @description The level of a line.
          * @enum {string}
          */
         LogLevel: "trace" | "debug" | "info" | "warn" | "error";
-        /** @description Lines of a log, as its viewers have them. */
+        /** @description Lines of a log, the same as its viewers get. */
         LogPage: {
             /**
-             * @description Where to go on, whatever was left out.
+             * @description Where to continue; lines that the filters left out count as read.
              * @example 1795512600123456789.0_0
              */
             cursor: string;
             entries: components["schemas"]["LogEntry"][];
             /** @description Whether lines before or among these may be missing. */
             gap: boolean;
-            /** @description Whether there is more after the cursor already. */
+            /** @description Whether the log already has more lines after the cursor. */
             more: boolean;
             state: components["schemas"]["State"];
         };
         /**
-         * @description Where a line was written to.
+         * @description The stream that a line was written to.
          * @enum {string}
          */
         LogStream: "stdout" | "stderr";
@@ -505,30 +501,30 @@ export interface components {
             /** Format: int64 */
             sentBytes: number;
         };
-        /** @description What an owner is told of a lease, and how far that has come. */
+        /** @description A notification of a lease's owner, and the state of its delivery. */
         NotificationView: {
             /** Format: int32 */
             attempts: number;
             event: components["schemas"]["Event"];
-            /** @description What the receiver knows it by. */
+            /** @description The id that the receiver sees. */
             id: string;
-            /** @description Why the last attempt has failed. */
+            /** @description Why the last attempt failed. */
             lastError: string | null;
             /**
              * Format: int32
-             * @description What the receiver has answered last, if it has.
+             * @description The status of the receiver's last answer, if any.
              */
             lastStatus: number | null;
             nextAttemptAt: components["schemas"]["Time"] | null;
             state: components["schemas"]["DeliveryState"];
         };
-        /** @description A lease by itself, with what its owner was told of it. */
+        /** @description A lease with its notifications. */
         One: components["schemas"]["Container"] & {
             notifications: components["schemas"]["NotificationView"][];
         };
         /** @description The state of one part that leases need. */
         PartState: {
-            /** @description What stands in the way, in words of ours. */
+            /** @description What is wrong, in our own words. */
             detail?: string;
             state: components["schemas"]["Usable"];
         };
@@ -538,13 +534,13 @@ export interface components {
             containerPort: number;
             /** @description `tcp` or `udp`. */
             protocol: string;
-            /** @description The scheme of a URL at which it can be reached, where one makes sense. */
+            /** @description The scheme of the URL that reaches the port, if there is one. */
             scheme: string | null;
         };
-        /** @description A port of the container, by its number or with the scheme of a URL. */
+        /** @description A port of the container: its number, or an object that may add a scheme. */
         PortAsked: number | {
             containerPort: number;
-            /** @description That of the URL at which the port is shown. */
+            /** @description The scheme of the port's URL. */
             scheme?: string | null;
         };
         /** @description A size with a name. */
@@ -561,24 +557,24 @@ export interface components {
             memoryMB: number;
             name: string;
         };
-        /** @description What went wrong, as RFC 9457 has it. */
+        /** @description What went wrong, in the format of RFC 9457. */
         Problem: {
             /** @description A sentence that says what to do. */
             detail: string;
-            /** @description What is wrong with which field: the first of it. */
+            /** @description The first wrong fields, each with what is wrong. */
             errors?: components["schemas"]["FieldFault"][];
-            /** @description The soonest end after which there is room as things stand. */
+            /** @description The earliest lease end that makes room, if nothing else changes. */
             freesUpAt?: components["schemas"]["Time"] | null;
-            /** @description Of what there is no more. */
+            /** @description The resources that are used up. */
             full?: components["schemas"]["Resource"][];
-            /** @description The name under which the request is in the server's log. */
+            /** @description The request's id in the server's log. */
             requestId: string;
             status: number;
             title: string;
             type: components["schemas"]["ProblemType"];
         };
         /**
-         * @description docs/problems.md has each.
+         * @description docs/problems.md describes each.
          * @enum {string}
          */
         ProblemType: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id" | "urn:containerlease:problem:invalid-idempotency-key" | "urn:containerlease:problem:invalid-query" | "urn:containerlease:problem:invalid-cursor" | "urn:containerlease:problem:invalid-log-view" | "urn:containerlease:problem:sign-in-needed" | "urn:containerlease:problem:foreign-origin" | "urn:containerlease:problem:unknown-caller" | "urn:containerlease:problem:lease-not-found" | "urn:containerlease:problem:route-not-found" | "urn:containerlease:problem:method-not-allowed" | "urn:containerlease:problem:too-slow" | "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended" | "urn:containerlease:problem:idempotency-conflict" | "urn:containerlease:problem:container-paused" | "urn:containerlease:problem:body-too-large" | "urn:containerlease:problem:target-too-long" | "urn:containerlease:problem:cannot-run" | "urn:containerlease:problem:egress-stays-open" | "urn:containerlease:problem:websocket-expected" | "urn:containerlease:problem:quota-reached" | "urn:containerlease:problem:internal" | "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable" | "urn:containerlease:problem:host-full" | "urn:containerlease:problem:too-many-logs" | "urn:containerlease:problem:image-missing" | "urn:containerlease:problem:runtime-missing" | "urn:containerlease:problem:storage-full";
@@ -590,68 +586,68 @@ export interface components {
             limit: number | null;
         };
         Provision: {
-            /** @description The program, which is not empty, and its arguments: at most 8192 bytes of UTF-8 together. */
+            /** @description The program, which must not be empty, and its arguments: at most 8192 bytes of UTF-8 together. */
             command?: string[] | null;
-            /** @description Thousandths of a CPU. An image type may have a lower maximum, which GET /api/images tells. */
+            /** @description Thousandths of a CPU. An image type may have a lower maximum, which GET /api/images has. */
             cpuMilli?: number | null;
-            /** @description Mebibytes of the host's disk, for what the container writes and its volumes together. A lease that uses more is evicted, where the engine does not refuse to write more. An image type may have a lower maximum, which GET /api/images tells. */
+            /** @description Mebibytes of the host's disk, for the container's writes and its volumes together. If the engine cannot enforce this, the reaper evicts a lease that uses more. An image type may have a lower maximum, which GET /api/images has. */
             diskMB?: number | null;
-            /** @description For how many minutes; this or durationSeconds, exactly one of them. The operator may have set another maximum, which GET /api/images tells. */
+            /** @description The duration in minutes. Give exactly one of this and durationSeconds. The operator may have set another maximum, which GET /api/images has. */
             durationMinutes?: number | null;
-            /** @description For how many seconds, in place of durationMinutes. */
+            /** @description The duration in seconds, in place of durationMinutes. */
             durationSeconds?: number | null;
-            /** @description Where the container's programs may open connections to: `open`, to everywhere; `none`, to nothing, while its published ports are reached all the same; or a list of the operator's, by its name. GET /api/images tells which there are for an image type; its first is for a lease that asks for none. All but `open` takes a firewall on the Docker host. */
+            /** @description Where the container's programs may open connections to: `open`, everywhere; `none`, nowhere, though its published ports stay reachable; or the name of one of the operator's lists. GET /api/images has the choices of each image type; the first is the default. All but `open` require a firewall on the Docker host. */
             egress?: string | null;
-            /** @description Variables, laid over the image type's own: at most 16384 bytes of UTF-8 together. They are in no answer. */
+            /** @description Variables, which override the image type's own: at most 16384 bytes of UTF-8 together. No answer contains them. */
             env?: {
                 [key: string]: string;
             } | null;
             /**
-             * @description What to lease; GET /api/images has them all.
+             * @description What to lease; GET /api/images lists all image types.
              * @enum {string}
              */
             imageType: "ubuntu" | "alpine" | "redis" | "nginx" | "python" | "postgres";
-            /** @description Notes of yours on the lease; the container knows nothing of them. */
+            /** @description Your own notes on the lease; the container does not see them. */
             labels?: {
                 [key: string]: string;
             } | null;
-            /** @description Mebibytes. An image type may have a lower maximum, which GET /api/images tells. */
+            /** @description Mebibytes. An image type may have a lower maximum, which GET /api/images has. */
             memoryMB?: number | null;
-            /** @description What you call it: letters and digits of any script, spaces, dots, underscores and hyphens, without a space at either end. */
+            /** @description Your name for the lease: letters and digits of any script, spaces, dots, underscores and hyphens, without a space at either end. */
             name?: string | null;
-            /** @description What is told is signed with it: whsec_ and the base64 of 24 to 64 bytes. Without it one is made, which the answer has. Only with a notifyUrl. */
+            /** @description The secret that signs notifications: whsec_ and the base64 of 24 to 64 bytes. Without it the server generates one and returns it in the answer. Only with a notifyUrl. */
             notifySecret?: string | null;
             /**
              * Format: uri
-             * @description Where you are told of the lease's end: a URL of the public internet without a user name and a fragment. No answer has it.
+             * @description The webhook for the lease's end: a URL on the public internet without a user name or a fragment. No answer contains it.
              */
             notifyUrl?: string | null;
-            /** @description Whether redis or postgres has a password of its own, which is in the URL of its port. Without it true where that can be: not with a command of your own for redis, nor with a password in env. */
+            /** @description Whether redis or postgres gets a password, which the URL of its port then contains. The default is true, unless redis has a command of your own or env sets a password. */
             password?: boolean | null;
-            /** @description Ports to publish beside the image type's own, each once. */
+            /** @description Ports to publish in addition to the image type's own, each once. */
             ports?: components["schemas"]["PortAsked"][] | null;
-            /** @description A size, the image type's own. cpuMilli and memoryMB win over it. */
+            /** @description One of the image type's sizes. cpuMilli and memoryMB override it. */
             preset?: ("small" | "medium" | "large") | null;
-            /** @description So many seconds before the end you are told of that, too. Less than the lease lasts, and only with a notifyUrl. */
+            /** @description How many seconds before the end to send a warning as well. Less than the lease's duration, and only with a notifyUrl. */
             warnSeconds?: number | null;
         };
-        /** @description A lease that was provisioned. It is the one answer that has the secret. */
+        /** @description A lease that was provisioned. No other answer has the secret. */
         Provisioned: components["schemas"]["Container"] & {
             notifySecret?: components["schemas"]["Secret"] | null;
         };
-        /** @description What is given when nothing is asked for, and the most that may be asked for. */
+        /** @description The default, and the maximum that a caller may ask for. */
         Range: {
             /** Format: int32 */
             default: number;
             /** Format: int32 */
             maximum: number;
         };
-        /** @description Whether leases can be made now, and what stands in the way. */
+        /** @description Whether leases can be made now, and what is wrong if not. */
         Readiness: {
             engine: components["schemas"]["PartState"];
             status: components["schemas"]["Ready"];
             table: components["schemas"]["PartState"];
-            /** @description What keeps not every lease from being made, and ought to be put right. */
+            /** @description Faults for the operator to correct that do not prevent every lease. */
             warnings: components["schemas"]["Warning"][];
         };
         /**
@@ -664,35 +660,32 @@ export interface components {
          * @enum {string}
          */
         Reason: "expired" | "deleted" | "completed" | "failed" | "lost" | "evicted";
-        /** @description Why a lease ended, and how. */
+        /** @description Why and how a lease ended. */
         Receipt: {
             /** Format: int32 */
             attempts: number;
-            /**
-             * @description More on why it failed or was evicted, as `out of memory, limit 64 MB`; there where more is
-             *     known.
-             */
+            /** @description Details of a failure or an eviction, if known, such as `out of memory, limit 64 MB`. */
             detail?: string | null;
             /** Format: int64 */
             exitCode: number | null;
-            /** @description The end of its log, where its program ended by itself. */
+            /** @description The last lines of its log, if its program ended by itself. */
             lastLines?: string[];
             /**
              * Format: int64
-             * @description Milliseconds from `expiresAt` to `removedAt`; only where the lease expired, and where it
-             *     is known when the container was gone.
+             * @description Milliseconds from `expiresAt` to `removedAt`. Only set if the lease expired and the time of
+             *     the removal is known.
              */
             overshootMs: number | null;
             reason: components["schemas"]["Reason"];
-            /** @description When the container was seen to be gone. */
+            /** @description When we saw that the container was gone. */
             removedAt: components["schemas"]["Time"];
             requestedAt: components["schemas"]["Time"];
             stoppedAt: components["schemas"]["Time"] | null;
         };
         Renew: {
-            /** @description For how many minutes; this or durationSeconds, exactly one of them. The operator may have set another maximum, which GET /api/images tells. */
+            /** @description The duration in minutes. Give exactly one of this and durationSeconds. The operator may have set another maximum, which GET /api/images has. */
             durationMinutes?: number | null;
-            /** @description For how many seconds, in place of durationMinutes. */
+            /** @description The duration in seconds, in place of durationMinutes. */
             durationSeconds?: number | null;
         };
         /** @description A lease that was renewed. */
@@ -700,18 +693,18 @@ export interface components {
             granted: components["schemas"]["Granted"];
         };
         /**
-         * @description Something of which there is only so much.
+         * @description A resource with a limit.
          * @enum {string}
          */
         Resource: "leases" | "cpuMilli" | "memoryMB" | "diskMB";
-        /** @description What notifications are signed with. Its text is `whsec_` and base64. */
+        /** @description The key that signs notifications. Its text is `whsec_` and base64. */
         Secret: string;
         /**
-         * @description A state without its fields, as the table and the API name it.
+         * @description The name of a state, in the table and in the API.
          * @enum {string}
          */
         State: "provisioning" | "running" | "ending" | "quarantined" | "ended";
-        /** @description What a container uses: numbers with their units in their names. */
+        /** @description What a container uses. The names of the numbers have the units. */
         Stats: {
             cpu: components["schemas"]["Cpu"];
             disk: components["schemas"]["Disk"];
@@ -732,7 +725,7 @@ export interface components {
         Timed: {
             serverTime: components["schemas"]["Time"];
         };
-        /** @description Of which stream there was more than is in the answer. */
+        /** @description Which streams the answer has cut short. */
         Truncated: {
             stderr: boolean;
             stdout: boolean;
@@ -742,9 +735,9 @@ export interface components {
          * @enum {string}
          */
         Usable: "ok" | "error";
-        /** @description What ought to be put right. */
+        /** @description A fault for the operator to correct. */
         Warning: {
-            /** @description What puts it right, run on the engine's machine from this project's folder. */
+            /** @description The command that corrects it, run on the engine's machine from this project's folder. */
             command: string;
             detail: string;
             kind: components["schemas"]["WarningKind"];
@@ -756,7 +749,7 @@ export interface components {
         WarningKind: "firewall-missing" | "runtime-missing";
     };
     responses: {
-        /** @description - `sign-in-needed`: It is not known who calls, or the token or session is not known. */
+        /** @description - `sign-in-needed`: The request does not identify its caller, or its token or session is unknown. */
         Problem401: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -768,7 +761,7 @@ export interface components {
         };
         /**
          * @description - `foreign-origin`: The request names another host, or comes from another site's page.
-         *     - `unknown-caller`: An authorizer is there, and does not say who calls.
+         *     - `unknown-caller`: The authorizer did not identify the caller.
          */
         Problem403: {
             headers: {
@@ -779,7 +772,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `internal`: A fault of ours; the log knows more under the request id. */
+        /** @description - `internal`: The server failed; its log has the cause under the request id. */
         Problem500: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -793,9 +786,9 @@ export interface components {
     parameters: never;
     requestBodies: never;
     headers: {
-        /** @description After so many seconds it is worth trying again. */
+        /** @description The number of seconds to wait before trying again. */
         "Retry-After": number;
-        /** @description The name under which the request is in the server's log. */
+        /** @description The request's id in the server's log. */
         "X-Request-Id": string;
     };
     pathItems: never;
@@ -805,15 +798,15 @@ export interface operations {
     listContainers: {
         parameters: {
             query?: {
-                /** @description Only leases in this state. `active` are all but the ended. */
+                /** @description Only leases in this state. `active` stands for every state but `ended`. */
                 state?: "active" | "all" | "provisioning" | "running" | "ending" | "quarantined" | "ended";
                 /** @description Only leases of this image type. */
                 imageType?: "ubuntu" | "alpine" | "redis" | "nginx" | "python" | "postgres";
-                /** @description Only leases with this label, `KEY` or `KEY:VALUE`; more than one for more than one. */
+                /** @description Only leases with this label, `KEY` or `KEY:VALUE`. Repeat it to require several. */
                 label?: string[];
-                /** @description How many leases a page of the history holds at most; 50 where it is left out. It and `cursor` are for the history alone. */
+                /** @description The maximum number of leases on a page of the history; the default is 50. Only the history takes `limit` and `cursor`. */
                 limit?: number;
-                /** @description The `cursor` of the page before. */
+                /** @description The `cursor` of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -974,7 +967,7 @@ export interface operations {
                     "application/json": components["schemas"]["One"] & components["schemas"]["Timed"];
                 };
             };
-            /** @description - `invalid-lease-id`: The id in the path cannot be a lease's. */
+            /** @description - `invalid-lease-id`: The id in the path is not a lease id. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1039,7 +1032,7 @@ export interface operations {
                     "application/json": components["schemas"]["Deleted"] & components["schemas"]["Timed"];
                 };
             };
-            /** @description The end is decided, and the reaper will finish it. */
+            /** @description The lease is ending; the reaper will finish it. */
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1056,7 +1049,7 @@ export interface operations {
                     "application/json": components["schemas"]["Deleted"] & components["schemas"]["Timed"];
                 };
             };
-            /** @description - `invalid-lease-id`: The id in the path cannot be a lease's. */
+            /** @description - `invalid-lease-id`: The id in the path is not a lease id. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1101,7 +1094,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `storage-full`: On one machine, the disk of the table is full or takes no write; `/readyz` says which. */
+            /** @description - `storage-full`: On one machine, the table's disk is full or cannot be written; `/readyz` says which. */
             507: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -1130,7 +1123,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What has become of the command. */
+            /** @description The command's output and exit code. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1157,7 +1150,7 @@ export interface operations {
             /**
              * @description - `invalid-body`: The body is not a JSON object.
              *     - `invalid-request`: Fields of the body are wrong; `errors` names each with a sentence.
-             *     - `invalid-lease-id`: The id in the path cannot be a lease's.
+             *     - `invalid-lease-id`: The id in the path is not a lease id.
              */
             400: {
                 headers: {
@@ -1181,7 +1174,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `lease-over`: The lease has ended, or is ending, or its program has.
+             * @description - `lease-over`: The lease is ending or has ended, or its program has ended.
              *     - `lease-not-running`: The lease is still being provisioned.
              *     - `container-paused`: The operator has paused the container, and nothing can be run in it.
              */
@@ -1195,7 +1188,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `body-too-large`: The body is larger than is read. */
+            /** @description - `body-too-large`: The body is larger than the server accepts. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1235,17 +1228,17 @@ export interface operations {
     getLog: {
         parameters: {
             query?: {
-                /** @description The `cursor` of a line or of the page before, unchanged. */
+                /** @description The `cursor` of a line or of the previous page, unchanged. */
                 cursor?: string;
-                /** @description With so many of the last lines, or `all`, which it is where it is left out. Not with a cursor. */
+                /** @description The number of last lines to begin with, or `all`, the default. Not with a cursor. */
                 tail?: string;
-                /** @description With lines from this time on, or from so long ago: 90s, 15m, 2h, 1d. Not with a cursor. */
+                /** @description Only lines from this time on: a date and time, or an age such as 90s, 15m, 2h or 1d. Not with a cursor. */
                 since?: string;
-                /** @description How many lines the page holds at most. */
+                /** @description The maximum number of lines on the page. */
                 limit?: number | string;
                 /** @description Only lines of this level and above. */
                 level?: components["schemas"]["LogLevel"] | string;
-                /** @description Only lines that hold this text, in whatever case. */
+                /** @description Only lines that contain this text, in upper or lower case. */
                 search?: string;
             };
             header?: never;
@@ -1257,7 +1250,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Lines, and where to go on. */
+            /** @description Lines, and the cursor to continue from. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1286,10 +1279,10 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-lease-id`: The id in the path cannot be a lease's.
+             * @description - `invalid-lease-id`: The id in the path is not a lease id.
              *     - `invalid-query`: Parameters of the query are wrong; `errors` names each with a sentence.
-             *     - `invalid-cursor`: The log cursor is not one.
-             *     - `invalid-log-view`: The log's `tail`, `since`, `limit`, `level` or `search` cannot be used, or not together with `cursor`.
+             *     - `invalid-cursor`: The log cursor is malformed.
+             *     - `invalid-log-view`: The log's `tail`, `since`, `limit`, `level` or `search` is invalid, or does not go with `cursor`.
              */
             400: {
                 headers: {
@@ -1398,7 +1391,7 @@ export interface operations {
             /**
              * @description - `invalid-body`: The body is not a JSON object.
              *     - `invalid-request`: Fields of the body are wrong; `errors` names each with a sentence.
-             *     - `invalid-lease-id`: The id in the path cannot be a lease's.
+             *     - `invalid-lease-id`: The id in the path is not a lease id.
              */
             400: {
                 headers: {
@@ -1422,7 +1415,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `lease-over`: The lease has ended, or is ending, or its program has.
+             * @description - `lease-over`: The lease is ending or has ended, or its program has ended.
              *     - `lease-not-running`: The lease is still being provisioned.
              *     - `lease-contended`: Others changed the lease at the same moment.
              */
@@ -1436,7 +1429,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `body-too-large`: The body is larger than is read. */
+            /** @description - `body-too-large`: The body is larger than the server accepts. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1458,7 +1451,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `storage-full`: On one machine, the disk of the table is full or takes no write; `/readyz` says which. */
+            /** @description - `storage-full`: On one machine, the table's disk is full or cannot be written; `/readyz` says which. */
             507: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -1522,7 +1515,7 @@ export interface operations {
                     "application/json": components["schemas"]["Stats"] & components["schemas"]["Timed"];
                 };
             };
-            /** @description - `invalid-lease-id`: The id in the path cannot be a lease's. */
+            /** @description - `invalid-lease-id`: The id in the path is not a lease id. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1545,7 +1538,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `lease-over`: The lease has ended, or is ending, or its program has.
+             * @description - `lease-over`: The lease is ending or has ended, or its program has ended.
              *     - `lease-not-running`: The lease is still being provisioned.
              *     - `container-paused`: The operator has paused the container, and nothing can be run in it.
              */
@@ -1660,7 +1653,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the caller has already. */
+                /** @description The `ETag` of the caller's own copy. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -1679,7 +1672,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description It is as it was under that `ETag`. */
+            /** @description It still matches that `ETag`. */
             304: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1697,7 +1690,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name for this request, such as a random UUID. Sent again with the same body it answers with the same lease.
+                 * @description A name for this request, such as a random UUID. If you send the same body again under the same key, the answer has the same lease.
                  * @example 2f1c7d0e-6a55-4f0c-9d2b-7a1e5b8c4d3f
                  */
                 "Idempotency-Key"?: string;
@@ -1761,7 +1754,7 @@ export interface operations {
             /**
              * @description - `invalid-body`: The body is not a JSON object.
              *     - `invalid-request`: Fields of the body are wrong; `errors` names each with a sentence.
-             *     - `invalid-idempotency-key`: The `Idempotency-Key` cannot be one, or there are two.
+             *     - `invalid-idempotency-key`: The `Idempotency-Key` is malformed, or there are two.
              */
             400: {
                 headers: {
@@ -1785,7 +1778,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `lease-over`: The lease has ended, or is ending, or its program has.
+             * @description - `lease-over`: The lease is ending or has ended, or its program has ended.
              *     - `lease-not-running`: The lease is still being provisioned.
              *     - `lease-contended`: Others changed the lease at the same moment.
              *     - `idempotency-conflict`: The `Idempotency-Key` was used for another request.
@@ -1800,7 +1793,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `body-too-large`: The body is larger than is read. */
+            /** @description - `body-too-large`: The body is larger than the server accepts. */
             413: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1812,7 +1805,7 @@ export interface operations {
             };
             /**
              * @description - `cannot-run`: The container could not be started as asked, or the command is not in it.
-             *     - `egress-stays-open`: The engine does not say that its machine has the firewall that keeps a lease from opening connections, or the list of those that it may open.
+             *     - `egress-stays-open`: The engine does not report the firewall that restricts a lease's outgoing connections, or that firewall lacks the requested list.
              */
             422: {
                 headers: {
@@ -1823,7 +1816,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `quota-reached`: You hold as much as allowed; `full` says of what, `freesUpAt` until when. */
+            /** @description - `quota-reached`: Your quota leaves no room for the lease; `full` names what is used up, `freesUpAt` says when there is room. */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -1838,9 +1831,9 @@ export interface operations {
             /**
              * @description - `engine-unavailable`: The Docker engine cannot be used; `/readyz` says why.
              *     - `store-unavailable`: The table cannot be used.
-             *     - `host-full`: The Docker host has no room for the lease; `full` and `freesUpAt` as with `quota-reached`.
+             *     - `host-full`: The Docker host has no room for the lease; `full` and `freesUpAt` are as with `quota-reached`.
              *     - `image-missing`: The image is not on the Docker host.
-             *     - `runtime-missing`: The Docker engine does not have the runtime that this type of image is to run under.
+             *     - `runtime-missing`: The Docker engine does not have the runtime that this image type needs.
              */
             503: {
                 headers: {
@@ -1852,7 +1845,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description - `storage-full`: On one machine, the disk of the table is full or takes no write; `/readyz` says which. */
+            /** @description - `storage-full`: On one machine, the table's disk is full or cannot be written; `/readyz` says which. */
             507: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -1904,7 +1897,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description They can. */
+            /** @description Ready. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1935,7 +1928,7 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             500: components["responses"]["Problem500"];
-            /** @description They cannot. */
+            /** @description Unavailable. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

@@ -14,7 +14,7 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-/// How long DynamoDB's global index may be behind its table: a second most of the time.
+/// How long DynamoDB's global index may lag behind its table, usually a second.
 const INDEX_LAG: Duration = Duration::from_secs(3);
 
 #[tokio::main]
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let cut_off = i64::try_from(event.context.deadline)
             .map_or_else(|_| Time::now().plus(settings.look_ahead), Time::from_millis);
-        // Neither waits for the other: an engine that does not answer keeps no message back.
+        // Both run at once, so that an engine that does not answer delays no message.
         let (report, ()) = tokio::join!(
             Box::pin(cleanup::handle(reaper, cut_off)),
             enqueue::ahead(app)
@@ -47,8 +47,8 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-/// What a run that could do nothing leaves in the queue of failures: a name, and what was
-/// attempted. The rest is in the log.
+/// A failed run, for the dead-letter queue: the kind of the error, and what was attempted. The
+/// log has the rest.
 fn named(error: CleanupError) -> Diagnostic {
     let CleanupError::Store(error) = error;
     Diagnostic {

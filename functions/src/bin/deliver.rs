@@ -1,4 +1,4 @@
-//! The `deliver` function: tells owners what the queue says is due to be told.
+//! The `deliver` function: sends the notifications that its queue says are due.
 
 use aws_lambda_events::sqs::SqsEvent;
 use containerlease_functions::{

@@ -1,4 +1,4 @@
-//! The `end` function: ends the leases whose end the queue says is due.
+//! The `end` function: ends the leases that its queue says are due.
 
 use aws_lambda_events::sqs::SqsEvent;
 use containerlease_functions::{

@@ -33,7 +33,7 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-/// A response in the form in which API Gateway takes it from a WebSocket integration.
+/// A response in the format of API Gateway's WebSocket integrations.
 fn proxy_response(response: &Response<Body>) -> Value {
     let body = match response.body() {
         Body::Text(text) => text.as_str(),

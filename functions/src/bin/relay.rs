@@ -13,8 +13,8 @@ use containerlease_shared::time::Time;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
-/// How often a relay looks for viewers that came or left: a viewer that joins a log which
-/// others watch waits for so long at most.
+/// How often a relay looks for viewers that came or left; the longest that a new viewer of an
+/// already watched log waits.
 const LOOK: Duration = Duration::from_secs(1);
 
 #[tokio::main]
@@ -47,8 +47,8 @@ async fn main() -> Result<(), Error> {
             nudged: Arc::default(),
         };
         let lease = start.lease_id;
-        // A relay that failed has closed its connections, or is found dead by its viewers'
-        // clients: Lambda must not try the same invocation once more.
+        // Lambda must not retry a failed relay: it has closed its connections, or its viewers'
+        // clients find that it died.
         let relaying = Box::pin(relay::run(app, gateway, &relays, start, terms));
         let failed = match places.keep(&lease, relaying).await {
             Ok(lost) => lost > 0,

@@ -1,4 +1,4 @@
-//! What is answered: the schemas of the views, an example of each, and the problems.
+//! The answers: the schemas of the views, an example of each, and the problems.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// What may be answered to any request.
+/// The problems that any request may get.
 pub(super) const ANYWHERE: &[Kind] = &[
     Kind::SignInNeeded,
     Kind::ForeignOrigin,
@@ -37,7 +37,7 @@ pub(super) const ANYWHERE: &[Kind] = &[
     Kind::Internal,
 ];
 
-/// An answer that is no problem.
+/// An answer other than a problem.
 pub(super) struct Answer {
     pub(super) status: u16,
     description: &'static str,
@@ -49,7 +49,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// JSON of the schema of that name, with the server's time in it.
+    /// JSON of the named schema, with the server's time.
     pub(super) fn timed(status: u16, description: &'static str, schema: &str) -> Self {
         let schema = json!({"allOf": [reference(schema), reference("Timed")]});
         Self {
@@ -92,7 +92,7 @@ impl Answer {
         self
     }
 
-    /// Links to all that can be done with the lease whose id is there in the answer.
+    /// Links to all operations on the lease; `id` says where the answer has its id.
     pub(super) fn links_of(mut self, id: &str) -> Self {
         for (name, operation) in [
             ("get", "getContainer"),
@@ -108,7 +108,7 @@ impl Answer {
         self
     }
 
-    /// A link to what comes after this answer.
+    /// A link to the page after this answer.
     pub(super) fn next_page(mut self, operation: &str, parameters: &Value) -> Self {
         let link = json!({"operationId": operation, "parameters": parameters});
         self.links.insert("next".to_owned(), link);
@@ -141,7 +141,7 @@ pub(super) fn problems(of_operation: &[Kind]) -> Map<String, Value> {
     responses
 }
 
-/// The responses that every operation has.
+/// The responses that all operations share.
 pub(super) fn shared_responses() -> Map<String, Value> {
     let responses = by_status(ANYWHERE).into_iter();
     responses
@@ -166,7 +166,7 @@ fn by_status(some: &[Kind]) -> Map<String, Value> {
             "description": summaries.join("\n"),
             "headers": headers(may_pass),
             "content": {"application/problem+json": {"schema": reference("Problem")}},
-            // One schema for all of them: a client then has one type for what goes wrong.
+            // One schema for all of them gives a client one type for all problems.
             "x-problem-types": urns,
         });
         (status.to_string(), response)
@@ -186,16 +186,16 @@ fn headers(may_pass: bool) -> Map<String, Value> {
     headers.collect()
 }
 
-/// The headers that more than one answer has.
+/// The headers that several answers share.
 pub(super) fn shared_headers() -> Value {
     json!({
         "X-Request-Id": {
-            "description": "The name under which the request is in the server's log.",
+            "description": "The request's id in the server's log.",
             "required": true,
             "schema": {"type": "string"},
         },
         "Retry-After": {
-            "description": "After so many seconds it is worth trying again.",
+            "description": "The number of seconds to wait before trying again.",
             "schema": {"type": "integer", "minimum": 0},
         },
     })
@@ -206,7 +206,7 @@ pub(super) fn location() -> Value {
     json!({"description": description, "required": true, "schema": {"type": "string"}})
 }
 
-/// All that is sent, each under its name.
+/// The schemas of all answers, by name.
 pub(super) fn schemas() -> Map<String, Value> {
     let mut schemas = Vec::new();
     collect::<Container>(&mut schemas);
@@ -234,7 +234,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     schemas
 }
 
-/// An answer with a countdown in it has the time by which to count.
+/// The server's time, by which a client counts down.
 fn timed() -> Value {
     json!({
         "type": "object",
@@ -245,7 +245,7 @@ fn timed() -> Value {
 
 fn problem_type() -> Value {
     let urns: Vec<_> = Kind::ALL.iter().map(|kind| kind.urn()).collect();
-    // By these a generator names them; it would make names of the whole URNs.
+    // Generators name the constants by these; otherwise they would use the whole URNs.
     let names = Kind::ALL.iter().map(|kind| kind.name());
     let names: Vec<_> = names
         .map(|it| it.replace('-', "_").to_uppercase())
@@ -254,14 +254,14 @@ fn problem_type() -> Value {
         "type": "string",
         "enum": urns,
         "x-enum-varnames": names,
-        "description": "docs/problems.md has each.",
+        "description": "docs/problems.md describes each.",
     })
 }
 
 fn problem() -> Value {
     json!({
         "type": "object",
-        "description": "What went wrong, as RFC 9457 has it.",
+        "description": "What went wrong, in the format of RFC 9457.",
         "required": ["type", "title", "status", "detail", "requestId"],
         "properties": {
             "type": reference("ProblemType"),
@@ -270,28 +270,28 @@ fn problem() -> Value {
             "detail": {"type": "string", "description": "A sentence that says what to do."},
             "requestId": {
                 "type": "string",
-                "description": "The name under which the request is in the server's log.",
+                "description": "The request's id in the server's log.",
             },
             "errors": {
                 "type": "array",
                 "items": reference(&FieldFault::name()),
                 "maxItems": LISTED,
-                "description": "What is wrong with which field: the first of it.",
+                "description": "The first wrong fields, each with what is wrong.",
             },
             "full": {
                 "type": "array",
                 "items": reference(&Resource::name()),
-                "description": "Of what there is no more.",
+                "description": "The resources that are used up.",
             },
             "freesUpAt": {
                 "anyOf": [reference(&Time::name()), {"type": "null"}],
-                "description": "The soonest end after which there is room as things stand.",
+                "description": "The earliest lease end that makes room, if nothing else changes.",
             },
         },
     })
 }
 
-/// A reference to the schema of that name.
+/// A reference to the named schema.
 pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
@@ -450,7 +450,7 @@ pub(super) fn images() -> Value {
     json!(images)
 }
 
-/// So many seconds into the examples' time.
+/// The time `seconds` after the start of the examples.
 fn at(seconds: u64) -> Time {
     Time::from_millis(1_795_512_600_000).plus(Duration::from_secs(seconds))
 }

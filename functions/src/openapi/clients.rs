@@ -1,5 +1,6 @@
-//! What programs that make clients need of the description. `make clients` makes two and
-//! drives a lease through each; here is what they have stumbled over, for all operations.
+//! What client generators need of the description. `make clients` generates two clients and
+//! drives a lease through each; these tests check, for all operations, what generators have
+//! stumbled over.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +14,9 @@ use serde_json::{Value, json};
 
 use super::KEPT;
 
-/// Words of JSON Schema that generators leave out, or make wrong types of: a tuple of two for
-/// a list whose first item is bound more tightly, nothing at all for a number with bounds that
-/// must also be one number.
+/// Keywords of JSON Schema that generators ignore or turn into wrong types. A stricter first
+/// item of a list became a tuple of two; a number with both bounds and a `const` became
+/// nothing at all.
 const HARD_WORDS: [&str; 9] = [
     "const",
     "contains",
@@ -28,10 +29,10 @@ const HARD_WORDS: [&str; 9] = [
     "then",
 ];
 
-/// What not every dialect of patterns has: classes of Unicode, and looking ahead or back.
+/// What some dialects of patterns lack: Unicode classes, lookahead and lookbehind.
 const HARD_PATTERNS: [&str; 6] = [r"\p", r"\P", "(?=", "(?!", "(?<", "(?P"];
 
-/// Every object of the description that is no example, with the way there.
+/// Every object of the description outside examples, with its path.
 fn objects() -> Vec<(String, Value)> {
     let mut found = Vec::new();
     let document: Value = serde_json::from_str(KEPT).unwrap();
@@ -62,7 +63,7 @@ fn objects() -> Vec<(String, Value)> {
 fn it_has_only_what_generators_understand() {
     let mut patterns = 0;
     for (way, object) in objects() {
-        // The names of fields are no words of JSON Schema.
+        // Names of fields are not keywords of JSON Schema.
         let is_of_names = way.ends_with("/properties");
         for word in HARD_WORDS {
             assert!(is_of_names || object.get(word).is_none(), "{way}: {word}");
@@ -70,7 +71,7 @@ fn it_has_only_what_generators_understand() {
         let of_null = json!(["string", "null"]);
         assert!(
             object.get("enum").is_none() || object["type"] != of_null,
-            "{way}: null is one of the texts, which makes a type of each"
+            "{way}: a nullable enum of strings becomes a type for each value"
         );
         if let Some(pattern) = object.get("pattern").and_then(Value::as_str) {
             patterns += 1;
@@ -96,7 +97,7 @@ fn every_problem_is_of_one_type() {
     assert!(problems > 10, "there are problems");
 }
 
-/// The parameters of the query of an operation that have a default, with that default.
+/// An operation's query parameters that have a default, with that default.
 fn defaults(path: &str) -> BTreeMap<String, String> {
     let document: Value = serde_json::from_str(KEPT).unwrap();
     let parameters = document["paths"][path]["get"]["parameters"].as_array();
@@ -112,7 +113,7 @@ fn defaults(path: &str) -> BTreeMap<String, String> {
     declared.collect()
 }
 
-/// A client that was generated sends them with everything else.
+/// A generated client sends them with every request.
 #[test]
 fn defaults_that_are_sent_change_nothing() {
     let catalogue = Catalogue::embedded();

@@ -1,9 +1,9 @@
-//! What may be asked, as JSON Schema. The bounds are the parsers' own constants; what a
-//! parser says in code, such as which characters a name may have, is said again here as a
-//! pattern, and `make fuzz-api` compares the two.
+//! The JSON Schema of requests. The bounds are the parsers' own constants. Rules that a
+//! parser has as code, such as which characters a name may have, are repeated here as
+//! patterns, and `make fuzz-api` compares the two.
 //!
-//! Programs make clients of it, so it has only what they understand; `clients.rs` has the list.
-//! What that cannot say is in a description, and `infra/openapi/checks.py` knows it.
+//! The schema uses only keywords that client generators understand; `clients.rs` has the
+//! list. Rules beyond those are in descriptions, and `infra/openapi/checks.py` applies them.
 
 use containerlease_shared::{
     catalogue::{Catalogue, Image},
@@ -43,7 +43,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     schemas.into_iter().collect()
 }
 
-/// The body of an operation, with the schema of that name.
+/// The body of an operation, with the named schema.
 pub(super) fn body(name: &str, examples: &[Value]) -> Value {
     let examples: Map<_, _> = examples
         .iter()
@@ -65,7 +65,7 @@ fn provision(catalogue: &Catalogue) -> Value {
             presets.push(&preset.name);
         }
     }
-    // The greatest of all: what one image type has less of, GET /api/images tells.
+    // The greatest of all image types; GET /api/images has each type's own maximum.
     let most = |of: fn(&Image) -> u32| images.iter().map(of).max();
     let (cpu, memory, disk) = (
         most(|it| it.cpu_milli.maximum),
@@ -80,22 +80,22 @@ fn provision(catalogue: &Catalogue) -> Value {
             "imageType": {
                 "type": "string",
                 "enum": names,
-                "description": "What to lease; GET /api/images has them all.",
+                "description": "What to lease; GET /api/images lists all image types.",
             },
             "durationMinutes": minutes(),
             "durationSeconds": seconds(),
             "preset": {
                 "oneOf": [{"type": "string", "enum": presets}, {"type": "null"}],
-                "description": "A size, the image type's own. cpuMilli and memoryMB win over it.",
+                "description": "One of the image type's sizes. cpuMilli and memoryMB override it.",
             },
             "cpuMilli": amount(LEAST_CPU_MILLI, cpu, "Thousandths of a CPU."),
             "memoryMB": amount(LEAST_MEMORY_MB, memory, "Mebibytes."),
             "diskMB": amount(
                 LEAST_DISK_MB,
                 disk,
-                "Mebibytes of the host's disk, for what the container writes and its volumes \
-                 together. A lease that uses more is evicted, where the engine does not refuse to \
-                 write more.",
+                "Mebibytes of the host's disk, for the container's writes and its volumes \
+                 together. If the engine cannot enforce this, the reaper evicts a lease that uses \
+                 more.",
             ),
             "egress": egress(),
             "command": command(true),
@@ -105,29 +105,29 @@ fn provision(catalogue: &Catalogue) -> Value {
                 "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
                 "additionalProperties": {"type": "string", "pattern": NO_NUL},
                 "description": format!(
-                    "Variables, laid over the image type's own: at most {ENV_BYTES} bytes of \
-                     UTF-8 together. They are in no answer."
+                    "Variables, which override the image type's own: at most {ENV_BYTES} bytes of \
+                     UTF-8 together. No answer contains them."
                 ),
             },
             "ports": {
                 "type": ["array", "null"],
                 "maxItems": PORTS,
                 "items": reference("PortAsked"),
-                "description": "Ports to publish beside the image type's own, each once.",
+                "description": "Ports to publish in addition to the image type's own, each once.",
             },
             "password": {
                 "type": ["boolean", "null"],
-                "description": "Whether redis or postgres has a password of its own, which is in \
-                    the URL of its port. Without it true where that can be: not with a command of \
-                    your own for redis, nor with a password in env.",
+                "description": "Whether redis or postgres gets a password, which the URL of its \
+                    port then contains. The default is true, unless redis has a command of your \
+                    own or env sets a password.",
             },
             "name": {
                 "type": ["string", "null"],
                 "minLength": 1,
                 "maxLength": NAME_LENGTH,
                 "pattern": name(),
-                "description": "What you call it: letters and digits of any script, spaces, \
-                    dots, underscores and hyphens, without a space at either end.",
+                "description": "Your name for the lease: letters and digits of any script, \
+                    spaces, dots, underscores and hyphens, without a space at either end.",
             },
             "labels": {
                 "type": ["object", "null"],
@@ -138,7 +138,7 @@ fn provision(catalogue: &Catalogue) -> Value {
                     "maxLength": LABEL_VALUE_LENGTH,
                     "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
                 },
-                "description": "Notes of yours on the lease; the container knows nothing of them.",
+                "description": "Your own notes on the lease; the container does not see them.",
             },
         },
     });
@@ -147,7 +147,7 @@ fn provision(catalogue: &Catalogue) -> Value {
     schema
 }
 
-/// The fields of a provision that say where its owner wants to be told of the lease.
+/// The fields of a provision for notifications to the lease's owner.
 fn of_notify() -> Map<String, Value> {
     let fields = json!({
         "notifyUrl": {
@@ -155,22 +155,22 @@ fn of_notify() -> Map<String, Value> {
             "format": "uri",
             "pattern": "^https://",
             "maxLength": LONGEST_URL,
-            "description": "Where you are told of the lease's end: a URL of the public \
-                internet without a user name and a fragment. No answer has it.",
+            "description": "The webhook for the lease's end: a URL on the public internet \
+                without a user name or a fragment. No answer contains it.",
         },
         "warnSeconds": {
             "type": ["integer", "null"],
             "minimum": 1,
             "maximum": 60 * LONGEST_MINUTES - 1,
-            "description": "So many seconds before the end you are told of that, too. Less \
-                than the lease lasts, and only with a notifyUrl.",
+            "description": "How many seconds before the end to send a warning as well. Less \
+                than the lease's duration, and only with a notifyUrl.",
         },
         "notifySecret": {
             "type": ["string", "null"],
             "pattern": secret(),
-            "description": "What is told is signed with it: whsec_ and the base64 of 24 to \
-                64 bytes. Without it one is made, which the answer has. Only with a \
-                notifyUrl.",
+            "description": "The secret that signs notifications: whsec_ and the base64 of 24 to \
+                64 bytes. Without it the server generates one and returns it in the answer. \
+                Only with a notifyUrl.",
         },
     });
     match fields {
@@ -179,14 +179,14 @@ fn of_notify() -> Map<String, Value> {
     }
 }
 
-/// No sign of ASCII but those that a name may have. Which of the other characters are letters
-/// or digits cannot be said in words that all dialects of patterns have.
+/// Excludes the ASCII characters that a name must not have. Which other characters are
+/// letters or digits, a pattern for all dialects cannot say.
 fn name() -> String {
     let other = r"\u0000-\u001f!-,/:-@\[-^`{-\u009f";
     format!("^[^ {other}]([^{other}]*[^ {other}])?$")
 }
 
-/// Base64 of 24 to 64 bytes; in what is filled up with `=`, the bits that are left over are 0.
+/// Base64 of 24 to 64 bytes; before a padding of `=`, the unused bits are 0.
 fn secret() -> String {
     let one = "[A-Za-z0-9+/]";
     let four = format!("(?:{one}{{4}})");
@@ -216,12 +216,12 @@ fn exec() -> Value {
                 "minimum": SHORTEST_SECONDS,
                 "maximum": LONGEST_SECONDS,
                 "default": DEFAULT_SECONDS,
-                "description": "After so long it is killed.",
+                "description": "The command is killed after this many seconds.",
             },
             "stdin": {
                 "type": ["string", "null"],
                 "maxLength": STDIN_BYTES,
-                "description": format!("What it reads: at most {STDIN_BYTES} bytes of UTF-8."),
+                "description": format!("Its standard input: at most {STDIN_BYTES} bytes of UTF-8."),
             },
         },
     })
@@ -232,8 +232,8 @@ fn minutes() -> Value {
         "type": ["integer", "null"],
         "minimum": SHORTEST_MINUTES,
         "maximum": LONGEST_MINUTES,
-        "description": "For how many minutes; this or durationSeconds, exactly one of them. The \
-            operator may have set another maximum, which GET /api/images tells.",
+        "description": "The duration in minutes. Give exactly one of this and durationSeconds. \
+            The operator may have set another maximum, which GET /api/images has.",
     })
 }
 
@@ -242,18 +242,18 @@ fn seconds() -> Value {
         "type": ["integer", "null"],
         "minimum": SHORTEST_LEASE_SECONDS,
         "maximum": 60 * LONGEST_MINUTES,
-        "description": "For how many seconds, in place of durationMinutes.",
+        "description": "The duration in seconds, in place of durationMinutes.",
     })
 }
 
-/// How much of something: the greatest that any image type takes.
+/// An amount of a resource; `most` is the greatest maximum of all image types.
 fn amount(least: u32, most: Option<u32>, unit: &str) -> Value {
     json!({
         "type": ["integer", "null"],
         "minimum": least,
         "maximum": most,
         "description": format!(
-            "{unit} An image type may have a lower maximum, which GET /api/images tells."
+            "{unit} An image type may have a lower maximum, which GET /api/images has."
         ),
     })
 }
@@ -262,11 +262,10 @@ fn egress() -> Value {
     json!({
         "type": ["string", "null"],
         "pattern": egress::PATTERN,
-        "description": "Where the container's programs may open connections to: `open`, to \
-            everywhere; `none`, to nothing, while its published ports are reached all the same; or \
-            a list of the operator's, by its name. GET /api/images tells which there are for an \
-            image type; its first is for a lease that asks for none. All but `open` takes a \
-            firewall on the Docker host.",
+        "description": "Where the container's programs may open connections to: `open`, \
+            everywhere; `none`, nowhere, though its published ports stay reachable; or the name of \
+            one of the operator's lists. GET /api/images has the choices of each image type; the \
+            first is the default. All but `open` require a firewall on the Docker host.",
     })
 }
 
@@ -282,8 +281,8 @@ fn command(may_be_left_out: bool) -> Value {
         "maxItems": COMMAND_PARTS,
         "items": {"type": "string", "pattern": NO_NUL},
         "description": format!(
-            "The program, which is not empty, and its arguments: at most {COMMAND_BYTES} bytes \
-             of UTF-8 together."
+            "The program, which must not be empty, and its arguments: at most {COMMAND_BYTES} \
+             bytes of UTF-8 together."
         ),
     })
 }
@@ -291,7 +290,7 @@ fn command(may_be_left_out: bool) -> Value {
 fn port() -> Value {
     let number = json!({"type": "integer", "minimum": 1, "maximum": u16::MAX});
     json!({
-        "description": "A port of the container, by its number or with the scheme of a URL.",
+        "description": "A port of the container: its number, or an object that may add a scheme.",
         "oneOf": [
             number,
             {
@@ -303,7 +302,7 @@ fn port() -> Value {
                     "scheme": {
                         "type": ["string", "null"],
                         "pattern": format!("^({})$", SCHEMES.join("|")),
-                        "description": "That of the URL at which the port is shown.",
+                        "description": "The scheme of the port's URL.",
                     },
                 },
             },
@@ -333,15 +332,15 @@ pub(super) fn idempotency_key() -> Value {
         "minLength": 1,
         "maxLength": idempotency::LONGEST,
     });
-    let description = "A name for this request, such as a random UUID. Sent again with the same \
-        body it answers with the same lease.";
+    let description = "A name for this request, such as a random UUID. If you send the same body \
+        again under the same key, the answer has the same lease.";
     let mut parameter = parameter("header", "Idempotency-Key", false, description, &schema);
     parameter["example"] = json!("2f1c7d0e-6a55-4f0c-9d2b-7a1e5b8c4d3f");
     parameter
 }
 
 pub(super) fn if_none_match() -> Value {
-    let description = "The `ETag` of what the caller has already.";
+    let description = "The `ETag` of the caller's own copy.";
     let schema = json!({"type": "string"});
     parameter("header", "If-None-Match", false, description, &schema)
 }
@@ -357,7 +356,7 @@ pub(super) fn of_list() -> Vec<Value> {
     vec![
         query(
             "state",
-            "Only leases in this state. `active` are all but the ended.",
+            "Only leases in this state. `active` stands for every state but `ended`.",
             &json!({"type": "string", "enum": states, "default": "active", "example": "all"}),
         ),
         query(
@@ -367,7 +366,7 @@ pub(super) fn of_list() -> Vec<Value> {
         ),
         query(
             "label",
-            "Only leases with this label, `KEY` or `KEY:VALUE`; more than one for more than one.",
+            "Only leases with this label, `KEY` or `KEY:VALUE`. Repeat it to require several.",
             &json!({
                 "type": "array",
                 "maxItems": LABELS,
@@ -377,44 +376,43 @@ pub(super) fn of_list() -> Vec<Value> {
         query(
             "limit",
             &format!(
-                "How many leases a page of the history holds at most; {PAGE} where it is left \
-                 out. It and `cursor` are for the history alone."
+                "The maximum number of leases on a page of the history; the default is {PAGE}. \
+                 Only the history takes `limit` and `cursor`."
             ),
             &json!({"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE}),
         ),
         query(
             "cursor",
-            "The `cursor` of the page before.",
+            "The `cursor` of the previous page.",
             &schema_of::<Cursor>(),
         ),
     ]
 }
 
-/// The parameters of a log's page. An empty one is as if it were left out.
+/// The parameters of a log's page. An empty parameter counts as left out.
 pub(super) fn of_log() -> Vec<Value> {
     let query = |name, description, schema| parameter("query", name, false, description, schema);
-    // Nanoseconds fit into 64 bits and counts into 32, of which the greatest is in use.
+    // Nanoseconds fit into 64 bits, and counts into 32, including the greatest.
     let nanos = "([0-9]{1,18}|[1-8][0-9]{18})";
     let count = format!("([0-9]{{1,9}}|[1-3][0-9]{{9}}|{})", u32::MAX);
-    // Behind them come the letters of what the next line may belong to.
+    // The letters after them say what the next line may belong to.
     let position = format!(r"(0|{nanos}\.{count}([tdiwe][tm]?)?)");
     vec![
         lease_id(),
         query(
             "cursor",
-            "The `cursor` of a line or of the page before, unchanged.",
+            "The `cursor` of a line or of the previous page, unchanged.",
             &json!({"type": "string", "pattern": format!("^({position}_{position})?$")}),
         ),
         query(
             "tail",
-            "With so many of the last lines, or `all`, which it is where it is left out. Not with \
-             a cursor.",
+            "The number of last lines to begin with, or `all`, the default. Not with a cursor.",
             &json!({"type": "string", "pattern": tail()}),
         ),
         query(
             "since",
-            "With lines from this time on, or from so long ago: 90s, 15m, 2h, 1d. Not with a \
-             cursor.",
+            "Only lines from this time on: a date and time, or an age such as 90s, 15m, 2h or 1d. \
+             Not with a cursor.",
             &json!({"anyOf": [
                 {"type": "string", "format": "date-time"},
                 {"type": "string", "pattern": "^([0-9]{1,9}[smhd])?$"},
@@ -422,7 +420,7 @@ pub(super) fn of_log() -> Vec<Value> {
         ),
         query(
             "limit",
-            "How many lines the page holds at most.",
+            "The maximum number of lines on the page.",
             &json!({
                 "anyOf": [
                     {"type": "integer", "minimum": 1, "maximum": PAGE_LIMIT},
@@ -441,13 +439,13 @@ pub(super) fn of_log() -> Vec<Value> {
         ),
         query(
             "search",
-            "Only lines that hold this text, in whatever case.",
+            "Only lines that contain this text, in upper or lower case.",
             &json!({"type": "string", "maxLength": SEARCH_LIMIT}),
         ),
     ]
 }
 
-/// `all`, or a number up to the limit, which is a power of ten.
+/// `all`, or a number up to [`TAIL_LIMIT`], which is a power of ten.
 fn tail() -> String {
     debug_assert_eq!(TAIL_LIMIT, 10_u32.pow(TAIL_LIMIT.ilog10()));
     format!("^(all|[0-9]{{1,{}}}|{TAIL_LIMIT})?$", TAIL_LIMIT.ilog10())

@@ -1,18 +1,18 @@
-//! Problems that say what is wrong with which field.
+//! Problems that name the wrong fields.
 //!
-//! What a caller sends may have thousands of faults. Each is a sentence, so a body of 64 KiB
-//! would be answered with megabytes.
+//! A body of 64 KiB may have thousands of faults. With a sentence for each, the answer would
+//! take megabytes, so only the first are listed.
 
 use containerlease_shared::request::FieldFault;
 use serde_json::json;
 
 use super::{Kind, Problem};
 
-/// How many faults are listed at most.
+/// The maximum number of listed faults.
 pub(crate) const LISTED: usize = 20;
 
 impl Problem {
-    /// Names the first faults, and how many more there are.
+    /// Lists the first faults, and counts the rest.
     pub(super) fn of_fields(kind: Kind, title: &'static str, faults: &[FieldFault]) -> Self {
         let listed = &faults[..faults.len().min(LISTED)];
         let sentences = listed

@@ -1,5 +1,5 @@
-//! A table that is busy: it throttles, other writes are in the way, or it fails on its own
-//! side. The embedded one does none of that, so its answers are put in its mouth.
+//! A busy table: it throttles, writes conflict, or it fails on its own side. The embedded
+//! table does none of that, so these tests replace its answers.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{MINUTE, alpine, get, lease};
 
-/// What may be answered to a write of one item, to a transaction, and to a read.
+/// The errors of a read or of a write of one item, and the reasons of a cancelled transaction.
 const PLAIN: &[&str] = &[
     "ThrottlingException",
     "ProvisionedThroughputExceededException",
@@ -34,7 +34,7 @@ fn is_write(operation: &str) -> bool {
     ["PutItem", "UpdateItem", "DeleteItem"].contains(&operation)
 }
 
-/// What each operation is told when it is not its turn.
+/// The error that replaces an operation's answer.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
     Plain(&'static str),
@@ -60,7 +60,7 @@ impl Trouble {
         }
     }
 
-    /// From now on the first two requests of each operation are not carried out.
+    /// From now on the first two requests of each operation fail.
     fn begins(self, bench: &Bench) {
         let proxy = bench.table_proxy();
         proxy.fail_first(2, move |operation| self.of(operation));
@@ -71,7 +71,7 @@ impl Trouble {
 async fn every_verb_tries_again_what_met_others_at_the_table() {
     let bench = Bench::proxied().await;
     for what in Trouble::all() {
-        // Anew for each verb.
+        // Each verb meets the trouble afresh.
         what.begins(&bench);
         let provisioned = alpine().provision(&bench.app).await;
         assert_eq!(provisioned.status, 201, "{what:?}: {provisioned:?}");

@@ -1,4 +1,4 @@
-//! What an owner may hold and what the host has: counted exactly, and refused honestly.
+//! Owners' quotas and the host's capacity: exact counts, and correct refusals.
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use containerlease_shared::{
@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 
 use crate::{MINUTE, alpine, alpine_with, assert_refused, get, lease, millis, wait_until_exited};
 
-/// The smallest lease that there is.
+/// The smallest possible lease.
 fn tiny() -> Event {
     alpine_with(json!({"cpuMilli": 10, "memoryMB": 16}))
 }
 
-/// What there is too little of.
+/// The resources that are used up.
 fn full(answer: &Answer) -> &Value {
     &answer.body["full"]
 }
@@ -68,7 +68,7 @@ async fn of_fifty_at_once_exactly_ten_are_leased_and_the_counts_are_exact_howeve
     bench.assert_counted(owner, "deleted").await;
     // Lost.
     bench.place.remove_behind_its_back(&ids[2]).await;
-    // Failed: its program ends by itself.
+    // Failed, because its program ends by itself.
     let name = format!("containerlease-{}", ids[3]);
     let killed = bench.place.docker().kill_container(&name, None).await;
     killed.unwrap();
@@ -76,7 +76,7 @@ async fn of_fifty_at_once_exactly_ten_are_leased_and_the_counts_are_exact_howeve
     let (one, other) = tokio::join!(bench.reap(), bench.reap());
     assert_eq!((one.lost + other.lost, one.failed + other.failed), (1, 1));
     bench.assert_nothing_leaked(owner, "lost and failed").await;
-    // What has ended has made room.
+    // Ended leases have made room.
     let more = join_all((0..6).map(|_| tiny().provision(&bench.app))).await;
     let more = more.iter().filter(|answer| answer.status == 201).count();
     assert_eq!(more, 4);
@@ -139,12 +139,12 @@ async fn an_owner_s_cpu_and_memory_are_bounded_as_well() {
             "{answer:?}"
         );
     }
-    // What would never fit is told so, and nobody is told to wait.
+    // A request that could never fit says so, without advice to wait.
     let never = lease(501, 100, 1).await;
     assert_eq!((never.status, never.problem()), (429, "quota-reached"));
     assert_eq!(never.body["freesUpAt"], Value::Null);
     assert!(!never.headers.contains_key("retry-after"), "{never:?}");
-    // It is each owner's own.
+    // Each owner has their own quota.
     let hers = alpine_with(json!({"cpuMilli": 500})).from_owner("ada");
     assert_eq!(hers.provision(&bench.app).await.status, 201);
 
@@ -241,8 +241,8 @@ async fn the_engine_says_how_much_there_is_and_is_asked_once() {
     assert_eq!(asked, 1, "{seen:?}");
 }
 
-/// What was leased before CPU and memory were counted: its end takes off what its beginning
-/// has put on, and no more.
+/// Leases from before CPU and memory were counted: an end subtracts only what that lease's
+/// start added.
 #[tokio::test]
 async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
     let bench = Bench::new().await;
@@ -272,7 +272,7 @@ async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
         .create(&earlier, &Limits::default(), None)
         .await
         .unwrap();
-    // The items of an earlier program know nothing of amounts.
+    // The items of an earlier program have no amounts.
     bench.table.forget_amounts(owner).await;
     let one = Amounts {
         leases: 1,
@@ -352,7 +352,7 @@ async fn a_host_whose_network_has_no_address_left_is_full() {
 async fn an_owner_is_not_refused_by_a_count_that_is_wrong() {
     let bench = Plan::default().most_leases(2).build().await;
     let spoiled = lease(&bench).await;
-    // As a table has it whose lease was lost, and its count was not.
+    // As in a table that lost the lease but kept its count.
     bench
         .table
         .purge(&bench.lease(&Owner::local(), &spoiled).await)

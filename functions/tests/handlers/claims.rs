@@ -1,4 +1,4 @@
-//! Who ends a lease shows that it is alive; and what it has found outlives it.
+//! A process that ends a lease renews its claim, and its findings outlive it.
 
 use std::time::Instant;
 
@@ -79,7 +79,7 @@ async fn an_end_that_takes_longer_than_a_claim_lasts_stays_in_its_hands() {
     let id = lease(&bench).await;
     let long = CLAIM_LIMIT + CLAIM_BEAT;
     bench.engine_proxy().on_each(move |seen| {
-        // Each of the calls has a time limit of its own, which is shorter.
+        // Each call has its own time limit, which is shorter.
         if seen.is("POST", "/stop") || seen.is("DELETE", "/containers/") {
             Fault::Delayed(long / 2)
         } else {
@@ -163,8 +163,8 @@ async fn what_was_found_is_in_the_receipt_of_who_takes_over() {
             assert_eq!(receipt.exit_code, exit_code, "{receipt:?}");
             assert_eq!(receipt.last_lines, ["its last words"]);
         } else {
-            // The engine keeps its last 256 events: what it remembers now it has remembered when
-            // it was asked. Where it does not, nothing is made up.
+            // The engine keeps its last 256 events. If it still remembers the removal, it did so
+            // when the reaper asked. Otherwise the receipt must not invent a time.
             let is_told = receipt.removed_at <= removed_by;
             let host = &bench.app.host;
             if host.removed_at(&id.parse().unwrap(), begun).await.is_some() {

@@ -1,4 +1,4 @@
-//! The schedule's target: the reaper, around a real table and a real engine.
+//! The schedule's target: the reaper, with a real table and a real engine.
 
 use containerlease_functions::cleanup;
 use containerlease_shared::{
@@ -52,7 +52,7 @@ async fn a_lease_whose_end_is_near_is_waited_for_and_ended_to_the_second() {
 async fn a_lease_that_is_renewed_while_the_reaper_waits_for_its_end_lives_on() {
     let bench = Bench::new().await;
     let id = lease(&bench).await;
-    // Longer than a slow machine needs to renew it.
+    // Leaves more time than a slow machine needs to renew the lease.
     bench.table.age(294 * SECOND).await;
     let renewed = async {
         tokio::time::sleep(SECOND).await;
@@ -105,7 +105,7 @@ async fn a_provision_that_was_abandoned_ends_as_failed() {
         .as_str()
         .unwrap()
         .to_owned();
-    // It may be at work still for all that the reaper knows.
+    // For all that the reaper knows, the provision may still be in progress.
     let report = run(&bench.reaper(), Time::now(), Time::now().plus(SECOND)).await;
     assert_eq!(report.unwrap().due, 0);
     assert_eq!(bench.place.containers().await.len(), 1);
@@ -197,7 +197,7 @@ async fn a_container_without_a_lease_goes_when_it_is_seen_for_the_second_time() 
     let others = bench.place.stray(&others).await;
     let leased = lease(&bench).await;
 
-    // Too young to be an orphan, however often it is seen.
+    // It is too young to be an orphan, however often it is seen.
     for _ in 0..3 {
         let report = bench.reap_strays(50 * SECOND).await;
         assert_eq!(report.orphans_removed, 0);
@@ -212,7 +212,7 @@ async fn a_container_without_a_lease_goes_when_it_is_seen_for_the_second_time() 
             .items
             .is_empty()
     );
-    // The first sighting only notes it.
+    // The first sighting only records it.
     let report = bench.reap_strays(61 * SECOND).await;
     assert_eq!(report.orphans_removed, 0);
     assert_eq!(
@@ -264,11 +264,11 @@ async fn a_table_that_was_emptied_ends_no_lease_before_its_last_moment() {
     let bench = Plan::default().most_minutes(10).build().await;
     let leased = [lease(&bench).await, lease(&bench).await];
     let deployment = bench.place.deployment().as_str();
-    // Beside it one that was never ours, but says so: of it there is only its age.
+    // Also a container that was never ours, but has our label; only its age can be judged.
     let stranger = bench.place.stray(&[(DEPLOYMENT_LABEL, deployment)]).await;
     bench.table.empty().await;
 
-    // Seen again and again, and by nobody proven to be over.
+    // They are seen repeatedly, but nothing proves that their leases have ended.
     for minutes in 1..=9 {
         let report = bench.reap_strays(minutes * MINUTE + SECOND).await;
         assert_eq!(report.orphans_removed, 0, "{minutes}: {report:?}");
@@ -281,7 +281,7 @@ async fn a_table_that_was_emptied_ends_no_lease_before_its_last_moment() {
     }
     assert!(bench.place.is_there(&stranger).await);
 
-    // The deadline that was written on them when they were made.
+    // Now the deadline has passed that they were labelled with when they were made.
     let report = bench.reap_strays(10 * MINUTE).await;
     assert_eq!(
         (report.orphans_removed, report.orphans_left),
@@ -372,7 +372,7 @@ async fn a_removal_that_the_engine_refuses_is_tried_again_until_it_succeeds() {
         let state = if given_up { "quarantined" } else { "ending" };
         assert_eq!(shown["state"], state, "attempt {attempt}");
         assert_eq!(report.quarantined, usize::from(given_up));
-        // It is shown to its owner, and holds its place in the quota, all the time.
+        // Meanwhile its owner sees it, and it counts against the quota.
         let listed = Event::saved("list").list(&bench.app).await;
         assert_eq!(listed.body["containers"][0]["id"], id);
         let counted = bench.table.store().counted(&Owner::local()).await;
@@ -464,7 +464,7 @@ async fn a_run_leaves_what_it_has_no_time_for() {
         .unwrap();
     assert_eq!(report.due, 0, "{report:?}");
     assert_eq!(get(&bench, &id).await["state"], "running");
-    // Told to stop while it waits, it leaves the lease to its successor.
+    // A reaper that is told to stop while it waits leaves the lease to its successor.
     let reaper = bench.reaper();
     let stopping = reaper.stopping.clone();
     let (report, ()) = tokio::join!(run(&reaper, now, now.plus(MINUTE)), async {

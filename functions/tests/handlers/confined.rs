@@ -1,4 +1,4 @@
-//! What confines a leased program is taken from none: the engine's own rules hold.
+//! No leased program escapes the engine's own confinement.
 
 use containerlease_shared::catalogue::Catalogue;
 use containerlease_testkit::{Bench, events::Event};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{alpine_with, exec::shell, inspect, lease, wait_for};
 
-/// The engine's own profile of `AppArmor`, where its machine has that.
+/// The engine's own `AppArmor` profile, if its machine has `AppArmor`.
 const PROFILE: &str = "docker-default";
 
-/// Whether the engine has that among what keeps containers in.
+/// Whether the engine lists that security option.
 async fn has(bench: &Bench, name: &str) -> bool {
     let info = bench.place.docker().info().await;
     let options = info.expect("the engine says what it is").security_options;
@@ -29,7 +29,7 @@ async fn root_in_a_container_is_nobody_outside_where_the_engine_maps_users() {
     let answer = shell(&bench, &id, "id -u; cat /proc/self/uid_map", json!({})).await;
     let said = answer.body["stdout"].as_str().unwrap_or_default();
     let words: Vec<_> = said.split_whitespace().collect();
-    // Who it is inside, and then: from which user inside, to which outside, how many.
+    // The user id inside; then the map: first id inside, first id outside, count.
     let ["0", "0", outside, _] = words[..] else {
         panic!("{said}");
     };
@@ -59,7 +59,7 @@ async fn no_image_type_is_unconfined_or_privileged() {
         let profile = container["AppArmorProfile"].as_str().unwrap_or_default();
         assert_eq!(profile, if apparmor { PROFILE } else { "" }, "{name}");
         assert_eq!(config["Privileged"], false, "{name}");
-        // Where an option takes them away there is no list.
+        // An option that lifts this protection would leave no list.
         for paths in ["MaskedPaths", "ReadonlyPaths"] {
             let paths = config[paths].as_array();
             assert!(

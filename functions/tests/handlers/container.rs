@@ -1,4 +1,4 @@
-//! What somebody may do to a leased container by hand, on a real engine.
+//! Manual interference with a leased container, on a real engine.
 
 use std::sync::Arc;
 
@@ -149,13 +149,13 @@ async fn one_that_was_paused_or_killed_or_has_no_network_any_more_ends_on_time()
         .await;
 }
 
-/// An engine keeps the layers of what runs; its name is all that can be taken away.
+/// An engine keeps the layers of a running container's image; only the name can be removed.
 #[tokio::test]
 async fn one_whose_image_was_removed_ends_on_time() {
     let mut bench = Bench::new().await;
     let docker = bench.place.docker().clone();
     let model = lease(&bench).await;
-    // An image that no other test uses, so that removing it leaves them theirs.
+    // An image that no other test uses, so that its removal disturbs none.
     let tag = format!("removed-{}", &model[..18]);
     let committed = docker
         .commit_container(
@@ -188,7 +188,7 @@ async fn one_whose_image_was_removed_ends_on_time() {
     bench
         .assert_nothing_leaked(&Owner::local(), "without its image")
         .await;
-    // Newer engines keep what has lost its name, older ones may have removed it already.
+    // Newer engines keep an image without a name; older ones may have removed it already.
     drop(remove(&committed.id).await);
 }
 

@@ -1,16 +1,16 @@
 //! Kill -9 at every step of every verb: nothing is left after two ticks.
 //!
-//! A verb is run once to learn which calls it makes to the table and to the engine. Then,
-//! for each of these calls, it is run again on a fresh table and a fresh deployment, and
-//! cut off for good right before that call is sent, and once more right after it was
-//! carried out. A call that is added to a verb so enters the matrix by itself.
+//! The test first runs a verb to learn its calls to the table and to the engine. For each
+//! call, it then runs the verb twice, each time on a fresh table and deployment: once cut off
+//! for good right before the call is sent, and once right after the call was carried out. A
+//! new call of a verb thus enters the matrix by itself.
 //!
-//! The same walk is done with faults that the verb survives: an answer that is lost, and
-//! a network that is gone for good from one call on.
+//! The same walk covers faults that the verb survives: a lost answer, and a network that is
+//! gone for good from one call on.
 //!
-//! Each case costs an engine about a second of work, so that a run takes those that differ
-//! most: what is cut off before a call is sent has done what was done after the call before
-//! it, unless two were under way at once. `CONTAINERLEASE_CRASHES=all` takes every one.
+//! Each case costs the engine about a second of work, so a run takes only the cases that
+//! differ most. A cut before a call leaves the same as a cut after the previous call, unless
+//! both ran at once. `CONTAINERLEASE_CRASHES=all` takes every case.
 
 use std::{
     collections::BTreeMap,
@@ -39,13 +39,13 @@ use tokio::sync::oneshot;
 
 use crate::{MINUTE, SECOND, alpine_with, wait_until_exited};
 
-/// How many cases are at the engine at once.
+/// How many cases use the engine at once.
 const AT_ONCE: usize = 3;
 
-/// How many are at once whose engine is away most of the time.
+/// How many cases run at once if their engine is away most of the time.
 const IN_TROUBLE_AT_ONCE: usize = 6;
 
-/// How much later a run thinks that it is which looks for strays.
+/// How far ahead of the clock a run that looks for strays is.
 const LATER: Duration = Duration::from_secs(122);
 
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +53,9 @@ enum Verb {
     Provision,
     Renew,
     Delete,
-    /// The reaper, with leases to end whose time is over.
+    /// The reaper, with expired leases to end.
     End,
-    /// The reaper, with containers and leases that do not fit together.
+    /// The reaper, with containers and leases that do not match.
     Reconcile,
 }
 
@@ -67,14 +67,14 @@ enum Moment {
 
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
-    /// The call is carried out, and its answer lost; all others pass.
+    /// The call is carried out, but its answer is lost; all others pass.
     AnswerLost,
     /// Neither the table nor the engine is reached from this call on.
     AllAway,
 }
 
 impl Verb {
-    /// What there must be first: a lease, and its id.
+    /// Makes the lease that the verb needs, and returns its id.
     async fn prepare(self, bench: &Bench, receiver: &Receiver) -> String {
         match self {
             Self::Provision => SAVED_ID.to_owned(),
@@ -99,7 +99,7 @@ impl Verb {
                 let now = Time::now();
                 drop(run(&bench.reaper(), now, now.plus(MINUTE)).await);
             }
-            // First for the strays, as if it were later, and then for the leases.
+            // The first run is for the strays, as if it were later, the second for the leases.
             Self::Reconcile => {
                 let now = Time::now();
                 drop(run(&bench.reaper(), now.plus(LATER), now.plus(40 * SECOND)).await);
@@ -109,13 +109,12 @@ impl Verb {
     }
 }
 
-/// A provision that its caller has given a name, so that it may be sent again, and whose lease
-/// he wants to be told of.
+/// A provision with an `Idempotency-Key`, so that it can be repeated, and with a webhook.
 fn provision_once(receiver: &Receiver) -> Event {
     alpine_with(notify(receiver)).header("idempotency-key", "cut-off")
 }
 
-/// The id of a new lease whose owner wants to be told of it.
+/// The id of a new lease with a webhook.
 async fn told(bench: &Bench, receiver: &Receiver) -> String {
     let answer = alpine_with(notify(receiver)).provision(&bench.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -127,7 +126,7 @@ fn notify(receiver: &Receiver) -> Value {
 }
 
 async fn bench() -> (Bench, Receiver) {
-    // On a network of its own, which is one call more that can be cut.
+    // A network of its own adds one more call that can be cut.
     let plan = Plan::default()
         .proxied()
         .private_webhooks()
@@ -135,10 +134,10 @@ async fn bench() -> (Bench, Receiver) {
     (plan.build().await, Receiver::start().await)
 }
 
-/// Makes all that the reaper sets right between the table and the engine: a container without
-/// a lease that was seen before, one that was not, a sighting of one that is gone, a lease
-/// whose container vanished, and one whose program has ended. Beside them a lease that is as
-/// it should be, whose id it gives.
+/// Makes every mismatch of table and engine that the reaper corrects: a container without a
+/// lease that was seen before, another that was not, a sighting of a container that is gone, a
+/// lease whose container vanished, and a lease whose program has ended. Also makes a healthy
+/// lease, and returns its id.
 async fn misfits(bench: &Bench) -> String {
     let deployment = bench.place.deployment().as_str();
     let of_no_lease = LeaseId::generate().to_string();
@@ -288,7 +287,7 @@ async fn walk_in_trouble(verb: Verb) {
         .await;
 }
 
-/// Whether every case is wanted.
+/// Whether to run every case.
 #[expect(
     clippy::disallowed_methods,
     reason = "how much is tried is asked of the test alone"
@@ -297,10 +296,10 @@ fn all() -> bool {
     std::env::var("CONTAINERLEASE_CRASHES").is_ok_and(|cases| cases == "all")
 }
 
-/// The calls that a verb makes, in their order, in the shorter of two runs.
+/// A verb's calls in order, from the shorter of two runs.
 async fn calls_of(verb: Verb) -> Vec<String> {
     if matches!(verb, Verb::End | Verb::Reconcile) {
-        // In one minute of ten a run counts anew, which takes more calls.
+        // In one minute of ten a run recounts, which takes more calls.
         while [Time::now(), Time::now().plus(LATER)]
             .into_iter()
             .any(counts_anew)
@@ -321,7 +320,7 @@ fn counts_anew(now: Time) -> bool {
     (now.as_millis() / 60_000) % 10 == 0
 }
 
-/// The calls of one run, which makes a few more when it is slow: it shows that it is alive.
+/// The calls of one run. A slow run makes a few more, since it renews its claims.
 async fn heard_of(verb: Verb) -> Vec<String> {
     let (bench, receiver) = bench().await;
     let id = verb.prepare(&bench, &receiver).await;
@@ -338,8 +337,8 @@ async fn heard_of(verb: Verb) -> Vec<String> {
     calls
 }
 
-/// Cuts the verb off at the call of that index and looks at what two ticks have left. Says
-/// whether the verb came as far as that.
+/// Cuts the verb off at the call of that index, and checks what two ticks leave. Returns
+/// whether the verb reached that call.
 async fn kill(verb: Verb, index: usize, call: &str, moment: Moment) -> bool {
     let case = format!("{verb:?} killed at call {index} ({call}), {moment:?}");
     let (bench, receiver) = bench().await;
@@ -388,8 +387,8 @@ async fn gone_by(bench: &Bench) -> Option<Time> {
         .then(|| Time::now().plus(Duration::from_secs(1)))
 }
 
-/// Whatever an end was cut off at, its receipt says what was found of the container, and no
-/// more: `gone_by` is when there was none any more, if that was before somebody took over.
+/// Wherever an end was cut off, its receipt says only what was found of the container.
+/// `gone_by` is when the container was gone, if that was before another process took over.
 async fn assert_receipts(verb: Verb, bench: &Bench, gone_by: Option<Time>, case: &str) {
     let store = bench.table.store();
     let page = store.page_of(&Owner::local(), None, 100, |_| true).await;
@@ -398,7 +397,7 @@ async fn assert_receipts(verb: Verb, bench: &Bench, gone_by: Option<Time>, case:
         let State::Ended(receipt) = &lease.state else {
             continue;
         };
-        // One that was cut off before it ran may have had no container.
+        // A lease that was cut off before it ran may have had no container.
         if matches!(verb, Verb::Provision) && lease.placement.is_none() {
             continue;
         }
@@ -418,8 +417,8 @@ async fn assert_receipts(verb: Verb, bench: &Bench, gone_by: Option<Time>, case:
     }
 }
 
-/// Lets the verb go on to its end with trouble at the call of that index, and looks at what
-/// two ticks have left.
+/// Runs the verb to its end with trouble at the call of that index, and checks what two ticks
+/// leave.
 async fn disturb(verb: Verb, index: usize, call: &str, trouble: Trouble) {
     let case = format!("{verb:?} in trouble at call {index} ({call}), {trouble:?}");
     let (bench, receiver) = bench().await;
@@ -441,7 +440,7 @@ async fn disturb(verb: Verb, index: usize, call: &str, trouble: Trouble) {
     bench.place.clean().await;
 }
 
-/// Runs the reaper twice and looks at what is left.
+/// Runs the reaper twice and checks what is left.
 async fn look(verb: Verb, bench: &Bench, receiver: &Receiver, id: &str, case: &str) {
     bench.two_ticks().await;
     bench.assert_nothing_leaked(&Owner::local(), case).await;
@@ -451,7 +450,7 @@ async fn look(verb: Verb, bench: &Bench, receiver: &Receiver, id: &str, case: &s
     match verb {
         Verb::Provision => {
             assert!(active <= 1, "{case}");
-            // Its caller has no answer and asks again, in the same words.
+            // Its caller has no answer and repeats the request.
             let again = provision_once(receiver).provision(&bench.app).await;
             assert_eq!(again.status, 201, "{case}: {again:?}");
             let once_more = provision_once(receiver).provision(&bench.app).await;
@@ -463,7 +462,7 @@ async fn look(verb: Verb, bench: &Bench, receiver: &Receiver, id: &str, case: &s
         }
         Verb::Renew | Verb::Reconcile => assert_eq!(active, 1, "{case}"),
         Verb::Delete => {
-            // Its owner has no answer and asks again.
+            // Its owner has no answer and repeats the request.
             let again = Event::about("delete", id).delete(&bench.app).await;
             assert_eq!(again.status, 200, "{case}: {again:?}");
             bench.assert_nothing_leaked(&Owner::local(), case).await;

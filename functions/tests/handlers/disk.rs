@@ -1,5 +1,5 @@
-//! What a lease may use of the host's disk, where the engine's storage has no quotas: a lease
-//! that uses more is ended, and says so.
+//! The disk limit of a lease if the engine's storage has no quotas: the reaper ends a lease
+//! that uses more, and its receipt says so.
 
 use containerlease_testkit::{Bench, Plan};
 use futures_util::future::join_all;
@@ -16,7 +16,7 @@ async fn small(bench: &Bench, image: &str) -> String {
     answer.id()
 }
 
-/// Writes so many mebibytes to `path` in the lease's container.
+/// Writes that many mebibytes to `path` in the lease's container.
 async fn write(bench: &Bench, id: &str, path: &str, mebibytes: u32) {
     let script = format!("dd if=/dev/zero of={path} bs=1M count={mebibytes} 2>&1");
     let answer = shell(bench, id, &script, json!({})).await;
@@ -89,7 +89,7 @@ async fn an_owner_and_a_host_have_so_much_disk() {
     ] {
         let bench = Plan::default().with(setting, 1_080).build().await;
         small(&bench, "alpine").await;
-        // An image's own is 1,024.
+        // The image's default is 1,024.
         let answer = alpine_with(json!({})).provision(&bench.app).await;
         assert_refused(&answer, problem);
         assert_eq!(answer.body["full"], json!(["diskMB"]), "{answer:?}");
@@ -105,8 +105,8 @@ async fn who_makes_files_that_cannot_be_counted_is_evicted_and_keeps_nobody_else
     let [modest, greedy, uncounted @ ..] = &leases[..] else {
         panic!("there are four")
     };
-    // The path of what lies at the end is longer than the kernel takes, so that the engine's walk
-    // through the folders fails.
+    // The deepest path is longer than the kernel takes, so that the engine's walk through the
+    // folders fails.
     let script = "name=$(printf '%0200d' 0); cd /; i=0; \
                   while [ $i -lt 25 ]; do mkdir $name && cd -P $name || exit 1; i=$((i + 1)); done; \
                   echo here > file";

@@ -1,5 +1,5 @@
-//! The queues' targets: messages that say that something is due, around a real table, a real
-//! engine and a receiver that is really there.
+//! The queues' targets: messages about due ends and notifications, with a real table, a real
+//! engine and a real receiver.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{MINUTE, SECOND, alpine_with, get, inspect, lease, millis};
 
-/// The message that was sent for the lease's end, as it is now.
+/// The message for the lease's current end.
 async fn end_of(bench: &Bench, id: &str) -> Due {
     due_at(bench, id, "expiryTime").await
 }
@@ -35,7 +35,7 @@ async fn due_at(bench: &Bench, id: &str, field: &str) -> Due {
     }
 }
 
-/// The event with these messages, each in the shape of the saved one's.
+/// The event with these messages, in the format of the saved event.
 fn event(name: &str, messages: &[Due]) -> SqsEvent {
     let texts: Vec<_> = messages
         .iter()
@@ -56,7 +56,7 @@ fn event_of(name: &str, bodies: &[String]) -> SqsEvent {
     serde_json::from_value(event).expect("it is an event of SQS")
 }
 
-/// The messages that are to be given out again.
+/// The messages that the queue must deliver again.
 fn failures(response: &SqsBatchResponse) -> Vec<&str> {
     let failures = response.batch_item_failures.iter();
     failures.map(|one| one.item_identifier.as_str()).collect()
@@ -229,7 +229,7 @@ async fn an_owner_is_warned_at_the_warnings_time_and_once() {
 #[tokio::test]
 async fn a_queue_that_cannot_be_used_fails_no_provision_and_no_renewal() {
     let mut bench = Bench::new().await;
-    // What answers there is a table, which takes no messages.
+    // A table answers there, which takes no messages.
     let urls = QueueUrls {
         ends: "http://127.0.0.1:1/ends".to_owned(),
         deliveries: "http://127.0.0.1:1/deliveries".to_owned(),

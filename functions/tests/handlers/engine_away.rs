@@ -1,5 +1,5 @@
-//! An engine that answers nobody: nothing is held against a lease, and once the engine is back
-//! what is overdue ends at once.
+//! An engine that does not answer: no lease is charged a failed attempt, and overdue leases
+//! end as soon as the engine is back.
 
 use std::time::Instant;
 
@@ -15,17 +15,17 @@ use serde_json::json;
 
 use crate::{MINUTE, SECOND, get, lease};
 
-/// Passes nothing on, and cuts each connection, as an engine that has been stopped.
+/// Cuts each connection, like an engine that has been stopped.
 fn cut(_: &Seen) -> Fault {
     Fault::Cut
 }
 
-/// Takes each request and never answers, as an engine that hangs.
+/// Takes each request and never answers, like an engine that hangs.
 fn silent(_: &Seen) -> Fault {
     Fault::NeverSent(Box::new(|| {}))
 }
 
-/// A run with so many seconds until it begins nothing any more.
+/// A run that begins nothing new after the given number of seconds.
 async fn run_for(bench: &Bench, seconds: u32) -> Report {
     let now = Time::now();
     let stop_at = now.plus(seconds * SECOND);
@@ -45,7 +45,7 @@ async fn an_outage_is_no_attempt_however_long_it_lasts() {
         assert_eq!(report.waiting, 1, "round {round}: {report:?}");
         assert!(report.engine_unseen, "round {round}: {report:?}");
         assert_eq!(report.attempts_failed, 0, "round {round}: {report:?}");
-        // Its owner may ask for its end besides, as often as they like.
+        // Its owner may also delete it, any number of times.
         let answer = Event::about("delete", &id).delete(&bench.app).await;
         assert_eq!(answer.status, 202, "round {round}: {answer:?}");
         let shown = get(&bench, &id).await;
@@ -79,7 +79,7 @@ async fn overdue_ends_when_back_from(away: fn(&Seen) -> Fault) {
     bench.table.age(5 * MINUTE).await;
     bench.engine_proxy().on_each(away);
     let returning = async {
-        // Longer than it takes to find that an engine hangs.
+        // Longer than it takes to notice that an engine hangs.
         tokio::time::sleep(10 * SECOND).await;
         for id in &ids {
             assert_ne!(get(&bench, id).await["state"], "ended");
@@ -140,7 +140,7 @@ async fn a_call_that_is_cut_off_while_the_engine_answers_others_is_made_again() 
     let answer = Event::about("delete", &blip).delete(&bench.app).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(get(&bench, &blip).await["receipt"]["attempts"], 1);
-    // What the engine never comes to an end with is this container's fault.
+    // A removal that the engine never finishes counts against this container.
     let answer = Event::about("delete", &broken).delete(&bench.app).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     assert_eq!(get(&bench, &broken).await["attempts"], 1);

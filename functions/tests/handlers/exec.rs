@@ -1,4 +1,5 @@
-//! `POST /api/containers/{id}/exec`: output, exit codes, bounds, and that nothing stays behind.
+//! `POST /api/containers/{id}/exec`: output, exit codes and limits; a command leaves nothing
+//! behind.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -31,7 +32,7 @@ pub(crate) async fn shell(bench: &Bench, id: &str, script: &str, more: Value) ->
     answer
 }
 
-/// The command lines of the processes in the lease's container, besides what it was made for.
+/// The command lines of the processes in the lease's container, except its own program.
 async fn processes(bench: &Bench, id: &str) -> Vec<String> {
     let name = format!("containerlease-{id}");
     let top = bench.place.docker().top_processes(&name, None).await;
@@ -82,7 +83,7 @@ async fn a_command_answers_with_its_own_exit_code() {
         let said = answer.body["stderr"].as_str().unwrap();
         assert!(said.contains(stderr), "{script}: {said}");
     }
-    // Whoever writes what the engine writes is not taken for it.
+    // A program that prints the engine's own message is not taken for the engine.
     let script = "echo OCI runtime exec failed; exit 126";
     let answer = shell(&bench, &id, script, json!({})).await;
     assert_eq!(answer.body["exitCode"], 126, "{answer:?}");
@@ -96,7 +97,7 @@ async fn what_is_read_comes_whole_and_ends() {
     let body = json!({"command": ["cat"], "stdin": text});
     let answer = command(&id, &body).exec(&bench.app).await;
     assert_eq!(answer.body["stdout"], text);
-    // Without it there is nothing to read, and nobody waits.
+    // Without `stdin` the command reads an empty input and does not wait.
     let answer = command(&id, &json!({"command": ["cat"]}))
         .exec(&bench.app)
         .await;
@@ -124,7 +125,7 @@ async fn of_much_output_the_first_is_kept_and_the_command_ends_by_itself() {
         answer.body["truncated"],
         json!({"stdout": true, "stderr": false})
     );
-    // A character that the bound cuts in two is left out, and other bytes are replaced.
+    // A character that the limit cuts in two is left out, and invalid bytes are replaced.
     let script = "printf 'xy\\377'; yes ä | tr -d '\\n' | head -c 100000";
     let answer = shell(&bench, &id, script, json!({})).await;
     let stdout = answer.body["stdout"].as_str().unwrap();
@@ -143,7 +144,7 @@ async fn a_command_whose_time_is_over_leaves_nothing_behind() {
     for image in ["alpine", "ubuntu"] {
         let asked = json!({"imageType": image, "command": ["sleep", "600"]});
         let id = alpine_with(asked).provision(&bench.app).await.id();
-        // Another command at the same time is not touched, and neither is what it was made for.
+        // A concurrent command is not touched, and neither is the container's own program.
         let other = shell(&bench, &id, "sleep 3; echo whole", json!({}));
         let script = "trap '' TERM INT HUP; sleep 1001 & (setsid sleep 1002 &); \
                       env -i sleep 1003 & sh -c 'sleep 1004; true' & echo begun; sleep 1005";
@@ -179,7 +180,7 @@ async fn what_has_dropped_its_mark_is_not_said_to_be_gone() {
     ] {
         let asked = json!({"imageType": image});
         let id = alpine_with(asked).provision(&bench.app).await.id();
-        // What is there by its own right is no reason for doubt.
+        // A process that was there before the command causes no doubt.
         let before = shell(&bench, &id, "sleep 1001 & echo started", json!({})).await;
         assert_eq!(before.body["exitCode"], 0, "{before:?}");
         let limit = json!({"timeoutSeconds": 1});
@@ -187,7 +188,7 @@ async fn what_has_dropped_its_mark_is_not_said_to_be_gone() {
         assert_eq!(sure.body["stillRunning"], false, "{image}: {sure:?}");
 
         let doubt = shell(&bench, &id, script, limit).await;
-        // setsid makes a child and ends, where it is the first of its group.
+        // As the first process of its group, setsid forks and ends.
         let ends = script.starts_with("exec");
         assert_eq!(doubt.body["timedOut"], !ends, "{image}: {doubt:?}");
         assert_eq!(
@@ -204,7 +205,7 @@ async fn what_has_dropped_its_mark_is_not_said_to_be_gone() {
     }
 }
 
-/// Without the right to kill other users' processes nothing is known of them.
+/// Without the right to kill other users' processes, their fate is unknown.
 #[tokio::test]
 async fn what_has_become_another_user_is_not_said_to_be_gone() {
     let bench = Bench::new().await;
@@ -352,7 +353,7 @@ async fn a_lease_that_is_over_runs_nothing() {
     let deleted = lease(&bench).await;
     Event::about("delete", &deleted).delete(&bench.app).await;
     refused(&deleted).await;
-    // Its program has ended, or its container has vanished, and no reaper has been there yet.
+    // Its program has ended, or its container has vanished, and no reaper has run yet.
     let event = alpine_with(json!({"command": ["sh", "-c", "sleep 0.3; exit 3"]}));
     let failed = event.provision(&bench.app).await.id();
     wait_until_exited(&bench, &failed).await;
@@ -377,8 +378,8 @@ async fn a_lease_that_ends_in_the_middle_ends_its_commands() {
         Event::about("delete", &id).delete(&bench.app).await
     });
     assert_eq!(deleted.status, 200, "{deleted:?}");
-    // What it hears depends on which is faster: that its program was killed, or that the
-    // engine knows nothing of it any more.
+    // The answer depends on which is faster: the command is killed, or the engine forgets the
+    // container.
     if answer.status == 200 {
         assert_eq!(answer.body["exitCode"], 137, "{answer:?}");
     } else {
@@ -469,7 +470,7 @@ async fn stats_are_numbers_that_move() {
         );
     }
     assert!(number(&second, "network", "receivedBytes") >= 0.0);
-    // It wants a whole CPU and is given a tenth.
+    // The program uses all it gets, which is a tenth of a CPU.
     let percent = number(&second, "cpu", "percent");
     assert!((2.0..30.0).contains(&percent), "{second}");
     let of_limit = number(&second, "cpu", "percentOfLimit");

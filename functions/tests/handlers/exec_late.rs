@@ -1,6 +1,6 @@
-//! Commands right after one that has left a child in the background. The engine waits for
-//! seconds with the end of that one, since the child holds its output, and meanwhile says of
-//! every later command that it runs.
+//! Commands right after one that left a child in the background. The child holds the first
+//! command's output, so the engine delays that command's end for seconds. Meanwhile it reports
+//! every later command as running.
 
 use std::time::Instant;
 

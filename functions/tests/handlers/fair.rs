@@ -1,4 +1,4 @@
-//! Deliveries share their places fairly: who hangs keeps nobody else waiting.
+//! Deliveries share their places fairly: a receiver that hangs delays no other.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{MINUTE, SECOND, wait_for};
 
-/// A lease for ten minutes whose owner is warned so many seconds from now.
+/// A lease for ten minutes, with a warning in the given number of seconds.
 fn lease(owner: &str, receiver: &Receiver, warned_in: u32) -> Lease {
     let catalogue = Catalogue::embedded();
     let image = catalogue.get("alpine").expect("there is an alpine");
@@ -72,7 +72,7 @@ async fn a_thousand_leases_with_a_receiver_that_hangs_keep_no_other_owner_waitin
         .for_each_concurrent(8, async |_| drop(start(lease("crowd", &hanging, 1)).await))
         .await;
 
-    // As the one-machine server looks, every two seconds.
+    // Every two seconds, as the one-machine server does.
     let reaper = cleanup::reaper(&bench.app, LOOK_AHEAD, CancellationToken::new());
     let reaper = Arc::new(reaper);
     let looks = tokio::spawn(async move {

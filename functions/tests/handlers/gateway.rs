@@ -20,7 +20,7 @@ use crate::logs::{leased, task};
 
 const LIMIT_EXCEEDED: &str = r#"{"__type": "LimitExceededException", "message": "slow down"}"#;
 
-/// What was posted, as the connection's lines.
+/// The posted frames, as the connection's lines.
 fn lines(receiver: &Receiver) -> Vec<Value> {
     let frames = receiver.messages().into_iter();
     let lines = frames.flat_map(|frame| {
@@ -39,8 +39,8 @@ fn numbers(receiver: &Receiver) -> Vec<u32> {
         .collect()
 }
 
-/// Settings with which the SDK asks over HTTP, as it asks a gateway; the table is asked inside
-/// this process.
+/// Settings with which the SDK really uses HTTP, as to a gateway. Calls to the table stay
+/// inside this process.
 async fn over_http(bench: &Bench) -> SdkConfig {
     let (address, key) = (bench.table.address(), bench.table.key());
     containerlease_testkit::table::aws_at(address, key).await
@@ -126,7 +126,7 @@ async fn what_the_gateway_refuses_has_its_name() {
 async fn no_frame_is_longer_than_the_gateway_takes() {
     const LIMIT: usize = 32_000;
     let bench = Bench::new().await;
-    // Bars of up to 40,000 escape sequences and bytes, whose JSON is six times as long.
+    // Progress bars of up to 40,000 escape sequences and bytes; their JSON is six times as long.
     let script = "for n in 10 100 500 1000 2000 4000 8000; do \
                   i=0; while [ $i -lt $n ]; do printf '\\033[32m#\\033[0m'; i=$((i+1)); done; echo; \
                   done; echo end; sleep 600";

@@ -1,4 +1,4 @@
-//! `GET /api/containers` with a query: filters, and the history page by page.
+//! `GET /api/containers` with a query: filters, and the pages of the history.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ fn ids(answer: &Answer) -> Vec<String> {
     ids.map(str::to_owned).collect()
 }
 
-/// All pages of a query, each id in its order, and how many pages there were.
+/// The ids from all pages of a query, in order, and the number of pages.
 async fn all_pages(bench: &Bench, query: &str) -> (Vec<String>, usize) {
     let (mut all, mut pages) = (Vec::new(), 0);
     let mut cursor = String::new();
@@ -47,7 +47,7 @@ async fn all_pages(bench: &Bench, query: &str) -> (Vec<String>, usize) {
     }
 }
 
-/// Writes a lease that has ended, or that has not, without a container.
+/// Writes a lease without a container, ended or not.
 async fn write(store: &Store, image_type: &str, label: Option<&str>, ended: bool) -> String {
     let catalogue = containerlease_shared::catalogue::Catalogue::embedded();
     let image = catalogue.get(image_type).expect("it is in the catalogue");
@@ -104,7 +104,7 @@ async fn the_history_comes_newest_first_and_page_by_page() {
         let query = format!("state=ended&limit={limit}");
         let (found, took) = all_pages(&bench, &query).await;
         assert_eq!(found, ended, "{query}");
-        // The last page may be an empty one: what follows a lease is not known before.
+        // The last page may be empty, since a page does not know whether more leases follow.
         assert!((pages..=pages + 1).contains(&took), "{query}: {took}");
     }
     let (found, _) = all_pages(&bench, "state=all&limit=3").await;
@@ -112,7 +112,7 @@ async fn the_history_comes_newest_first_and_page_by_page() {
     let receipt = &list(&bench, "state=ended&limit=1").await.body["containers"][0]["receipt"];
     assert_eq!(receipt["reason"], "deleted");
 
-    // What is made between two pages is not in the second one, and nothing comes twice.
+    // A lease made between two pages is not on the second one, and no lease comes twice.
     let first = list(&bench, "state=all&limit=4").await;
     write(&store, "alpine", None, true).await;
     let cursor = first.body["cursor"].as_str().unwrap();
@@ -186,7 +186,7 @@ async fn the_history_of_another_owner_is_not_seen_whatever_the_cursor() {
     assert_eq!(ids(&list(&bench, "state=all").await), [his]);
 }
 
-/// A page costs no more for what the filter leaves out than its bound.
+/// The cost of a page is bounded, however many leases the filter leaves out.
 #[tokio::test]
 async fn a_filter_that_matches_little_does_not_read_a_whole_history_at_once() {
     let bench = Plan::default().without_engine().proxied().build().await;

@@ -1,4 +1,4 @@
-//! The routes that only read.
+//! The read-only routes.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn a_list_holds_the_leases_that_have_not_ended_oldest_first() {
         .collect();
     assert_eq!(ids, [&first, &third]);
     assert!(millis(&listed.body, "serverTime") > 0);
-    // What ended is found by its id, with its receipt.
+    // An ended lease is found by its id, with its receipt.
     let ended = get(&bench, &second).await;
     assert_eq!(ended["state"], "ended");
     assert_eq!(ended["receipt"]["reason"], "deleted");
@@ -66,7 +66,7 @@ async fn the_catalogue_is_shown_with_its_limits() {
     assert_eq!(redis["presets"][0], small);
 }
 
-/// On AWS the gateway gives this function what no route takes.
+/// On AWS API Gateway passes requests that match no route to this function.
 #[tokio::test]
 async fn what_no_route_takes_is_refused_and_told_what_does() {
     let bench = Plan::default().without_engine().build().await;
@@ -88,7 +88,7 @@ async fn what_no_route_takes_is_refused_and_told_what_does() {
     assert_eq!((answer.status, answer.problem()), (404, "route-not-found"));
 }
 
-/// On AWS no route takes HEAD, so it comes without what the path says.
+/// On AWS no route takes `HEAD`, so such a request arrives without path parameters.
 #[tokio::test]
 async fn a_head_is_answered_as_the_get_without_its_body() {
     let bench = Bench::new().await;

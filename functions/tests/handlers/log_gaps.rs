@@ -1,4 +1,4 @@
-//! Lines that cannot come any more: whoever lacks them is told, and the rest comes.
+//! Lost lines: a viewer that lacks them is told of the gap, and gets the rest.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -18,7 +18,7 @@ use crate::{
     wait_for,
 };
 
-/// Twice as many bytes as a follow holds, and six times as many lines as are kept.
+/// Twice as many bytes as a follow holds, and six times as many lines as it keeps.
 const LINES: u64 = 6_000;
 
 async fn lease_with_a_long_log(bench: &Bench) -> String {
@@ -42,11 +42,11 @@ fn number(line: &Value) -> Option<u64> {
     message.split(' ').next()?.parse().ok()
 }
 
-/// Checks that a viewer who had the lines before `next` was told of each gap, where it is,
-/// and got the last line and the end. Says how many gaps there are.
+/// Checks that a viewer with the lines before `next` was told of each gap in its place, and
+/// got the last line and the end. Returns the number of gaps.
 fn assert_told_of_gaps(viewer: &Viewer, mut next: u64) -> usize {
     let lines = viewer.lines();
-    // How many lines are missing, as far as it was told; there may be several gaps in a row.
+    // How many lines are missing, if it was told; several gaps may follow each other.
     let mut told: Option<Option<u64>> = None;
     let mut gaps = 0;
     for line in &lines {
@@ -180,7 +180,7 @@ async fn a_log_that_was_emptied_by_hand_has_a_gap_and_goes_on() {
     let numbers: Vec<_> = lines[1..].iter().filter_map(number).collect();
     assert!(numbers[0] > had + 1, "nothing was lost: {numbers:?}");
     assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "{numbers:?}");
-    // By request it is the same.
+    // The same holds for a page of the log.
     let query = format!("cursor={}", first.cursor());
     let page = Event::about("log-page", &id).query(&query);
     let page = page.list(&bench.app).await;
@@ -188,7 +188,7 @@ async fn a_log_that_was_emptied_by_hand_has_a_gap_and_goes_on() {
     assert_eq!(number(&page.body["entries"][0]), Some(numbers[0]));
 }
 
-/// What an engine sends of a log in which it cannot read on.
+/// What an engine sends of a damaged log.
 fn damaged() -> String {
     let frame = |kind: char, text: &str| {
         let length = char::from(u8::try_from(text.len()).expect("it is short"));
@@ -213,7 +213,7 @@ async fn a_damaged_log_goes_on_behind_the_damage() {
             return Fault::None;
         }
         counted.fetch_add(1, Ordering::SeqCst);
-        // The last ones can be read, since the engine looks for them from the end.
+        // The last lines can be read, since the engine looks for them from the end.
         if seen.path.contains("tail=10") && !seen.path.contains("tail=100") {
             return Fault::None;
         }

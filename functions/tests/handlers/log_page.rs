@@ -1,5 +1,5 @@
-//! `GET /api/containers/{id}/logs`: the same lines and cursors as the stream, page by page,
-//! while the container lives and after its end.
+//! `GET /api/containers/{id}/logs`: pages with the same lines and cursors as the stream, during
+//! the container's life and after its end.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ async fn page(bench: &Bench, id: &str, query: &str) -> Answer {
     answer
 }
 
-/// The lines of a page without what is said about them.
+/// The text of a page's lines.
 fn messages(page: &Answer) -> Vec<String> {
     let entries = page.body["entries"].as_array().expect("there are entries");
     let message = |entry: &Value| entry["message"].as_str().unwrap_or_default().to_owned();
@@ -43,7 +43,7 @@ async fn running(bench: &Bench, script: &str) -> String {
     answer.id()
 }
 
-/// A lease whose program has written its lines and goes on.
+/// A lease whose program has written its lines and still runs.
 async fn written(bench: &Bench, script: &str) -> String {
     let id = running(bench, &format!("{script}; echo the last line; sleep 600")).await;
     wait_for("all is written", async || {
@@ -58,7 +58,7 @@ async fn delete(bench: &Bench, id: &str) {
     assert_eq!(deleted.status, 200, "{deleted:?}");
 }
 
-/// All pages from `query` on, each of `limit` lines, until there is no more.
+/// All pages from `query` on, each of `limit` lines, up to the last.
 async fn all_pages(bench: &Bench, id: &str, query: &str, limit: usize) -> Vec<Value> {
     let mut entries = Vec::new();
     let mut query = query.to_owned();
@@ -141,7 +141,7 @@ async fn a_page_begins_and_ends_where_it_is_asked_to() {
         (messages(&none).len(), &none.body["more"]),
         (0, &json!(false))
     );
-    // What is said to come next is only what comes next.
+    // The cursor leads only to later lines.
     let next = page(&bench, &id, &format!("cursor={}", cursor(&none))).await;
     assert_eq!((messages(&next).len(), cursor(&next)), (0, cursor(&none)));
     assert_eq!(messages(&page(&bench, &id, "since=1h").await).len(), 51);
@@ -241,7 +241,7 @@ async fn after_the_end_a_log_is_there_as_it_was() {
     assert!(numbers.eq(1..=30), "{all:?}");
     assert!(all.contains(&"on stderr".to_owned()));
     assert!(all.contains(&"without an end".to_owned()));
-    // The lines are the same ones, and a cursor of the log leads on in what was kept of it.
+    // The stored lines are the same, and a cursor of the live log continues in them.
     let entries = after.body["entries"].as_array().unwrap();
     assert_eq!(
         entries[..20],
@@ -272,7 +272,7 @@ async fn of_a_long_log_the_last_thousand_lines_are_kept() {
         ("2002", "the last line")
     );
     assert_eq!(kept.body["gap"], true);
-    // Who was further on misses nothing; who was not is told.
+    // A reader with a later cursor misses nothing; one with an earlier cursor is told of the gap.
     let after = async |page_before: &Answer| {
         let query = format!("limit=1000&cursor={}", cursor(page_before));
         page(&bench, &id, &query).await
@@ -314,7 +314,7 @@ async fn whatever_ends_a_lease_its_log_is_kept_as_long_as_its_record() {
         });
         assert_eq!(purged[0], purged[1], "{reason}");
     }
-    // What nobody could read is not there, and that is said.
+    // Lines that could not be read are missing, and the page says so.
     let lost = lease(&bench).await;
     bench.place.remove_behind_its_back(&lost).await;
     bench.reap().await;

@@ -30,7 +30,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{SECOND, alpine_with, inspect, lease, wait_for};
 
-/// A viewer's end of a connection, as API Gateway or the one-machine server would hold it.
+/// A viewer's connection, as API Gateway or the one-machine server would hold it.
 #[derive(Clone, Default)]
 pub(crate) struct Viewer {
     frames: Arc<Mutex<Vec<String>>>,
@@ -57,7 +57,7 @@ impl Connections for Viewer {
 }
 
 impl Viewer {
-    /// All lines so far, the container's and ours.
+    /// All lines so far: the container's, and our own events.
     pub(crate) fn lines(&self) -> Vec<Value> {
         let frames = self.frames.lock().expect("no post panics");
         let lines = frames.iter().flat_map(|frame| frame.lines());
@@ -66,13 +66,13 @@ impl Viewer {
             .collect()
     }
 
-    /// Whether a text is in what came last.
+    /// Whether the last frame contains a text.
     pub(crate) fn last_frame_holds(&self, text: &str) -> bool {
         let frames = self.frames.lock().expect("no post panics");
         frames.last().is_some_and(|frame| frame.contains(text))
     }
 
-    /// Our own lines of one kind.
+    /// Our own events of one kind.
     pub(crate) fn events(&self, event: &str) -> Vec<Value> {
         let lines = self.lines().into_iter();
         lines.filter(|line| line["event"] == event).collect()
@@ -87,7 +87,7 @@ impl Viewer {
             .collect()
     }
 
-    /// After what a client would go on that connects again.
+    /// The cursor with which a client would connect again.
     pub(crate) fn cursor(&self) -> Cursor {
         let lines = self.lines();
         let cursor = lines.iter().rev().find_map(|line| line["cursor"].as_str());
@@ -97,7 +97,7 @@ impl Viewer {
     }
 }
 
-/// Relays that are only noted down.
+/// Relays that are recorded, but not started.
 #[derive(Clone, Default)]
 struct Noted {
     starts: Arc<Mutex<Vec<RelayStart>>>,
@@ -137,7 +137,7 @@ fn assert_complete(viewer: &Viewer) {
 
 const CONNECTION: &str = "connection";
 
-/// Writes a viewer down, as `$connect` does, and says what its relay is started with.
+/// Stores a viewer, as `$connect` does, and returns the input of its relay.
 async fn watching(bench: &Bench, id: &str, start: Start) -> RelayStart {
     let lease_id = id.parse().expect("it is a lease's id");
     let owner = Owner::local();
@@ -155,7 +155,7 @@ async fn watching(bench: &Bench, id: &str, start: Start) -> RelayStart {
     RelayStart { owner, lease_id }
 }
 
-/// Runs a relay as an invocation of its own would.
+/// Runs a relay as its own invocation would.
 async fn serve(
     app: &App,
     viewer: &Viewer,
@@ -181,7 +181,7 @@ pub(crate) fn task(id: &str, start: Start) -> Task {
     }
 }
 
-/// Relays to one viewer that wishes nothing.
+/// Relays to one viewer, without any viewer controls.
 pub(crate) async fn relay_to(
     bench: &Bench,
     viewer: &Viewer,
@@ -201,7 +201,7 @@ async fn every_line_comes_once_across_restarts_of_the_relay() {
         let task = task(&id, Start::After(viewer.cursor()));
         let time = Duration::from_millis(250 + 20 * round);
         if round % 2 == 0 {
-            // It stops in order and says where to go on.
+            // The relay stops in order, and says where to continue.
             let stop_at = Some(Time::now().plus(time));
             let relayed = relay_to(&bench, &viewer, &task, stop_at).await;
             let Ok(Outcome::TimeOver(cursor)) = relayed else {
@@ -209,7 +209,7 @@ async fn every_line_comes_once_across_restarts_of_the_relay() {
             };
             assert_eq!(cursor, viewer.cursor());
         } else {
-            // It dies, and a client connects again after the last line that it has.
+            // The relay dies, and the client connects again after its last line.
             let relay = relay_to(&bench, &viewer, &task, None);
             assert!(tokio::time::timeout(time, relay).await.is_err());
         }
@@ -362,7 +362,7 @@ async fn a_relay_whose_time_is_over_starts_its_successor_where_it_stopped() {
     let id = numbered(&bench).await;
     let viewer = Viewer::default();
     let noted = Noted::default();
-    // Five seconds before it is cut off it hands over.
+    // The relay hands over five seconds before its cut-off.
     let cut_off = Some(Time::now().plus(6 * SECOND));
     let start = watching(&bench, &id, Start::with_all()).await;
     let relayed = serve(&bench.app, &viewer, &noted, start.clone(), cut_off).await;
@@ -374,7 +374,7 @@ async fn a_relay_whose_time_is_over_starts_its_successor_where_it_stopped() {
     assert_eq!(hold, None, "the successor need not wait");
     assert_eq!(viewers[0].start, Start::After(viewer.cursor()));
     assert_eq!(viewers[0].served_by, None);
-    // The successor is started with just what an invocation's payload can hold.
+    // The successor's input goes through the JSON of an invocation's payload.
     let payload = serde_json::to_value(&starts[0]).unwrap();
     let read: RelayStart = serde_json::from_value(payload).unwrap();
     assert_eq!(read, starts[0]);
@@ -586,7 +586,7 @@ async fn a_viewer_may_skip_what_it_has_not_read() {
             !viewer.messages("stdout").is_empty()
         })
         .await;
-        // It reads nothing until all is written, and then wants none of it.
+        // The viewer reads nothing until all is written, and then skips it.
         let stuck = viewer.reads.lock().await;
         tokio::time::sleep(3 * SECOND).await;
         wishes.send_modify(|wishes| wishes.skips = 1);
@@ -607,7 +607,7 @@ async fn a_viewer_may_skip_what_it_has_not_read() {
     assert_eq!(skipped.len(), 1, "{skipped:?}");
     let skipped = usize::try_from(skipped[0]["lines"].as_u64().unwrap()).unwrap();
     assert!(skipped > 0, "nothing was skipped");
-    // Whatever was not skipped came, and was counted.
+    // Each line either came or was counted as skipped.
     assert_eq!(viewer.messages("stdout").len() + skipped, 20_001);
 }
 
@@ -623,7 +623,7 @@ async fn the_viewers_of_a_relay_that_died_are_told_to_connect_again() {
     assert!(!orphaned.lines().is_empty());
     assert!(!orphaned.closed.load(Ordering::SeqCst));
 
-    // A ping finds that the hold of its relay is over, and starts another one.
+    // A ping finds that its relay's hold has expired, and starts another relay.
     bench.table.age(Duration::from_secs(11)).await;
     let mut ping = saved("logs-message");
     ping["requestContext"]["connectionId"] = Value::from(CONNECTION);
@@ -760,7 +760,7 @@ async fn a_log_that_is_rotated_while_it_is_followed_is_whole() {
     let whole = task(&id, Start::with_all());
     let number = |line: &String| line.split(' ').next().and_then(|i| i.parse::<usize>().ok());
     let lines = async || {
-        // As long as one waits here at most, about half of the lines are written.
+        // Within the longest wait here, about half of the lines are written.
         for lines in [LINES / 2, LINES] {
             wait_for("the lines are there", async || {
                 viewer.messages("stdout").last().and_then(number) >= Some(lines - 1)

@@ -1,7 +1,8 @@
-//! The handlers, fed with the saved events, on the embedded DynamoDB and a real engine.
+//! Tests that feed the saved events to the handlers, on the embedded DynamoDB and a real
+//! engine.
 //!
-//! Each test has a table and a deployment of its own, so they run in any order and side by
-//! side. They make one program, since linking it takes longer than most of them.
+//! Each test has its own table and deployment, so the tests run in any order and in parallel.
+//! They are one program, since linking it takes longer than most of them.
 
 mod busy;
 mod capacity;
@@ -47,7 +48,7 @@ use serde_json::{Value, json};
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A provision of an alpine for five minutes: the quickest container that there is.
+/// A provision of an alpine for five minutes: the fastest container.
 fn alpine() -> Event {
     alpine_with(json!({}))
 }
@@ -75,7 +76,7 @@ async fn get(bench: &Bench, id: &str) -> Value {
     answer.body
 }
 
-/// What the engine knows of the lease's container; null where there is none.
+/// The engine's record of the lease's container; null if it has none.
 async fn inspect(bench: &Bench, id: &str) -> Value {
     let container = bench.place.container_of(id).await;
     serde_json::to_value(container).expect("what the engine says is JSON")
@@ -88,7 +89,7 @@ fn millis(answer: &Value, field: &str) -> i64 {
         .as_millis()
 }
 
-/// Waits until `look` says yes, and fails when it does not.
+/// Waits until `look` returns true, and panics after too long.
 async fn wait_for(what: &str, mut look: impl AsyncFnMut() -> bool) {
     for _ in 0..500 {
         if look().await {
@@ -107,8 +108,8 @@ async fn wait_until_exited(bench: &Bench, id: &str) {
     .await;
 }
 
-/// A refusal that changed nothing: the problem of that name, complete and without a word of
-/// the table's or the engine's.
+/// Asserts that the answer is the named problem, complete and without the table's or the
+/// engine's own messages.
 fn assert_refused(answer: &Answer, problem: &str) {
     problems::assert_is(answer, problem);
 }

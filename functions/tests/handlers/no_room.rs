@@ -1,5 +1,5 @@
-//! A table on this machine whose disk takes no write: leases end on time from what was last
-//! read, and their receipts follow.
+//! A table on this machine whose disk cannot be written: leases end on time from their last
+//! read state, and their receipts follow.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use containerlease_testkit::{Bench, Fault, events::Event, proxy::Seen};
 
 use crate::{MINUTE, SECOND, alpine, assert_refused, get, lease};
 
-/// The embedded table's answer where its disk takes no write.
+/// The embedded table's answer if its disk cannot be written.
 fn unwritable(seen: &Seen) -> Fault {
     let reads = ["GetItem", "Query", "BatchGetItem"];
     if reads.iter().any(|operation| seen.is_operation(operation)) {

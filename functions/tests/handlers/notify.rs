@@ -1,4 +1,4 @@
-//! What owners are told of their leases, with a receiver that is really there.
+//! Notifications of owners, with a real receiver.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn deliver(app: &App) -> Deliveries {
     cleanup::deliver(&reaper, Time::now()).await
 }
 
-/// The lease's notification of that event; null where there is none.
+/// The lease's notification of that event; null if it has none.
 async fn notification(bench: &Bench, id: &str, event: &str) -> Value {
     let lease = get(bench, id).await;
     let all = lease["notifications"].as_array();
@@ -50,8 +50,7 @@ async fn notification(bench: &Bench, id: &str, event: &str) -> Value {
     of_event.next().cloned().unwrap_or(Value::Null)
 }
 
-/// Makes sure that whoever has the secret can trust the message, as the specification of
-/// Standard Webhooks has it.
+/// Asserts that the message's signature is valid under the specification of Standard Webhooks.
 fn assert_signed(message: &Message, secret: &str) {
     let key = secret.strip_prefix("whsec_").expect("it is a secret");
     let key = BASE64.decode(key).expect("a secret is base64");
@@ -167,7 +166,7 @@ async fn an_end_by_the_reaper_is_told_in_the_same_run_and_the_warning_before_it_
     );
     let ended = notification(&bench, &id, "lease.ended").await;
     assert_eq!(ended["state"], "delivered", "{ended}");
-    // It was due, its attempt failed, and then there was nothing to warn of.
+    // The warning was due and its attempt failed; now that the lease has ended, it is dropped.
     let warning = notification(&bench, &id, "lease.expiring").await;
     assert_eq!(warning["state"], "dropped", "{warning}");
     assert_eq!(warning["lastStatus"], 503);
@@ -180,7 +179,7 @@ async fn an_end_that_takes_longer_than_the_window_is_told_in_the_same_run() {
     let answer = alpine_with(json!({"notifyUrl": receiver.url()}));
     let id = answer.provision(&bench.app).await.id();
     bench.table.age(Duration::from_millis(299_500)).await;
-    // The lease ends in the window, and its container is gone after it.
+    // The lease expires within the window, but its container is gone only after it.
     let expiry = millis(&get(&bench, &id).await, "expiryTime");
     let now = Time::now();
     let window = now.until(Time::from_millis(expiry));
@@ -217,7 +216,7 @@ async fn a_renewal_moves_the_warning_and_each_end_is_warned_of_once() {
     bench.table.age(281 * SECOND).await;
     assert_eq!(deliver(&bench.app).await.delivered, 1);
     assert_eq!(deliver(&bench.app).await.delivered, 0, "it is told once");
-    // It asks for no later end than there is.
+    // The request asks for an earlier end than the current one.
     let shorter = Event::about("renew", &id).body(&json!({"durationMinutes": 1}));
     assert_eq!(shorter.renew(&bench.app).await.status, 200);
     assert_eq!(deliver(&bench.app).await.delivered, 0, "it is the same end");
@@ -239,7 +238,7 @@ async fn any_number_of_reapers_at_once_deliver_once() {
     for _ in 0..3 {
         told(&bench, &receiver).await;
     }
-    // They are due while all wait for it.
+    // All runs wait for the warnings to fall due.
     bench.table.age(178 * SECOND).await;
     let reports = join_all((0..4).map(|_| bench.reap())).await;
     let delivered: usize = reports.iter().map(|it| it.deliveries.delivered).sum();
@@ -275,7 +274,7 @@ async fn a_receiver_that_says_nothing_holds_up_no_end() {
     let (bench, receiver) = bench().await;
     receiver.replies((0..40).map(|_| Reply::Silence));
     let (first, second) = (told(&bench, &receiver).await, told(&bench, &receiver).await);
-    // One is warned of and the other ends: neither is told in time.
+    // A warning of one lease and the end of the other are due, and both deliveries hang.
     let longer = Event::about("renew", &second.id()).body(&json!({"durationMinutes": 7}));
     assert_eq!(longer.renew(&bench.app).await.status, 200);
     let silent = lease(&bench).await;
@@ -367,7 +366,7 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn a_name_with_an_address_of_ours_is_refused_before_it_is_connected_to() {
     let (bench, receiver) = bench().await;
-    // Taken where private addresses are allowed, and delivered where they are not.
+    // Accepted while private addresses were allowed, and delivered when they no longer are.
     let url = format!("https://localhost:{}/", receiver.port());
     let answer = alpine_with(json!({"notifyUrl": url, "warnSeconds": 120}));
     let id = answer.provision(&bench.app).await.id();
@@ -380,7 +379,7 @@ async fn a_name_with_an_address_of_ours_is_refused_before_it_is_connected_to() {
         (&json!("pending"), &json!(1))
     );
     let why = warning["lastError"].as_str().unwrap_or_default();
-    assert!(why.contains("not of the public internet"), "{warning}");
+    assert!(why.contains("not on the public internet"), "{warning}");
     assert_eq!(receiver.connections(), 0);
 }
 
@@ -460,7 +459,7 @@ async fn the_secret_is_in_the_answers_of_the_provision_and_nowhere_else() {
     assert_refused(&other.provision(&bench.app).await, "idempotency-conflict");
     let plain = alpine_with(json!({})).provision(&bench.app).await;
     assert!(plain.body.get("notifySecret").is_none(), "{plain:?}");
-    // Who has not said one is given one, and the same again.
+    // An owner who gives no secret gets a generated one, and the same one on a repeat.
     let made = alpine_with(json!({"notifyUrl": receiver.url()})).header("idempotency-key", "made");
     let secret = made.clone().provision(&bench.app).await.body["notifySecret"].clone();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a request that arrives more than once is carried out once.
+//! `Idempotency-Key`: a request that arrives several times is carried out once.
 
 use containerlease_shared::{
     lease::{Lease, Reason, StateName},
@@ -36,7 +36,7 @@ async fn only_lease(bench: &Bench) -> Lease {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_at_once_under_one_key_are_one_container_and_a_hundred_equal_answers() {
-    // Its place is filled by the very lease that the others ask for, too.
+    // The lease that all of them ask for fills the owner's only place.
     let bench = Plan::default().most_leases(1).build().await;
     let processes: Vec<_> = (0..4).map(|_| bench.another_process()).collect();
     let answers = (0..100).map(|index| named("one").provision(&processes[index % 4]));
@@ -61,11 +61,11 @@ async fn a_replay_answers_the_lease_whatever_has_become_of_it() {
     assert_eq!(first.status, 201, "{first:?}");
     let again = named("k").provision(&bench.app).await;
     assert_eq!((again.status, said(&again)), (201, said(&first)));
-    // The order of the fields and what is null make no other request of it.
+    // The order of fields, and null fields, do not make it another request.
     let body = r#"{"name": null, "durationMinutes": 5, "imageType": "alpine", "env": {}}"#;
     let reworded = named("k").raw_body(body).provision(&bench.app).await;
     assert_eq!((reworded.status, said(&reworded)), (201, said(&first)));
-    // A name is each owner's own, and each key its own lease.
+    // Keys are separate for each owner, and each key has its own lease.
     let other = named("k").from_owner("ada").provision(&bench.app).await;
     assert_ne!(other.id(), first.id());
     assert_ne!(named("l").provision(&bench.app).await.id(), first.id());
@@ -104,7 +104,7 @@ async fn a_key_stands_for_a_day() {
     let again = named("k").provision(&bench.app).await;
     assert_eq!((again.status, again.id()), (201, first.id()));
     bench.table.age(MINUTE).await;
-    // Its item is there still: what decides is its own time.
+    // The item still exists; the time inside it decides.
     let later = alpine_with(json!({"durationMinutes": 9})).header("idempotency-key", "k");
     let later = later.provision(&bench.app).await;
     assert_eq!(later.status, 201, "{later:?}");
@@ -126,7 +126,7 @@ async fn what_failed_before_it_ran_has_used_nothing_up() {
     let failed = named("k").provision(&bench.app).await;
     assert_refused(&failed, "engine-unavailable");
     bench.engine_proxy().heal();
-    // Of many that try again one makes a lease.
+    // Of many retries, one makes a lease.
     let answers = join_all((0..5).map(|_| named("k").provision(&bench.app))).await;
     for answer in &answers {
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -180,7 +180,7 @@ async fn one_that_is_under_way_for_too_long_is_not_waited_for() {
     let bench = Plan::default().without_engine().build().await;
     let store = bench.table.store();
     let lease = provisioning(&bench).await;
-    // It was made as long ago as a request may wait.
+    // Its age equals the longest time that a request may wait.
     let before = Time::now();
     let answer = named("k").provision(&bench.app).await;
     assert_refused(&answer, "lease-not-running");
@@ -189,14 +189,14 @@ async fn one_that_is_under_way_for_too_long_is_not_waited_for() {
         "the gateway gives up"
     );
 
-    // One that was deleted before it ran is told so again, and is not made again.
+    // If the lease was deleted before it ran, a retry says so and makes no new lease.
     let claimed = store.claim(&lease, Reason::Deleted, Time::now()).await;
     claimed.unwrap();
     let answer = named("k").provision(&bench.app).await;
     assert_refused(&answer, "lease-over");
 }
 
-/// A lease whose provision under the key `k` is under way.
+/// A lease whose provision under the key `k` is in progress.
 pub(crate) async fn provisioning(bench: &Bench) -> Lease {
     use containerlease_shared::{
         capacity::Limits, idempotency::IdempotencyKey, lease::State, names::LeaseId, request,

@@ -22,11 +22,11 @@ use crate::{
 
 const PAGES: &str = include_str!("../../../docs/problems.md");
 
-/// Of what differs each time, the pages show this.
+/// The pages show these in place of values that differ each time.
 const SHOWN_ID: &str = "0193b6e0-aa1f-7d10-8c55-52d0b1f7a3e9";
 const SHOWN_TIME: &str = "2026-11-24T10:00:00.000Z";
 
-/// All ways to all problems are one future, which is too large for a test's own stack.
+/// The future that produces all problems is too large for a test's own stack.
 #[test]
 fn every_problem_is_produced_as_its_page_shows_it() {
     let producing = std::thread::Builder::new().stack_size(32 * 1024 * 1024);
@@ -81,19 +81,15 @@ fn every_page_says_what_it_means_and_what_to_do() {
             assert!(section.contains(part), "{name} has no {part}");
         }
     }
-    let readme = include_str!("../../../README.md");
     for kind in Kind::ALL {
         let name = kind.name();
-        let row = format!(
-            "| [`{name}`](docs/problems.md#{name}) | {} |",
-            kind.status().as_u16()
-        );
-        assert!(readme.contains(&row), "README.md has no {row}");
+        let row = format!("| [`{name}`](#{name}) | {} |", kind.status().as_u16());
+        assert!(PAGES.contains(&row), "docs/problems.md has no {row}");
     }
 }
 
-/// A problem of that kind from a handler. The gateway of the one-machine server answers with
-/// those that are made here; its own tests produce them there.
+/// A problem of that kind from a handler. The problems of the one-machine server's gateway are
+/// built here; its own tests produce them there.
 async fn produced(kind: Kind) -> Answer {
     let without_engine = || Plan::default().without_engine().build();
     match kind {

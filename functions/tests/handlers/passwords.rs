@@ -1,4 +1,4 @@
-//! redis and postgres are their owner's alone: their ports may be reached by others.
+//! Passwords keep redis and postgres for their owner, since others may reach their ports.
 
 use std::{
     io::{Read as _, Write as _},
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{get, inspect, wait_for};
 
-/// Waits until the redis at the port answers a line with what begins so.
+/// Waits until the answer of the redis at the port to a line begins as expected.
 pub(crate) async fn wait_for_redis(port: u64, line: &str, reply: &str) {
     wait_for("redis answers", async || {
         let line = format!("{line}\r\n");
@@ -31,7 +31,7 @@ pub(crate) async fn wait_for_redis(port: u64, line: &str, reply: &str) {
     .await;
 }
 
-/// A lease of a service, with more in its request.
+/// A lease of a service, with more fields in its request.
 async fn leased(bench: &Bench, image_type: &str, more: Value) -> Value {
     let mut body = json!({"imageType": image_type, "durationMinutes": 5});
     let more = more.as_object().expect("it is there").clone();
@@ -59,7 +59,7 @@ fn credentials(url: &str) -> (&str, &str) {
     credentials.split_once(':').expect("it has a password")
 }
 
-/// What a command in the container says, with its exit code.
+/// The exit code and the output of a command in the container.
 async fn run(bench: &Bench, lease: &Value, script: &str) -> (Value, String) {
     let body = json!({"command": ["sh", "-c", script]});
     let id = lease["id"].as_str().expect("it is there");
@@ -80,7 +80,7 @@ async fn a_redis_lets_in_who_has_the_connection_string_and_nobody_else() {
     wait_for_redis(port(&lease), &format!("AUTH {user} {password}"), "+OK").await;
     let (code, said) = run(&bench, &lease, "redis-cli ping").await;
     assert_eq!((code, said.contains("PONG")), (json!(0), true), "{said}");
-    // No program of the host sees it among the arguments of another.
+    // The password must not be among the arguments of a process, which the host can see.
     let container = inspect(&bench, lease["id"].as_str().expect("it is there")).await;
     let command = container["Config"]["Cmd"].to_string();
     assert!(!command.contains(password), "{command}");
@@ -111,7 +111,7 @@ async fn a_postgres_lets_in_who_has_the_connection_string_and_nobody_else() {
             None => assert_eq!(password.len(), 32),
         }
         assert_eq!(user == "ann", more["env"]["POSTGRES_USER"] == "ann");
-        // From loopback postgres lets in whoever is in the container.
+        // From loopback, postgres accepts anyone inside the container without a password.
         let select = |password: &str| {
             format!(
                 "psql \"postgresql://{user}:{password}@$(hostname -i):5432/postgres\" -Atc 'select 6 * 7'"

@@ -1,4 +1,4 @@
-//! Places for relays, of which there are only so many.
+//! The limited places for relays.
 
 use containerlease_functions::{gateway::Places, relay::StartFailed};
 use containerlease_shared::{names::LeaseId, time::Time};
@@ -27,7 +27,7 @@ async fn of_many_logs_at_once_only_so_many_have_a_relay() {
             "and for as long"
         );
     }
-    // Nobody says any more that they are taken.
+    // Their holds have expired.
     let (later, other) = (until.plus(SECOND), LeaseId::generate());
     let taken = store.take_relay_place(&other, 3, later, later.plus(MINUTE));
     assert!(taken.await.unwrap());
@@ -49,7 +49,7 @@ async fn a_relay_keeps_its_place_while_it_runs() {
     let meanwhile = places.keep(&mine, async {
         tokio::time::sleep(SECOND).await;
         let at_first = take(&other).await;
-        // Its first hold is long over; what counts is that it has held on since.
+        // Its first hold expired long ago; the renewals since keep the place.
         bench.table.age(MINUTE).await;
         tokio::time::sleep(15 * SECOND).await;
         (at_first, take(&other).await)

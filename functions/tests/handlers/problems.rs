@@ -1,4 +1,4 @@
-//! Every problem that a caller can see, produced, and what all of them have in common.
+//! Produces every problem that a caller can see, and checks what all problems share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,8 +24,7 @@ use serde_json::{Value, json};
 
 use crate::{alpine, alpine_with, assert_refused, get, lease};
 
-/// Words of the parts behind the handlers. A caller has no use for them, and somebody who
-/// looks for a way in has.
+/// Words of the parts behind the handlers. They help no caller, but may help an attacker.
 const INTERNALS: &[&str] = &[
     "containerlease-",
     "dynamo",
@@ -44,8 +43,7 @@ const INTERNALS: &[&str] = &[
     "panicked",
 ];
 
-/// Makes sure that the answer is the problem of that name, complete, and says nothing that
-/// is not the caller's business.
+/// Asserts that the answer is the named problem, complete, and reveals no internals.
 pub(crate) fn assert_is(answer: &Answer, name: &str) {
     assert_eq!(answer.problem(), name, "{answer:?}");
     let kind = Kind::ALL.iter().find(|kind| kind.name() == name);
@@ -347,7 +345,7 @@ async fn without_an_engine_nothing_is_leased() {
     let bench = Plan::default().without_engine().build().await;
     let answer = alpine().provision(&bench.app).await;
     assert_refused(&answer, "engine-unavailable");
-    // How much room there is, nobody could say.
+    // Nobody could say how much room there is.
     let leases = bench
         .table
         .store()
@@ -366,8 +364,8 @@ async fn without_an_engine_nothing_is_leased() {
         .await;
     let answer = alpine().provision(&bench.app).await;
     assert_refused(&answer, "engine-unavailable");
-    // The lease is on record and its end as well; the next run of a reaper with an engine
-    // closes it.
+    // The lease and its end are on record; the next run of a reaper with an engine completes
+    // the end.
     let leases = bench
         .table
         .store()
@@ -503,7 +501,7 @@ async fn a_quota_that_is_reached() {
     bench
         .assert_nothing_leaked(&Owner::local(), "one too many")
         .await;
-    // It is each owner's own.
+    // Each owner has their own quota.
     let other = alpine().from_owner("ada").provision(&bench.app).await;
     assert_eq!(other.status, 201, "{other:?}");
     let deleted = Event::about("delete", &first).delete(&bench.app).await;
@@ -522,7 +520,7 @@ async fn a_lease_that_others_keep_changing() {
     assert_refused(&deleted, "lease-contended");
 }
 
-/// Lets somebody else renew the lease each time that it has been read.
+/// Renews the lease, as another process, after each read of it.
 pub(crate) fn renew_at_each_read(bench: &Bench, id: &str) {
     let (store, id) = (bench.table.store(), id.parse().expect("it is a lease's id"));
     bench.table_proxy().on_each(move |seen| {
@@ -552,14 +550,14 @@ pub(crate) fn catalogue_with_alpine_tagged(tag: &str) -> Catalogue {
     serde_json::from_str(&catalogue).expect("only names are other ones")
 }
 
-/// Opens a viewer's connection, where relays can be started or not.
+/// Opens a viewer's connection; `relays_start` says whether relays can be started.
 pub(crate) async fn connect(bench: &Bench, event: Value, relays_start: bool) -> Answer {
     let denied = StartFailed::Failed("AccessDenied by AWS".to_owned());
     let started = if relays_start { Ok(()) } else { Err(denied) };
     connect_where(bench, event, started).await
 }
 
-/// Opens a viewer's connection, where the start of a relay comes to this.
+/// Opens a viewer's connection, with this result of starting a relay.
 pub(crate) async fn connect_where(
     bench: &Bench,
     event: Value,

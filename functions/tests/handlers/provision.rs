@@ -103,7 +103,7 @@ async fn processes_that_start_at_once_on_a_new_deployment_can_all_lease() {
     for answer in &answers {
         assert_eq!(answer.status, 201, "{answer:?}");
     }
-    // Were there two of one name, no container could be made any more.
+    // With two networks of one name, no container could be made any more.
     lease(&bench).await;
 }
 
@@ -223,7 +223,7 @@ async fn ports_of_one_s_choice_are_published_and_answer() {
         })
         .await;
     }
-    // The image's own port stays, beside another.
+    // The image's own port stays, in addition to the new one.
     let redis = json!({"imageType": "redis", "durationMinutes": 5, "ports": [9, 6379]});
     let answer = Event::saved("provision-redis").body(&redis);
     let answer = answer.provision(&bench.app).await;
@@ -233,8 +233,8 @@ async fn ports_of_one_s_choice_are_published_and_answer() {
     assert!(ports[0]["url"].as_str().unwrap().starts_with("redis://"));
 }
 
-/// A host behind a translation of addresses, as a public machine on EC2 is, has its public
-/// address on no network card: nothing can be bound to it.
+/// A host behind address translation, such as a public EC2 machine, has its public address on
+/// no network card, so nothing can bind to it.
 #[tokio::test]
 async fn ports_are_bound_to_one_address_and_callers_are_told_another() {
     let plan = Plan::default().advertising("127.0.0.2", "leases.example.org");
@@ -339,7 +339,7 @@ async fn leases_of_two_deployments_on_one_engine_do_not_meet() {
 fn sorted(list: &Value) -> Vec<String> {
     let mut texts: Vec<String> = serde_json::from_value(list.clone()).expect("it is a list");
     for text in &mut texts {
-        // Newer engines give the names with their prefix.
+        // Newer engines prefix the names.
         *text = text.trim_start_matches("CAP_").to_owned();
     }
     texts.sort();

@@ -1,4 +1,4 @@
-//! What a leased program reaches around it: neither the machine that it runs on nor a neighbour.
+//! A leased program reaches neither its own machine nor a neighbour.
 
 use containerlease_testkit::{Bench, Plan};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::{SECOND, alpine_with, exec::shell, inspect, lease, wait_for};
 
-/// Whether the engine in use is one that the project's scripts have started, with a firewall.
+/// Whether the project's scripts have started the engine in use, with a firewall.
 #[expect(
     clippy::disallowed_methods,
     reason = "what the engine is like is no setting of ours"
@@ -35,8 +35,8 @@ async fn opens_no_connection_to_the_machine(bench: &Bench) {
     let id = lease(bench).await;
     let gateway = network_of(bench, &id).await["Gateway"].clone();
     let gateway = gateway.as_str().expect("the network has a gateway");
-    // On the machine's address in the leases' network somebody listens, as a developer's database
-    // on all addresses does.
+    // A listener on the machine's address in the leases' network, like a developer's database
+    // that listens on all addresses.
     let listener = TcpListener::bind((gateway, 0))
         .await
         .expect("the address is the machine's");
@@ -52,7 +52,7 @@ async fn own_network() -> Bench {
     Plan::default().on_own_network().build().await
 }
 
-/// What the engine says of the one network that the lease's container is on.
+/// The engine's record of the only network of the lease's container.
 async fn network_of(bench: &Bench, id: &str) -> Value {
     let on = inspect(bench, id).await["NetworkSettings"]["Networks"].clone();
     let on = on.as_object().expect("it is on networks");
@@ -79,8 +79,8 @@ async fn neighbours_do_not_reach_each_other_on_any_network() {
     }
 }
 
-/// On the engine's default bridge there is no name server of the engine's. That of another network
-/// knows the containers on it by name, and so by the ids of their leases.
+/// The engine's default bridge has no name server. The name server of any other network knows
+/// its containers by name, and so by the ids of their leases.
 #[tokio::test]
 #[expect(clippy::print_stderr, reason = "a test that tries nothing says so")]
 async fn on_the_default_bridge_neighbours_learn_no_names() {
@@ -98,7 +98,7 @@ async fn on_the_default_bridge_neighbours_learn_no_names() {
     assert!(!said.contains(&one) && !said.contains("found"), "{said}");
 }
 
-/// A lease's id, and all that another lease is told when it asks for the first one's names.
+/// A lease's id, and the answers when another lease looks up the first one's names.
 async fn learnt_of_a_neighbour(bench: &Bench) -> (String, String) {
     let (one, other) = (lease(bench).await, lease(bench).await);
     let address = network_of(bench, &one).await["IPAddress"].clone();
@@ -132,7 +132,8 @@ async fn who_is_to_open_no_connection_is_behind_a_bridge_that_the_firewall_knows
         assert_eq!(lease.status, 201, "{lease:?}");
         assert_eq!(lease.body["egress"], "none");
     }
-    // What it drops, `infra/docker-host/test.sh` tries: here is nothing outside of this machine.
+    // `infra/docker-host/test.sh` tests what the firewall drops; here is nothing outside this
+    // machine to reach.
     let [network] = &bench.place.networks().await[..] else {
         panic!("they are on one network")
     };

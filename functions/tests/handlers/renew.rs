@@ -63,7 +63,7 @@ async fn a_renewal_never_shortens_and_never_passes_the_maximum() {
 async fn a_lease_that_is_over_cannot_be_renewed() {
     let bench = Bench::new().await;
     let (id, deleted) = (lease(&bench).await, lease(&bench).await);
-    // Its time is over, though no reaper has been there yet.
+    // Its time is over, though no reaper has run yet.
     bench.table.age(5 * MINUTE).await;
     assert_refused(&renew_by(&id, 5).renew(&bench.app).await, "lease-over");
     Event::about("delete", &deleted).delete(&bench.app).await;

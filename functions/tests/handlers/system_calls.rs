@@ -1,4 +1,4 @@
-//! What a leased program may ask the kernel for, tried from inside a container.
+//! Which system calls a leased program may use, tried from inside a container.
 
 use containerlease_testkit::{Bench, events::Event};
 use serde_json::{Value, json};
@@ -8,7 +8,8 @@ use crate::{
     exec::{command, shell},
 };
 
-/// Asks for what nobody needs in a box, and for what programs do need, and says what came of each.
+/// Tries system calls that no leased program needs, and calls that programs do need, and prints
+/// each result.
 const ASK: &str = r#"
 import ctypes, errno, json, os, socket, subprocess, threading
 libc = ctypes.CDLL(None, use_errno=True)
@@ -74,7 +75,8 @@ async fn what_leads_to_the_kernel_is_refused_and_what_programs_need_is_not() {
     assert_eq!(answer.body["stdout"], "16384\n0\n", "{answer:?}");
 }
 
-/// An image type whose program needs neither: see `infra/images/catalogue.json`.
+/// This image type's program needs neither root nor a writable image; see
+/// `infra/images/catalogue.json`.
 #[tokio::test]
 async fn redis_is_nobody_special_and_writes_to_its_volume_alone() {
     let bench = Bench::new().await;

@@ -1,5 +1,5 @@
-//! Records that this program cannot read: a newer release was rolled back, or a hand was at
-//! the table. They hold up nothing else.
+//! Records that this program cannot read, after the rollback of a newer release or a manual
+//! change of the table. They hold up nothing else.
 
 use containerlease_shared::{
     logs::{Start, Tail},
@@ -26,14 +26,14 @@ async fn a_record_in_a_state_of_a_later_release_holds_up_no_other_end() {
     }
     assert_eq!(get(&bench, &other).await["state"], "ended");
 
-    // Nobody knows whether the lease has ended, so its container stays, and is no orphan.
+    // Whether the lease has ended is unknown, so its container stays and is not an orphan.
     for minutes in [2, 4] {
         let report = bench.reap_strays(minutes * MINUTE).await;
         let orphans = (report.orphans_removed, report.orphans_left);
         assert_eq!(orphans, (0, 0), "{report:?}");
     }
     assert_eq!(inspect(&bench, &strange).await["State"]["Running"], true);
-    // But for its hard deadline, which no release moves.
+    // Only its hard deadline still counts, which no release moves.
     let report = bench.reap_strays(10 * MINUTE).await;
     assert_eq!(report.orphans_removed, 1, "{report:?}");
     assert_eq!(inspect(&bench, &strange).await, Value::Null);
@@ -57,7 +57,7 @@ async fn lists_pass_over_a_record_that_cannot_be_read() {
     };
     assert_eq!(ids(&listed.body), [older.clone(), newer.clone()]);
 
-    // Page by page, the page goes on behind it.
+    // The pages of the history continue after it.
     let store = bench.table.store();
     let owner = Owner::local();
     let first = store.page_of(&owner, None, 1, |_| true).await.unwrap();

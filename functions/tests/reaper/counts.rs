@@ -1,5 +1,5 @@
-//! A count that was spoiled, as after a table was restored in part, is found and mended while
-//! leases come and go, and stays exact from then on.
+//! The reaper corrects a wrong count, as after a partial restore of the table, while leases
+//! come and go. From then on the count stays exact.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -27,8 +27,8 @@ async fn a_spoiled_count_is_mended_while_leases_come_and_go_and_ends_exact() {
     let deployment: Deployment = "counts".parse().expect("the name keeps to its bounds");
     let owners = ["ada", "bob", "local"].map(|name| Owner::try_from(name.to_owned()).unwrap());
     let mended = AtomicBool::new(false);
-    // Each comes and goes until the counts were mended, and for a while after that; in the end
-    // each leaves a lease behind.
+    // Each owner makes and ends leases until the counts are corrected, and for a while after
+    // that. In the end each leaves one lease.
     let churn = owners.iter().flat_map(|owner| [owner, owner]).map(|owner| {
         let process = Process::new(&table, &engine.address(), &deployment);
         let (engine, deployment, mended) = (&engine, &deployment, &mended);

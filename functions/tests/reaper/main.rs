@@ -1,12 +1,12 @@
-//! The reaper is never late, never early, never leaks and never sticks: what shows it.
+//! Tests that the reaper is never late, never early, never leaks and never sticks.
 //!
-//! - [`counts`]: a count that was spoiled is found and mended while leases come and go.
-//! - [`model`]: every state and every event, walked through the code: nothing is a dead end.
-//! - [`strays`]: a container that seems to have no lease is not touched on a guess.
-//! - [`races`]: renewals, deletes, ends and ticks at the same moment, by the thousand.
+//! - [`counts`]: the reaper corrects a wrong count while leases come and go.
+//! - [`model`]: a walk through every state and event finds no dead end.
+//! - [`strays`]: the reaper does not guess that a container has no lease.
+//! - [`races`]: thousands of simultaneous renewals, deletes, ends and ticks.
 //!
-//! These make a program of their own: they keep the machine busy, and the handlers' tests
-//! beside them would be late.
+//! They are a program of their own because they keep the machine busy, which would delay the
+//! handlers' tests.
 
 mod counts;
 mod model;
@@ -35,8 +35,8 @@ use tokio_util::sync::CancellationToken;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A process of the product: clients of its own, as each invocation at the same moment has
-/// them on Lambda.
+/// A process of the product. It has its own clients, as each concurrent invocation on Lambda
+/// has.
 #[derive(Clone, Debug)]
 struct Process {
     store: Arc<Store>,
@@ -76,7 +76,7 @@ impl Process {
         self.reap_for(look_ahead, 5 * MINUTE).await
     }
 
-    /// Such a run, which has so much time.
+    /// Such a run with a limited time.
     async fn reap_for(self, look_ahead: Duration, time: Duration) -> Report {
         let now = Time::now();
         let report = run(&self.reaper(look_ahead), now, now.plus(time)).await;
@@ -109,7 +109,7 @@ impl Process {
     }
 }
 
-/// A lease on an alpine, made now, which lives ten minutes and an hour at the most.
+/// A new alpine lease of ten minutes, with a hard deadline in an hour.
 fn lease(owner: Owner) -> Lease {
     let catalogue = Catalogue::embedded();
     let image = catalogue.get("alpine").expect("there is an alpine");

@@ -1,11 +1,11 @@
-//! Every state and every event, walked through the code: a delete is accepted everywhere,
-//! and nothing is a dead end.
+//! A walk through every state and every event: every state accepts a delete, and none is a
+//! dead end.
 //!
-//! A [`Spot`] is all that decides what can happen to a lease next. The walk begins where a
-//! provision begins. From each spot that it comes to it lets each [`Event`] happen once, with
-//! the product's own verbs on an embedded table and an engine in memory, and looks where that
-//! leads. What it has found when nothing new turns up is a map of everything that can happen,
-//! and the promises are read off it.
+//! A [`Spot`] has everything that decides what can happen to a lease next. The walk begins at
+//! the start of a provision. From each spot it lets each [`Event`] happen once, with the
+//! product's own verbs on an embedded table and an in-memory engine, and notes the resulting
+//! spot. When no new spot turns up, the map is complete, and the tests check the promises on
+//! it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -32,13 +32,13 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::{MINUTE, Process, lease};
 
-/// Attempts are counted up to here; more make no difference.
+/// The most attempts that the model counts; more make no difference.
 const MOST_ATTEMPTS: u32 = ATTEMPTS_BEFORE_QUARANTINE + 1;
 
-/// How many spots are looked at at once.
+/// How many spots are explored at once.
 const AT_ONCE: usize = 4;
 
-/// Where a lease is: what decides on all that can happen to it.
+/// Everything that decides what can happen to a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Spot {
     /// The state as a number, in the order of [`StateName::ALL`].
@@ -48,7 +48,7 @@ struct Spot {
     due: bool,
 }
 
-/// What there is of its container.
+/// The state of the lease's container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum There {
     Nothing,
@@ -56,18 +56,18 @@ enum There {
     Exited,
 }
 
-/// What can happen.
+/// An event that can happen to a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    /// The provision that is under way has made its container.
+    /// The pending provision creates its container.
     ContainerStarts,
-    /// The provision that is under way writes that the container runs.
+    /// The pending provision records that the container runs.
     Started,
     Renew,
     Delete,
     /// A delete, while the engine fails to remove containers.
     DeleteInVain,
-    /// Somebody claims the end and dies.
+    /// A process claims the end and dies.
     ClaimAndDie,
     Tick,
     /// A tick, while the engine fails to remove containers.
@@ -109,8 +109,8 @@ async fn a_delete_is_accepted_everywhere_and_nothing_is_a_dead_end() {
     }
     let after = |spot: Spot, event| map[&(spot, event)];
     for &spot in &spots {
-        // A reaper that runs each minute ends everything, whoever else has died: it is done
-        // after the second tick that finds it due.
+        // Whatever processes have died, a reaper that runs each minute ends every lease by the
+        // second tick that finds it due.
         let mut now = spot;
         for _ in 0..2 {
             now = after(after(now, Event::Wait), Event::Tick);
@@ -118,7 +118,7 @@ async fn a_delete_is_accepted_everywhere_and_nothing_is_a_dead_end() {
         assert_eq!(now.state(), StateName::Ended, "ticks alone, from {spot:?}");
         assert_eq!(now.container, There::Nothing, "ticks alone, from {spot:?}");
 
-        // However often an attempt fails, the next one is coming.
+        // However often attempts fail, another follows.
         let failed = after(after(spot, Event::Wait), Event::TickInVain);
         assert!(spots.contains(&failed), "{failed:?}");
 
@@ -130,7 +130,7 @@ async fn a_delete_is_accepted_everywhere_and_nothing_is_a_dead_end() {
         let in_vain = after(spot, Event::DeleteInVain);
         assert!(in_vain.state >= spot.state, "{spot:?} became {in_vain:?}");
 
-        // What runs and has time left is not touched by any reaper.
+        // No reaper touches a running lease that has time left.
         let lives = spot.state() == StateName::Running && !spot.due;
         if lives && spot.container == There::Running {
             assert_eq!(after(spot, Event::Tick), spot);
@@ -145,7 +145,7 @@ async fn a_delete_is_accepted_everywhere_and_nothing_is_a_dead_end() {
     }
 }
 
-/// All spots that can be come to, and what each event makes of each.
+/// All reachable spots, and where each event leads from each.
 async fn walk() -> (BTreeSet<Spot>, Map) {
     let beginning = Spot {
         state: 0,
@@ -176,7 +176,7 @@ async fn walk() -> (BTreeSet<Spot>, Map) {
     (spots, map)
 }
 
-/// Lets the event happen to a lease in that spot, and says where it is then.
+/// Lets the event happen to a lease in that spot, and returns the lease's new spot.
 async fn happen(spot: Spot, event: Event) -> Spot {
     let table = Table::in_memory().await;
     let engine = Engine::new(0, Duration::ZERO);
@@ -227,7 +227,7 @@ async fn happen(spot: Spot, event: Event) -> Spot {
     Spot::of(&after, engine.of_lease(id).as_ref())
 }
 
-/// Writes a lease as it is, with its place in its owner's count.
+/// Writes the lease, and adds it to its owner's count.
 async fn put(store: &Store, lease: &Lease) {
     let counted = Lease {
         state: State::Running,
@@ -235,7 +235,7 @@ async fn put(store: &Store, lease: &Lease) {
         ..lease.clone()
     };
     if lease.state_name() == StateName::Ended {
-        // Nothing but an end takes it off the count again.
+        // Only an end takes it off the count again.
         let running = Lease {
             version: counted.version - 2,
             ..counted
@@ -252,7 +252,7 @@ async fn put(store: &Store, lease: &Lease) {
     }
 }
 
-/// What always holds of a record.
+/// Asserts what holds for every record.
 async fn check(what: &str, before: &Lease, after: &Lease, store: &Store) {
     let now = Time::now();
     let ended = after.state_name() == StateName::Ended;
@@ -338,7 +338,7 @@ impl Spot {
             StateName::Running => provisioning.started(placement()),
             StateName::Ending => claimed(&running, self.attempts, now),
             StateName::Quarantined => {
-                // Seen right after the claim for another attempt, or after its failure.
+                // As after the claim for another attempt, or after that attempt's failure.
                 let given_up = claimed(&running, ATTEMPTS_BEFORE_QUARANTINE, now);
                 let given_up = given_up.attempt_failed(now, 1.0).expect("it is ending");
                 if self.attempts > ATTEMPTS_BEFORE_QUARANTINE {
@@ -361,7 +361,7 @@ impl Spot {
     }
 }
 
-/// The lease as so many attempts have left it, the last of them claimed and not finished.
+/// The lease after that many attempts, the last of them claimed and not finished.
 fn claimed(lease: &Lease, attempts: u32, now: Time) -> Lease {
     let mut claimed = lease.claimed(Reason::Deleted, now).expect("it is alive");
     for _ in 1..attempts {
@@ -459,7 +459,7 @@ async fn the_table_takes_what_the_transitions_have_and_from_who_has_read_it_last
                 };
                 let after = store.get(&lease.owner, &lease.id).await;
                 let after = after.expect("the table can be read").expect("it is there");
-                // In quarantine a failed attempt has the same name whatever their number.
+                // In quarantine failed attempts lead to the same spot, whatever their number.
                 let event = match (state, event) {
                     (StateName::Quarantined, lease::Event::GivenUp) => lease::Event::AttemptFailed,
                     _ => event,

@@ -1,13 +1,13 @@
-//! Renewals, deletes, ends and ticks at the same moment: no end is early, none is done
-//! twice, and nothing is left over.
+//! Simultaneous renewals, deletes, ends and ticks: no end is early, no end happens twice, and
+//! nothing is left over.
 //!
-//! A race is a lease whose end is near, and what is done to it around its end, all drawn
-//! from a seed. Many races share a table, and several reapers, each with clients of its own
-//! as on Lambda, look after all of them. What really happened to each container is then held
-//! against its record and against what its owner was told.
+//! A race is a lease whose end is near, and the requests around that end, all drawn from a
+//! seed. Many races share a table. Several reapers, each with its own clients as on Lambda,
+//! handle all of them. The tests then compare what happened to each container with its record
+//! and with the answers that its owner got.
 //!
-//! The seed fixes what is asked and when, not which thread is first: a seed that failed is
-//! run again, some times, with
+//! The seed fixes the requests and their times, but not the order of threads. To repeat a
+//! failed seed, run it several times with
 //! `CONTAINERLEASE_RACE_SEED=… cargo test -p containerlease-functions --test reaper races`.
 //!
 //! | variable | default | meaning |
@@ -46,63 +46,63 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 /// How many races share a table.
 const BATCH: usize = 250;
 
-/// A race costs about as much as so many writes of a lease. Ends are so far apart, by the
-/// machine's own measure: it is to be busy, and not so busy that every renewal is too late.
+/// A race costs about this many writes of a lease. Ends are spaced by the measured time of
+/// these writes, so that the machine is busy, but not every renewal comes too late.
 const WRITES_PER_RACE: u32 = 8;
 
-/// The engine in memory takes up to twice this for a call.
+/// The in-memory engine takes up to twice this time for a call.
 const LONGEST_PAUSE: Duration = Duration::from_millis(25);
 
-/// How many ticks there may be after the first ones.
+/// The maximum number of ticks after the first ones.
 const LATER_TICKS: usize = 20;
 
 const OWNERS: usize = 10;
 const PROCESSES: usize = 3;
 
-/// A lease, and what is done to it around its end.
+/// A lease, and the requests around its end.
 #[derive(Clone, Debug)]
 struct Race {
     lease: Lease,
     kind: Kind,
     /// When it falls due, unless it is renewed.
     end: Time,
-    /// When it is asked for, in milliseconds from the end on, and for how long.
+    /// When each renewal is requested, in milliseconds after the end, and for how long.
     renewals: Vec<(i64, Duration)>,
-    /// When it is asked for, in milliseconds from the end on.
+    /// When each delete is requested, in milliseconds after the end.
     deletes: Vec<i64>,
 }
 
-/// What there is to end.
+/// The kind of lease to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// A lease whose time is over soon.
     Running,
-    /// An end that somebody has claimed and not finished, for this reason.
+    /// An end that a process claimed for this reason and did not finish.
     Claimed(Reason),
     /// A provision that was abandoned.
     Abandoned,
 }
 
-/// What the lease's owner was told.
+/// The answers that the lease's owner got.
 #[derive(Clone, Debug, Default)]
 struct Told {
-    /// The ends that renewals have granted.
+    /// The ends that renewals granted.
     granted: Vec<Time>,
-    /// When the first delete that was accepted was asked for.
+    /// When the first accepted delete was requested.
     deleted: Option<Time>,
 }
 
 /// What happened to the lease's container.
 #[derive(Clone, Debug, Default)]
 struct Happened {
-    /// When somebody first asked that it stop or go.
+    /// When its stop or removal was first requested.
     touched_at: Option<Time>,
     removed_at: Option<Time>,
     removals: usize,
     there: bool,
 }
 
-/// What the tables and the engines showed in the end, over all races.
+/// The result of all races, from the tables and the engines.
 #[derive(Debug, Default)]
 struct Tally {
     races: usize,
@@ -115,9 +115,9 @@ struct Tally {
     early: usize,
     doubled: usize,
     leaked: usize,
-    /// How late those were that nobody renewed, in milliseconds.
+    /// How late the leases without a renewal ended, in milliseconds.
     overshoots: Vec<i64>,
-    /// Everything that is not as it should be, with the race.
+    /// Every fault, with its race.
     wrong: Vec<String>,
 }
 
@@ -129,7 +129,7 @@ async fn races_with_the_engine_in_memory_end_nothing_early_nothing_twice_and_lea
     let races = number("CONTAINERLEASE_RACES").unwrap_or(default);
     let begun = Instant::now();
     let mut tally = Tally::default();
-    // Only to learn how long a write takes.
+    // This only measures how long a write takes.
     let leases: Vec<_> = (0..BATCH / 5).map(new_lease).collect();
     let mut write = write_all(&leases, &Table::in_memory().await.store()).await;
     let mut next_seed = seed;
@@ -157,7 +157,7 @@ async fn races_on_the_engine_end_nothing_early_nothing_twice_and_leave_nothing()
     tally.conclude("on the engine", seed, begun);
 }
 
-/// The first seed, and whether somebody has named it.
+/// The first seed, and whether the environment sets it.
 fn seed() -> (u64, bool) {
     let named = number("CONTAINERLEASE_RACE_SEED");
     (
@@ -178,8 +178,8 @@ fn number<N: std::str::FromStr>(variable: &str) -> Option<N> {
     number
 }
 
-/// Some races with the engine in memory. `write` is how long the last writes took, each; the
-/// answer is how long these did.
+/// Runs some races with the in-memory engine. `write` is how long each of the last writes
+/// took; the result is the time of each of these.
 async fn batch_in_memory(seed: u64, write: Duration, count: usize, tally: &mut Tally) -> Duration {
     let mut random = Rng::with_seed(seed);
     let table = Table::in_memory().await;
@@ -248,7 +248,7 @@ async fn batch_on_the_engine(seed: u64, count: usize, tally: &mut Tally) {
         })
         .await;
 
-    // An end takes the engine less time than a beginning.
+    // Ending a container takes the engine less time than starting one.
     let spread = begun.elapsed();
     let begin = Time::now().plus(SECOND + spread / 10);
     let races: Vec<_> = (leases.into_iter())
@@ -266,7 +266,7 @@ async fn batch_on_the_engine(seed: u64, count: usize, tally: &mut Tally) {
     for ((race, told), record) in races.iter().zip(&told).zip(&records) {
         let id = &race.lease.id;
         let there = names.contains(&format!("/{}", ContainerName::of_lease(id).as_str()));
-        // The engine's account may come a moment after the fact.
+        // The engine may report an event a moment later.
         let mut seen = watch.of_lease(id);
         for _ in 0..100 {
             if there || seen.removals > 0 {
@@ -288,8 +288,8 @@ async fn batch_on_the_engine(seed: u64, count: usize, tally: &mut Tally) {
     tally.name_seed(before, seed, count);
 }
 
-/// Lets everything happen to the leases at its time, and the reaper run on until nothing
-/// more falls due soon. Gives what each owner was told, and the reaper's reports.
+/// Sends all requests at their times, and runs the reaper until nothing more falls due soon.
+/// Returns the answers that each owner got, and the reaper's reports.
 async fn race(
     races: &[Race],
     processes: &[Process],
@@ -298,7 +298,7 @@ async fn race(
 ) -> (Vec<Told>, Vec<Report>) {
     let all_ahead = 2 * spread + 2 * SECOND;
     let reapers = processes.iter().enumerate().map(|(index, process)| {
-        // All but the last one run before the first end, and it runs in the midst of them.
+        // All but the last one run before the first end, and the last one during the ends.
         let longest = if index + 1 < PROCESSES {
             SECOND / 4
         } else {
@@ -323,7 +323,7 @@ async fn race(
         .collect();
     let told = told.into_iter().map(|told| told.expect("no owner panics"));
 
-    // What was renewed for a moment falls due in a later tick.
+    // A lease that was renewed for a moment falls due in a later tick.
     for _ in 0..LATER_TICKS {
         let active = processes[0].store.active().await;
         let active = active.expect("the table can be read");
@@ -338,7 +338,7 @@ async fn race(
     (told.collect(), reports)
 }
 
-/// A lease that has no time yet.
+/// A lease whose times are not yet set.
 fn new_lease(index: usize) -> Lease {
     lease(owner(index % OWNERS))
 }
@@ -351,7 +351,7 @@ fn leases_of(races: &[Race]) -> impl ExactSizeIterator<Item = &Lease> {
     races.iter().map(|race| &race.lease)
 }
 
-/// Writes the leases, and says how long each took.
+/// Writes the leases, and returns how long each write took.
 async fn write_all<'l>(
     leases: impl IntoIterator<Item = &'l Lease, IntoIter: ExactSizeIterator>,
     store: &Store,
@@ -368,7 +368,7 @@ async fn write_all<'l>(
     begun.elapsed() / count
 }
 
-/// The leases as they are after all that.
+/// The leases after the races.
 async fn records(races: &[Race], store: &Store) -> Vec<Lease> {
     let records = stream::iter(races).map(async |race| {
         let lease = store.get(&race.lease.owner, &race.lease.id).await;
@@ -442,7 +442,7 @@ impl Race {
         }
     }
 
-    /// Asks for all that is to be asked for, each at its time.
+    /// Sends all requests, each at its time.
     async fn ask(self, process: Process) -> Told {
         let Lease { id, owner, .. } = &self.lease;
         let at = |millis: i64| Time::from_millis(self.end.as_millis() + millis);
@@ -479,8 +479,8 @@ async fn wait_until(time: Time) {
 }
 
 impl Tally {
-    /// Holds the lease's record against what its owner was told and against what happened to
-    /// its container.
+    /// Compares the lease's record with its owner's answers and with what happened to its
+    /// container.
     fn judge(&mut self, race: &Race, told: &Told, happened: &Happened, lease: &Lease) {
         self.races += 1;
         self.renewals += told.granted.len();
@@ -535,8 +535,8 @@ impl Tally {
             if !expected {
                 wrong.push("it ended for the wrong reason".to_owned());
             }
-            // One that was renewed for a moment waits for the next tick, which here comes when
-            // the first ones are done.
+            // A lease that was renewed for a moment waits for the next tick, which here begins
+            // after the first ones.
             if race.kind == Kind::Running && race.end == lease.expires_at {
                 self.overshoots.extend(receipt.overshoot_ms);
             }
@@ -557,11 +557,10 @@ impl Tally {
         }
     }
 
-    /// Holds the reports against the records. A lease ends once, so all reports together say
-    /// what the records say.
+    /// Compares the reports with the records. A lease ends once, so the sum of the reports must
+    /// match the records.
     fn judge_reports(&mut self, races: &[Race], records: &[Lease], reports: &[Report]) {
-        // Of an end that was claimed before, nobody knows whether a reaper or its owner took
-        // it over.
+        // Whether a reaper or the owner took over a claimed end is unknown.
         let mut sure: HashMap<Reason, usize> = HashMap::new();
         let mut perhaps: HashMap<Reason, usize> = HashMap::new();
         for (race, record) in races.iter().zip(records) {
@@ -599,8 +598,8 @@ impl Tally {
         }
     }
 
-    /// Holds the containers that are there, what is counted, and the sightings against the
-    /// leases that have not ended.
+    /// Compares the containers, the counts and the sightings with the leases that have not
+    /// ended.
     async fn judge_counts(&mut self, there: usize, store: &Store) {
         let mut active = 0;
         let mut on_host = Amounts::default();
@@ -637,7 +636,7 @@ impl Tally {
         }
     }
 
-    /// Adds to what a batch has found how to run it again.
+    /// Adds to a batch's faults how to run it again.
     fn name_seed(&mut self, before: usize, seed: u64, count: usize) {
         for wrong in &mut self.wrong[before..] {
             let again = format!("CONTAINERLEASE_RACE_SEED={seed}, batch of {count}");
@@ -658,12 +657,12 @@ impl Tally {
         .all(|count| *count > 0)
     }
 
-    /// Whether `races` were not enough to decide anything, and more of them may.
+    /// Whether `races` were too few to decide, so that more are needed.
     fn wants_more(&self, races: usize) -> bool {
         !self.decides() && self.races < 4 * races
     }
 
-    /// Says how the races went, and fails if anything was wrong.
+    /// Prints the result of the races, and panics on any fault.
     fn conclude(mut self, where_: &str, seed: u64, begun: Instant) {
         self.overshoots.sort_unstable();
         let late = |share: usize| {

@@ -1,7 +1,7 @@
-//! A container that seems to have no lease is not touched on a guess.
+//! The reaper does not guess that a container has no lease.
 //!
 //! On AWS the index that the reaper reads lags, so a lease may be missing from it for a while.
-//! The embedded table's index does not, so here the lease is taken out of it by hand.
+//! The embedded table's index does not lag, so these tests remove the lease from it by hand.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn a_lease_that_the_index_does_not_show_yet_keeps_its_container() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_thousand_orphans_delay_no_end_and_lose_no_report() {
     const ORPHANS: usize = 5_000;
-    // Of the others this run is the first to see them.
+    // This run is the first to see the others.
     const SEEN_BEFORE: usize = 1_500;
     const TIME: Duration = Duration::from_secs(20);
     let table = Table::in_memory().await;

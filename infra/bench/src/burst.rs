@@ -1,4 +1,4 @@
-//! Leases that end at one instant, against what the engine itself can do.
+//! Leases that end at one instant, compared with the engine's own throughput.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use crate::{
     server::Plan,
 };
 
-/// How many removals an ideal client has at the engine at once: the engine's own throughput
-/// is greatest with 12 to 16. It does not follow the reaper's number, so that a reaper with
-/// too few at once is measured as slower and not the client with it.
+/// Number of concurrent removals of an ideal client: the engine's own throughput is greatest
+/// with 12 to 16. It is independent of the reaper's limit, so that a limit that is too low
+/// makes only the reaper slower.
 const AT_ONCE: usize = 12;
 
-/// How much of the engine's own throughput is promised.
+/// The promised share of the engine's own throughput.
 const PROMISED: f64 = 0.95;
 
-/// How long all may take to be gone.
+/// Time limit until all are gone.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Who removes the containers.
+/// A contestant, which removes the containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contestant {
     Reaper,
-    /// A client that does nothing but remove.
+    /// A client that only removes.
     Client(Removal),
 }
 
@@ -52,7 +52,7 @@ impl Contestant {
     }
 }
 
-/// One turn of one contestant: when each container was gone, in seconds from the instant on.
+/// One contestant's turn: when each container was gone, in seconds after the instant.
 struct Turn {
     contestant: Contestant,
     round: usize,
@@ -66,8 +66,8 @@ impl Turn {
     }
 }
 
-/// Measures the throughput of each contestant, by turns, so that a drift of the machine's
-/// shows and does not favour one.
+/// Measures the throughput of each contestant in turns, so that a drift of the machine shows
+/// and favours none.
 pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
     let mut turns = Vec::new();
@@ -126,7 +126,7 @@ async fn turn(options: &Options, place: &Engine, contestant: Contestant) -> Fall
             as_millis(instant)
         }
         Contestant::Client(removal) => {
-            // Without its server, a container of the product's is like any other.
+            // Without its server, the product's container is like any other.
             server.kill().await?;
             let containers = place.containers().await?;
             let ours = containers.iter().filter(|c| lease_of(c).is_some());
@@ -150,7 +150,7 @@ fn outcome(options: &Options, turns: &[Turn], machine: Value) -> Outcome {
             .filter(move |turn| turn.contestant == contestant)
     };
     let median = |contestant| Figures::of(of(contestant).map(Turn::throughput)).percentile(50);
-    // A ratio is taken within a round, where the machine is the same.
+    // Compare within a round, where the machine's state is the same.
     let ratio_to = |client| {
         let pairs = of(CONTESTANTS[0]).flat_map(|ours| {
             let theirs = of(client).filter(|theirs| theirs.round == ours.round);

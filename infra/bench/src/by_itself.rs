@@ -1,4 +1,4 @@
-//! Programs that end by themselves, and how soon their leases have ended.
+//! Programs that end by themselves, and how soon their leases end.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::{
     server::Plan,
 };
 
-/// How much later than its program's end a container may be gone and its receipt written.
+/// Time limit from a program's end until its container is gone and its receipt is written.
 const PROMISED_MS: f64 = 2_000.0;
 
-/// How many leases are made at once, as in [`leases::make`].
+/// Number of leases made concurrently, as in [`leases::make`].
 const MADE_AT_ONCE: usize = 6;
 
-/// How long each program runs: long enough that it ends on a server with nothing else to do.
+/// How long each program runs: long enough that the server is idle when it ends.
 const PROGRAM_SECONDS: usize = 20;
 
 /// Measures from the engine's `die` to its `destroy`, and to the receipt's `removedAt`.

@@ -1,20 +1,20 @@
-//! A log that is followed while its connections are cut, its server is killed, its relays
-//! hand over and the engine's files rotate: every line comes once and in order.
+//! Follows a log while its connections are cut, its server is killed, its relays hand over and
+//! the engine's files rotate. Every line must arrive once and in order.
 //!
-//! A leased container writes numbered lines, alternately to stdout and stderr. They are read
-//! by the command line, by a viewer of our own over a wire that is cut, by one without such a
-//! wire that lives long enough to see relays hand over, and straight from the engine, which
-//! tells what the engine itself loses or repeats.
+//! A leased container writes numbered lines, alternately to stdout and stderr. There are four
+//! readers: the command line and a viewer of our own, both over a wire that is cut; a viewer
+//! with an uncut connection, which lives long enough for relays to hand over; and a reader at
+//! the engine itself, which shows what the engine loses or repeats.
 //!
 //! # Layout
 //!
-//! - [`lines`]: numbered lines, and which of them a reader has got.
-//! - [`wire`]: what stands between a client and the server, and is cut.
-//! - [`viewer`]: a client as simple as it can be.
+//! - [`lines`]: numbered lines, and which of them a reader has.
+//! - [`wire`]: a connection between a client and the server that can be cut.
+//! - [`viewer`]: the simplest client of the log protocol.
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
-//! | `CONTAINERLEASE_CONTINUITY_SEED` | random | fixes when what is cut and killed |
+//! | `CONTAINERLEASE_CONTINUITY_SEED` | random | fixes the times of cuts and kills |
 
 pub mod lines;
 pub mod viewer;
@@ -65,58 +65,59 @@ use lines::{Effect, Ledger, Lines};
 use viewer::{Object, SharedLedger, Viewer, lock};
 use wire::{Cut, Wire};
 
-/// How long the lease is: longer than any trial.
+/// The lease's duration: longer than any trial.
 const LEASE_MINUTES: u64 = 30;
 
-/// How often the reaper runs: the engine may fail to remove a container whose log is read,
-/// and then the reaper does it.
+/// The interval between runs of the reaper. The engine may fail to remove a container whose
+/// log is being read, and then the reaper retries.
 const TICK: Duration = Duration::from_secs(5);
 
-/// When the first thing happens, and how long before the last line the last.
+/// Time from the first line to the first disturbance, and from the last disturbance to the
+/// last line.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// How long after the last line was written a reader may take until it has it, beside the
-/// time that it needs to notice a silent stall.
+/// Time limit for a reader to get the last line once it is written, in addition to the time
+/// needed to notice a silent stall.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
-/// How long a reader may take to stop once the lease is deleted.
+/// Time limit for a reader to stop once the lease is deleted.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
-/// How often the growing file and the engine's are looked at.
+/// Polling interval of the growing output file and of the engine's log file.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A client that hears nothing for so long connects again, as the protocol says.
+/// A client that hears nothing for this long reconnects, as the protocol says.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// What the server logs when a relay hands over.
 const HANDED_OVER: &str = "hands over to the next relay";
 
-/// The readers' names, in the order in which they are shown.
+/// The readers' names, in the order of the results.
 const COMMAND_LINE: &str = "the command line";
 const CUT_VIEWER: &str = "a viewer that is cut";
 const STEADY_VIEWER: &str = "a viewer that is not cut";
 const ENGINE: &str = "straight from the engine";
 
-/// What goes wrong without an interruption, and where interruptions are not known.
+/// The cause of anomalies without an interruption, and of those with unknown interruptions.
 const IN_BETWEEN: &str = "in between";
 const ALL: &str = "all";
 
-/// What is tried.
+/// The parameters of a trial.
 #[derive(Clone, Debug)]
 pub struct Trial {
     pub lines: Lines,
-    /// How often the connection of each client is cut, stalls included.
+    /// Number of cuts of each client's connection, including stalls.
     pub cuts: usize,
-    /// How many of the cuts are silent stalls.
+    /// Number of silent stalls among the cuts.
     pub stalls: usize,
-    /// How many of those the command line meets: it has the protocol's patience.
+    /// Number of silent stalls for the command line, which waits as long as the protocol says.
     pub stalls_of_the_command_line: usize,
-    /// How often the server is killed, and within which time from the first line on.
+    /// Number of kills of the server, and the time after the first line in which they happen.
     pub kills: usize,
     pub killing: Duration,
     /// How long a relay runs.
     pub relay_time: Duration,
-    /// How long the viewers hear nothing until they connect again.
+    /// How long the viewers hear nothing before they reconnect.
     pub patience: Duration,
     pub seed: u64,
 }
@@ -141,7 +142,7 @@ impl Trial {
         }
     }
 
-    /// A few seconds, with lines so long that the engine's log rotates all the same.
+    /// A few seconds, with lines long enough for the engine's log to rotate.
     pub fn short() -> Self {
         Self {
             lines: Lines {
@@ -153,9 +154,9 @@ impl Trial {
             stalls: 1,
             stalls_of_the_command_line: 0,
             kills: 2,
-            // A relay hands over 5 s before its end, and has to live longer than the engine
-            // needs to find in its files where to go on. One that begins after the last kill has to
-            // come so far before the last line.
+            // A relay hands over 5 s before its end. It must live longer than the engine needs to
+            // find the resume position in its files. A relay that starts after the last kill must
+            // hand over before the last line.
             killing: Duration::from_secs(5),
             relay_time: Duration::from_secs(12),
             patience: Duration::from_secs(4),
@@ -164,7 +165,7 @@ impl Trial {
     }
 }
 
-/// The seed that somebody has named, or any.
+/// The seed from the environment, or a random one.
 fn seed() -> u64 {
     const VARIABLE: &str = "CONTAINERLEASE_CONTINUITY_SEED";
     #[expect(
@@ -179,10 +180,10 @@ fn seed() -> u64 {
     named.unwrap_or_else(|| fastrand::u64(0..1_000_000_000))
 }
 
-// --- what happens when ----------------------------------------------------------------------
+// --- the schedule ---------------------------------------------------------------------------
 
-/// The cuts of one client, each with its time after the first line. While a stall lasts
-/// nothing else happens to that client.
+/// One client's cuts, each with its time after the first line. During a stall the client meets
+/// no other cut.
 fn cuts(random: &mut Rng, trial: &Trial, stalls: usize) -> Vec<(Duration, Cut)> {
     let length = trial.lines.time();
     let stall = trial.patience + MARGIN;
@@ -201,7 +202,7 @@ fn cuts(random: &mut Rng, trial: &Trial, stalls: usize) -> Vec<(Duration, Cut)> 
     cuts
 }
 
-/// Some moments before `end`, in order, at least so far `apart` and at none of the times to
+/// Sorted moments before `end`, at least `apart` from each other and outside the times to
 /// `avoid`, as far as there is room.
 fn moments(
     random: &mut Rng,
@@ -236,13 +237,13 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Waits until it is so long after `begun`.
+/// Waits until `after` has passed since `begun`.
 async fn sleep_until(begun: Instant, after: Duration) {
     tokio::time::sleep_until((begun + after).into()).await;
 }
 
-/// Cuts a client's connection whenever it is time. A connection that is not there is cut as
-/// soon as it is there again.
+/// Cuts a client's connection at each scheduled time. If there is no connection, the next one
+/// is cut.
 async fn cut_now_and_then(wire: &Wire, cuts: Vec<(Duration, Cut)>, begun: Instant) -> Fallible<()> {
     for (at, cut) in cuts {
         sleep_until(begun, at).await;
@@ -251,7 +252,7 @@ async fn cut_now_and_then(wire: &Wire, cuts: Vec<(Duration, Cut)>, begun: Instan
     Ok(())
 }
 
-/// Kills the server whenever it is time, and starts it again where it was.
+/// Kills the server at each scheduled time, and restarts it at the same address.
 async fn kill_now_and_then(
     plan: &Plan,
     mut server: Server,
@@ -268,23 +269,23 @@ async fn kill_now_and_then(
 
 // --- the trial ------------------------------------------------------------------------------
 
-/// What came of a trial.
+/// The results of a trial.
 #[derive(Debug)]
 pub struct Proof {
     trial: Trial,
     /// How long it took to write the lines.
     written_in: Duration,
-    /// What each reader has got.
+    /// What each reader received.
     ledgers: Vec<(&'static str, Ledger)>,
-    /// Readers that had not stopped some time after the lease had ended.
+    /// Readers that did not stop in time after the lease's end.
     not_stopped: Vec<&'static str>,
-    /// How often a relay has handed over to the next.
+    /// Number of hand-overs between relays.
     successions: usize,
-    /// How often the engine has begun a new file; none where its files cannot be seen.
+    /// Number of new log files of the engine; `None` if they are not visible.
     rotations: Option<usize>,
 }
 
-/// All who read the log.
+/// All readers of the log.
 struct Readers {
     ledgers: Vec<(&'static str, SharedLedger)>,
     tasks: JoinSet<(&'static str, Fallible<()>)>,
@@ -301,7 +302,7 @@ impl Readers {
         self.tasks.spawn(async move { (name, reading.await) });
     }
 
-    /// Waits until all have the last line, and no longer than `limit`.
+    /// Waits until all have the last line, for at most `limit`.
     async fn wait_for_the_end(&self, limit: Duration) {
         let waited = tokio::time::timeout(limit, async {
             for (_, ledger) in &self.ledgers {
@@ -310,11 +311,11 @@ impl Readers {
                 }
             }
         });
-        // Who has not got it has lost lines, which the ledgers tell.
+        // A reader without it has lost lines; its ledger shows that.
         drop(waited.await);
     }
 
-    /// Waits until all have stopped by themselves, and gives the names of those that have not.
+    /// Waits for all to stop by themselves, and returns the names of those that have not.
     async fn wait_until_stopped(&mut self) -> Fallible<Vec<&'static str>> {
         let mut reading: Vec<_> = self.ledgers.iter().map(|(name, _)| *name).collect();
         let stopped = tokio::time::timeout(STOP_LIMIT, async {
@@ -330,7 +331,7 @@ impl Readers {
     }
 }
 
-/// Follows a log and disturbs what carries it. Whoever calls removes all that is `engine`'s.
+/// Follows a log and disturbs its path. The caller removes `engine`'s deployment.
 pub async fn try_out(trial: &Trial, options: &Options, engine: &Engine) -> Fallible<Proof> {
     say(format_args!("  seed {}", trial.seed));
     let mut random = Rng::with_seed(trial.seed);
@@ -382,7 +383,7 @@ pub async fn try_out(trial: &Trial, options: &Options, engine: &Engine) -> Falli
     let disturbed = async {
         let cuts = wires.into_iter().map(|(wire, cuts)| async move {
             cut_now_and_then(&wire, cuts, begun).await?;
-            // The wire goes on until the readers have stopped.
+            // Keep the wire until the readers have stopped.
             Ok::<_, Problem>(wire)
         });
         tokio::try_join!(
@@ -425,7 +426,7 @@ pub async fn try_out(trial: &Trial, options: &Options, engine: &Engine) -> Falli
     })
 }
 
-/// Writes the lines inside the container, and gives how long that took.
+/// Writes the lines inside the container, and returns how long that took.
 async fn write(engine: &Engine, name: &ContainerName, lines: Lines) -> Fallible<Duration> {
     let begun = Instant::now();
     let options = CreateExecOptions {
@@ -451,7 +452,7 @@ async fn write(engine: &Engine, name: &ContainerName, lines: Lines) -> Fallible<
     }
 }
 
-/// Reads the log as the product does, without the product.
+/// Reads the log like the product, but without it.
 async fn follow_the_engine(
     engine: Engine,
     name: ContainerName,
@@ -501,7 +502,7 @@ impl CommandLine {
         })
     }
 
-    /// Reads the file as it grows, until the program has ended.
+    /// Reads the growing file until the program has ended.
     async fn follow(mut self, ledger: SharedLedger) -> Fallible<()> {
         let mut file = fs::File::open(&self.file)?;
         let mut read = Vec::new();
@@ -532,10 +533,10 @@ impl CommandLine {
     }
 }
 
-/// How often the engine begins a new file for a container's log.
+/// Counts new files of a container's log at the engine.
 struct Rotations {
     count: Arc<AtomicUsize>,
-    /// None where the engine's files cannot be seen.
+    /// `None` if the engine's files are not visible.
     watching: Option<JoinHandle<()>>,
 }
 
@@ -554,7 +555,7 @@ impl Rotations {
             tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(LOOK_EVERY).await;
-                    // Between two files there is none.
+                    // There is no file for a moment during a rotation.
                     if let Some(now) = inode().filter(|now| *now != last) {
                         last = now;
                         counted.fetch_add(1, Ordering::Relaxed);
@@ -579,9 +580,9 @@ impl Drop for Rotations {
     }
 }
 
-// --- what came of it ------------------------------------------------------------------------
+// --- results --------------------------------------------------------------------------------
 
-/// Measures the whole trial.
+/// Runs the full trial.
 pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
     let proof = try_out(&Trial::whole(), options, engine).await?;
@@ -591,7 +592,7 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
 }
 
 impl Proof {
-    /// What was promised, and whether it holds.
+    /// The promises, and whether they hold.
     pub fn goals(&self) -> Vec<Goal> {
         let written = self.trial.lines.count;
         let ours = self.ledgers.iter().filter(|(name, _)| *name != ENGINE);
@@ -639,7 +640,7 @@ impl Proof {
         all.collect()
     }
 
-    /// What each reader has got, and after what, as rows of a table.
+    /// Table rows: what each reader received after each kind of interruption.
     pub fn rows(&self) -> Vec<Vec<String>> {
         let rows = self.ledgers.iter().flat_map(|(name, ledger)| {
             let received = ledger.received().to_string();

@@ -1,4 +1,4 @@
-//! What leasing and deleting a container cost beyond what the engine itself takes.
+//! The cost of leasing and deleting a container, beyond the engine's own time.
 
 use std::{future::Future, time::Instant};
 
@@ -22,27 +22,27 @@ use crate::{
     server::{Api, Plan},
 };
 
-/// How much of the engine's own time leasing may take.
+/// Maximum time for leasing, as a multiple of the engine's own time.
 const PROMISED: f64 = 1.10;
 
-/// How many pairs warm up all that is made or read once.
+/// Number of pairs that warm up caches.
 const WARM_UP: usize = 3;
 
-/// One container that we make and remove, and one that a client of no product does.
+/// One container that the product makes and removes, and one that a plain client does.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     ours: Turn,
     raw: Turn,
 }
 
-/// How long it took, in milliseconds.
+/// Durations in milliseconds.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     made: f64,
     removed: f64,
 }
 
-/// Measures both by turns, so that a drift of the machine's does not favour one.
+/// Measures both in turns, so that a drift of the machine favours neither.
 pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
     let server = Plan::new(options, engine)?.start().await?;
@@ -88,11 +88,11 @@ async fn our_turn(api: &Api) -> Fallible<Turn> {
     Ok(Turn { made, removed })
 }
 
-/// What makes a container like those of leases.
+/// The configuration of a container like those of leases.
 struct Twin(ContainerCreateBody);
 
 impl Twin {
-    /// Leases one and looks at what the engine has made of it.
+    /// Leases one and reads its configuration from the engine.
     async fn of_a_lease(api: &Api, engine: &Engine) -> Fallible<Self> {
         let id = api.provision(IMAGE, 60).await?;
         let name = ContainerName::of_lease(&id);
@@ -106,7 +106,7 @@ impl Twin {
         let mut body: ContainerCreateBody = serde_json::from_value(serde_json::to_value(config)?)?;
         body.hostname = None;
         body.host_config = Some(HostConfig {
-            // It says what the first container was given.
+            // The inspected value is what the first container got.
             port_bindings: None,
             ..inspected.host_config.unwrap_or_default()
         });
@@ -134,7 +134,7 @@ impl Twin {
     }
 }
 
-/// What came of it, and how many milliseconds it took.
+/// The work's result, and its duration in milliseconds.
 async fn timed<T>(work: impl Future<Output = Fallible<T>>) -> Fallible<(T, f64)> {
     let begun = Instant::now();
     let done = work.await?;

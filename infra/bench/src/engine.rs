@@ -1,5 +1,5 @@
-//! The engine behind the product's back: a deployment of our own on it, its events, and
-//! removals as a client of no product would make them.
+//! The engine behind the product's back: the measurement's own deployment on it, its events,
+//! and removals by a plain client.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,11 +26,10 @@ use tokio::task::JoinHandle;
 
 use crate::{Fallible, Problem, say};
 
-/// What every deployment of a measurement begins with, so that what a killed one has left
-/// can be told from everything else.
+/// The prefix of every measurement's deployment, which identifies the remains of a killed one.
 pub const PREFIX: &str = "bench-";
 
-/// The library's own limit of a call up to its answer's head, in seconds.
+/// The library's own time limit until an answer's head, in seconds.
 const CALL_LIMIT: u64 = 120;
 
 /// An engine, and a deployment on it that only this measurement uses.
@@ -44,7 +43,7 @@ pub struct Engine {
 /// How a container is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// As the product does: stopped within a grace in seconds, then removed by force.
+    /// Like the product: stop with a grace in seconds, then remove by force.
     StopAndRemove(i32),
     /// At once, by force.
     Force,
@@ -76,7 +75,7 @@ impl Engine {
         })
     }
 
-    /// A deployment on an engine that is reached already.
+    /// A deployment on an engine with an existing client.
     pub fn of(docker: Docker, socket: PathBuf, deployment: &str) -> Self {
         Self {
             docker,
@@ -85,7 +84,7 @@ impl Engine {
         }
     }
 
-    /// A client straight to the engine.
+    /// A direct client of the engine.
     pub fn docker(&self) -> &Docker {
         &self.docker
     }
@@ -108,7 +107,7 @@ impl Engine {
         }
     }
 
-    /// The deployment's containers, whatever their state.
+    /// The deployment's containers, in any state.
     pub async fn containers(&self) -> Fallible<Vec<ContainerSummary>> {
         let options = ListContainersOptionsBuilder::new()
             .all(true)
@@ -126,7 +125,7 @@ impl Engine {
         Ok(listed.into_iter().filter_map(|n| n.id).collect())
     }
 
-    /// Of these volumes, those that the engine still has.
+    /// Those of these volumes that the engine still has.
     pub async fn volumes_among(&self, ours: &HashSet<String>) -> Fallible<Vec<String>> {
         let listed = self.docker.list_volumes(None::<ListVolumesOptions>).await?;
         let names = listed
@@ -137,8 +136,7 @@ impl Engine {
         Ok(names.filter(|name| ours.contains(name)).collect())
     }
 
-    /// Removes the containers `names`, `parallel` at a time, with no more calls than the
-    /// removal needs.
+    /// Removes the containers `names`, `parallel` at a time, with only the necessary calls.
     pub async fn remove(&self, names: Vec<String>, how: Removal, parallel: usize) -> Fallible<()> {
         let removals = stream::iter(names).map(|name| async move {
             if let Removal::StopAndRemove(grace) = how {
@@ -158,9 +156,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes all that is the deployment's, whatever else is at it.
+    /// Removes the deployment's containers and networks, even if others do so too.
     pub async fn clean(&self) -> Fallible<()> {
-        // A server that was killed may have a call at the engine still: look again.
+        // A killed server may still have a call in progress: retry.
         for _ in 0..5 {
             let left = self.containers().await?;
             let networks = self.networks().await?;
@@ -169,7 +167,7 @@ impl Engine {
             }
             let removals = left.into_iter().filter_map(|container| container.id);
             let removals = removals.map(|id| async move {
-                // One that is gone already is as good.
+                // Already gone is success.
                 drop(self.remove(vec![id], Removal::Force, 1).await);
             });
             stream::iter(removals)
@@ -184,13 +182,13 @@ impl Engine {
         if !self.containers().await?.is_empty() {
             return Err(format!("containers of {name} could not be removed").into());
         }
-        // Old engines now and then lose count of a network's endpoints when many containers
-        // are removed at once, and let go of it at their next start only.
+        // Old engines sometimes miscount a network's endpoints when many containers are removed
+        // at once, and release the network only at their next start.
         say(format_args!("  the engine keeps the network of {name}"));
         Ok(())
     }
 
-    /// The deployments of measurements on this engine, whoever made them.
+    /// All deployments of measurements on this engine.
     pub async fn left_over(&self) -> Fallible<Vec<Self>> {
         let any_of_ours = HashMap::from([("label", vec![DEPLOYMENT_LABEL.to_owned()])]);
         let containers = ListContainersOptionsBuilder::new()
@@ -235,7 +233,7 @@ impl Engine {
                 }
             }
         });
-        // The engine does not say that it listens to us now.
+        // The engine does not confirm the subscription.
         tokio::time::sleep(Duration::from_millis(500)).await;
         Ok(Watch { seen, reading })
     }
@@ -246,7 +244,7 @@ impl Engine {
     }
 }
 
-/// What the engine's event stream says of a deployment, until this is dropped.
+/// Records the engine's events about a deployment, until drop.
 #[derive(Debug)]
 pub struct Watch {
     seen: Arc<Mutex<Seen>>,
@@ -255,9 +253,9 @@ pub struct Watch {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// When the container of a lease was destroyed, in milliseconds after the epoch.
+    /// When each lease's container was destroyed, in milliseconds after the epoch.
     gone: HashMap<String, f64>,
-    /// When its program ended, likewise.
+    /// When each lease's program ended, likewise.
     died: HashMap<String, f64>,
     /// The engine's ids of the deployment's containers.
     containers: HashSet<String>,
@@ -295,7 +293,7 @@ impl Seen {
                     } else {
                         &mut self.gone
                     };
-                    // Of a container that was made twice the last removal counts.
+                    // If a container was made twice, its last removal counts.
                     times.insert(lease.clone(), millis(nanos));
                 }
             }
@@ -311,7 +309,7 @@ impl Watch {
         self.unbroken(|seen| seen.gone.clone())
     }
 
-    /// When the program of each lease's container ended, in the same way.
+    /// When the program of each lease's container ended, likewise.
     pub fn died(&self) -> Fallible<HashMap<String, f64>> {
         self.unbroken(|seen| seen.died.clone())
     }
@@ -329,8 +327,7 @@ impl Watch {
         lock(&self.seen).volumes.clone()
     }
 
-    /// Waits until so many of these leases' containers are gone as there are leases, and
-    /// says when each was.
+    /// Waits until all these leases' containers are gone, and returns when each was.
     pub async fn all_gone(&self, leases: &[String], limit: Duration) -> Fallible<Vec<f64>> {
         let waited = tokio::time::timeout(limit, async {
             loop {
@@ -366,7 +363,7 @@ pub fn now() -> f64 {
     as_millis(Time::now())
 }
 
-/// A time in milliseconds after the epoch, to be held against the engine's.
+/// A time in milliseconds after the epoch, to compare with the engine's.
 #[expect(
     clippy::cast_precision_loss,
     reason = "milliseconds of this century are far below 2^52"
@@ -384,6 +381,6 @@ fn millis(nanos: i64) -> f64 {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What is behind these locks is whole after every change.
+    // Ignore poisoning: every change leaves the state consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,43 +1,43 @@
-//! Percentiles of what was measured.
+//! Percentiles of measured values.
 
 use serde_json::{Value, json};
 
-/// Measured values in order.
+/// Sorted measured values.
 #[derive(Clone, Debug)]
 pub struct Figures {
     sorted: Vec<f64>,
 }
 
 impl Figures {
-    /// The figures of these values, all of one unit.
+    /// Sorts these values, which share a unit.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = values.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
         Self { sorted }
     }
 
-    /// The values in order.
+    /// The sorted values.
     pub fn sorted(&self) -> &[f64] {
         &self.sorted
     }
 
-    /// The smallest value that at least `percent` of all do not exceed; NaN of none.
+    /// The smallest value that at least `percent` percent of all do not exceed; NaN if empty.
     pub fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.sorted.len() * percent).div_ceil(100).max(1);
         self.sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
     }
 
-    /// The greatest value; NaN of none.
+    /// The greatest value; NaN if empty.
     pub fn max(&self) -> f64 {
         self.percentile(100)
     }
 
-    /// The smallest value; NaN of none.
+    /// The smallest value; NaN if empty.
     pub fn min(&self) -> f64 {
         self.percentile(0)
     }
 
-    /// Count, smallest, median, 99th percentile and greatest as cells of a table.
+    /// Table cells: count, smallest, median, 99th percentile and greatest.
     pub fn cells(&self) -> Vec<String> {
         let shown = [0, 50, 99, 100].map(|percent| format!("{:.0}", self.percentile(percent)));
         let mut cells = vec![self.sorted.len().to_string()];

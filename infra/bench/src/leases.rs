@@ -1,8 +1,8 @@
-//! Making leases, and giving them the ends that a measurement wants.
+//! Makes leases, and gives them the ends that a measurement needs.
 //!
-//! The API's durations are whole minutes, and an engine makes a few containers a second. So
-//! leases are made with a long time, and then their ends are moved in the table by the
-//! conditional write with which a renewal does it, to the millisecond that is wanted.
+//! The API's durations are whole minutes, and an engine makes only a few containers a second.
+//! So leases are made with a long duration. Then the conditional write of a renewal moves
+//! their ends in the table to the exact millisecond.
 
 use std::{
     net::SocketAddr,
@@ -21,14 +21,14 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{Fallible, figures::number, say, server::Api};
 
-/// The image type of all leases that are measured: its program does nothing, so that
-/// nothing but the engine and us is measured.
+/// The image type of all measured leases: its program does nothing, so that only the engine
+/// and the product are measured.
 pub const IMAGE: &str = "alpine";
 
 /// The grace of that type, in seconds.
 pub const GRACE: i32 = 1;
 
-/// How many leases are made at once. The engine's throughput is flat from 4 to 8.
+/// Number of leases made concurrently. The engine's throughput is flat from 4 to 8.
 const MADE_AT_ONCE: usize = 6;
 
 const LONG: u64 = 120;
@@ -48,7 +48,7 @@ pub async fn make(api: &Api, count: usize) -> Fallible<Vec<LeaseId>> {
     Ok(ids)
 }
 
-/// Gives each lease the end beside it.
+/// Sets the end of each lease.
 pub async fn move_ends(store: &Store, ends: &[(LeaseId, Time)]) -> Fallible<()> {
     let owner = &Owner::local();
     stream::iter(ends.iter().map(|(id, end)| async move {
@@ -60,14 +60,14 @@ pub async fn move_ends(store: &Store, ends: &[(LeaseId, Time)]) -> Fallible<()> 
     .await
 }
 
-/// The soonest instant at which leases may end whose ends are moved now, so that a run of
-/// the reaper has seen each before its time, as it has of every lease of a minute.
+/// The earliest end for leases whose ends are moved now. A run of the reaper sees each before
+/// that, as it sees every lease of at least a minute.
 pub fn soonest_end(leases: usize, tick: Duration) -> Time {
     let moving = Duration::from_millis(20) * u32::try_from(leases).unwrap_or(u32::MAX);
     Time::now().plus(moving + tick + Duration::from_secs(6))
 }
 
-/// The leases once all have ended.
+/// Waits until all have ended, and returns the leases.
 pub async fn ended(store: &Store, ids: &[LeaseId], limit: Duration) -> Fallible<Vec<Lease>> {
     let begun = Instant::now();
     let owner = &Owner::local();
@@ -97,7 +97,7 @@ pub async fn sleep_until(time: Time) {
     tokio::time::sleep(Time::now().until(time)).await;
 }
 
-/// The ids of all leases that were ever made, with whatever became of them.
+/// The ids of all leases ever made, in any state.
 pub async fn all_ids(table: SocketAddr, key: &Key) -> Fallible<Vec<LeaseId>> {
     let aws = containerlease_testkit::table::aws_at(table, key).await;
     let scan = Client::new(&aws)

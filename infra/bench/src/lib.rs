@@ -1,31 +1,30 @@
-//! What the reaper does under load, measured on a real engine with the real server.
+//! Load measurements of the reaper and the logs, on a real engine with the real server.
 //!
-//! The reaper is the product's: the one-machine server in a process of its own, with its
-//! embedded table and its own schedule. Leases are made over its API. When a container is
-//! gone is read from the engine's event stream and not from our receipts, which are held
-//! against it.
+//! The reaper is the product's own: the one-machine server in a separate process, with its
+//! embedded table and its own schedule. Leases are made over its API. The engine's event
+//! stream says when a container is gone; our receipts are compared with it.
 //!
 //! # Layout
 //!
 //! - [`spread`]: leases that end one after another, with and without looking ahead.
-//! - [`burst`]: leases that end at one instant, against the engine's own throughput.
+//! - [`burst`]: leases that end at one instant, compared with the engine's own throughput.
 //! - [`by_itself`]: programs that end by themselves.
-//! - [`cost`]: leasing and deleting, against the engine's own calls.
-//! - [`one_bad`]: one container that cannot be removed, and what it costs the others.
-//! - [`soak`]: many leases with faults, several reapers and kills, and what is left of them.
-//! - [`continuity`]: a log that is followed while all that carries it is cut and killed.
-//! - [`log_speed`]: how fast a container's log comes, against `docker logs`.
-//! - [`log_viewers`]: many viewers of logs, what they cost, and what stays of them.
+//! - [`cost`]: leasing and deleting, compared with the engine's own calls.
+//! - [`one_bad`]: how much one container that cannot be removed delays the others.
+//! - [`soak`]: many leases with faults, several reapers and kills; nothing may be left.
+//! - [`continuity`]: a log that is followed through cuts and kills.
+//! - [`log_speed`]: the speed of a container's log, compared with `docker logs`.
+//! - [`log_viewers`]: many log viewers, their cost, and what they leave behind.
 //! - [`log_writers`] and [`log_readers`]: containers that write numbered lines, and the two
-//!   ways in which they are read.
+//!   kinds of reader.
 //! - [`server`]: the one-machine server's process, and its API.
-//! - [`engine`]: the engine behind the product's back: its events, and calls of our own.
-//! - [`leases`]: making leases, and giving them the ends that a measurement wants.
-//! - [`figures`] has percentiles.
-//! - [`result`]: what a measurement leaves in a folder, and the page that shows it all.
+//! - [`engine`]: the engine behind the product's back: its events, and direct calls.
+//! - [`leases`]: makes leases, and gives them the ends that a measurement needs.
+//! - [`figures`]: percentiles.
+//! - [`result`]: a measurement's files, and the page that shows them all.
 //! - [`picture`]: curves and bars as SVG.
-//! - [`process`]: what a process costs.
-//! - [`machine`]: what it ran on.
+//! - [`process`]: the resources that a process uses.
+//! - [`machine`]: facts about the machine.
 
 pub mod burst;
 pub mod by_itself;
@@ -52,27 +51,27 @@ use std::{path::PathBuf, time::Duration};
 /// Why a measurement could not be made.
 pub type Problem = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a measurement yields, or why there is none.
+/// A measurement's value, or why there is none.
 pub type Fallible<T> = Result<T, Problem>;
 
-/// What all measurements are told.
+/// The options of all measurements.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many leases; of the log's speed, how many lines; of its viewers, how many of them.
+    /// Number of leases; for the log's speed, number of lines; for its viewers, of viewers.
     pub leases: usize,
-    /// How often each contestant of the burst has its turn.
+    /// Number of turns of each contestant.
     pub rounds: usize,
-    /// How often the reaper runs.
+    /// The interval between runs of the reaper.
     pub tick: Duration,
-    /// Over which time the ends of a spread lie.
+    /// The time over which the ends of a spread are distributed.
     pub window: Duration,
-    /// The product's binary, whose sub-commands are the server and the command line.
+    /// The product's binary, which is both the server and the command line.
     pub server: PathBuf,
-    /// Where results go.
+    /// The folder for results.
     pub out: PathBuf,
 }
 
-/// Says how far a measurement is, or what it found.
+/// Prints a measurement's progress or result.
 #[expect(
     clippy::print_stdout,
     reason = "whoever measures wants to see how far it is and what was found"

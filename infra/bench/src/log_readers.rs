@@ -1,7 +1,6 @@
 //! Two readers of a lease's log: our WebSocket, and `docker logs`.
 //!
-//! Both keep what comes as it came, with the time at which it came. It is taken apart only
-//! when nothing is measured any more.
+//! Both keep the raw data with its time of arrival, and parse it only after the measurement.
 
 use std::{process::Stdio, time::Duration};
 
@@ -17,21 +16,21 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
 use crate::{Fallible, engine::Engine, process::Process, server::Api};
 
-/// How many bytes are read of a pipe at once: all that it holds.
+/// Bytes per read from a pipe: its whole capacity.
 const PIPE: usize = 64 * 1024;
 
-/// How long the server may take to answer the end of a connection.
+/// Time limit for the server's answer to a close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Whole lines that came together.
+/// Whole lines that arrived together.
 #[derive(Clone, Debug)]
 pub struct Chunk {
-    /// When, in milliseconds after the epoch.
+    /// Time of arrival, in milliseconds after the epoch.
     pub received: f64,
     pub text: String,
 }
 
-/// A line of a container's.
+/// A container's line.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// When the engine received it, in milliseconds after the epoch.
@@ -47,12 +46,12 @@ pub struct SocketReader {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
-/// A process that runs `docker logs --follow --timestamps`, until this is dropped.
+/// A process that runs `docker logs --follow --timestamps`, killed on drop.
 #[derive(Debug)]
 pub struct DockerReader {
     child: Child,
     lines: ChildStdout,
-    /// A line that has no end yet.
+    /// A line whose end has not arrived.
     partial: Vec<u8>,
 }
 
@@ -64,7 +63,7 @@ impl SocketReader {
         Ok(Self { socket })
     }
 
-    /// The next text frame; none where the server has closed.
+    /// The next text frame; `None` once the server has closed.
     pub async fn next(&mut self) -> Fallible<Option<Chunk>> {
         loop {
             match self.socket.next().await.transpose()? {
@@ -80,14 +79,14 @@ impl SocketReader {
         }
     }
 
-    /// Leaves as a browser does: says so, and waits for the answer.
+    /// Closes as a browser does: sends a close and waits for the answer.
     pub async fn close(mut self) -> Fallible<()> {
         self.socket.close(None).await?;
         let answered = async { while let Some(Ok(_)) = self.socket.next().await {} };
         Ok(tokio::time::timeout(CLOSE_LIMIT, answered).await?)
     }
 
-    /// How the server writes that number as a line.
+    /// The server's text for the line of this number.
     pub fn mark(number: usize) -> String {
         format!("\"message\":\"{number}\"")
     }
@@ -139,7 +138,7 @@ impl DockerReader {
         })
     }
 
-    /// The whole lines that the pipe holds; none where the process has ended.
+    /// The whole lines in the pipe; `None` once the process has ended.
     pub async fn next(&mut self) -> Fallible<Option<Chunk>> {
         loop {
             self.partial.reserve(PIPE);
@@ -158,7 +157,7 @@ impl DockerReader {
         }
     }
 
-    /// Its process, as long as it runs.
+    /// Its process, while it runs.
     pub fn process(&self) -> Option<Process> {
         self.child.id().map(Process::of)
     }
@@ -168,7 +167,7 @@ impl DockerReader {
         Ok(self.child.kill().await?)
     }
 
-    /// How `docker logs` writes that number as a line.
+    /// The text of `docker logs` for the line of this number.
     pub fn mark(number: usize) -> String {
         format!("Z {number}\n")
     }
@@ -193,7 +192,7 @@ fn lines_of(chunks: &[Chunk]) -> impl Iterator<Item = (f64, &str)> {
         .flat_map(|chunk| chunk.text.lines().map(move |line| (chunk.received, line)))
 }
 
-/// Now, in milliseconds after the epoch and fractions of them.
+/// Now, in milliseconds after the epoch, with fractions.
 #[expect(
     clippy::disallowed_methods,
     reason = "what is measured here are fractions of a millisecond, which the product's time \
@@ -206,27 +205,27 @@ pub fn now() -> f64 {
     since_epoch.as_secs_f64() * 1_000.0
 }
 
-/// A time in RFC 3339 in milliseconds after the epoch.
+/// Converts an RFC 3339 time to milliseconds after the epoch.
 fn millis(text: &str) -> Fallible<f64> {
     let at: jiff::Timestamp = text.parse()?;
     Ok(at.as_duration().as_secs_f64() * 1_000.0)
 }
 
-/// Which numbers came, and how often.
+/// Which numbered lines arrived, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbers {
     pub first: usize,
     pub last: usize,
-    /// How many different ones.
+    /// Number of distinct lines.
     pub came: usize,
-    /// How many between the first and the last did not come.
+    /// Number of lines missing between the first and the last.
     pub missing: usize,
-    /// How many lines were one that had come before.
+    /// Number of repeated lines.
     pub again: usize,
 }
 
 impl Numbers {
-    /// Counts them; none of none.
+    /// Counts them; `None` if there are none.
     pub fn of(mut numbers: Vec<usize>) -> Option<Self> {
         let lines = numbers.len();
         numbers.sort_unstable();
@@ -241,7 +240,7 @@ impl Numbers {
         })
     }
 
-    /// Those that lines begin with.
+    /// Counts the numbers at the start of these lines.
     pub fn of_lines(lines: &[Line]) -> Fallible<Self> {
         let numbers = lines.iter().map(|line| {
             let number = line.message.split(' ').next().unwrap_or_default().parse();
@@ -251,7 +250,7 @@ impl Numbers {
         Ok(numbers.ok_or("not a single line came")?)
     }
 
-    /// Whether each between the first and the last came once.
+    /// Whether each line between the first and the last arrived once.
     pub fn each_once(&self) -> bool {
         self.missing == 0 && self.again == 0
     }

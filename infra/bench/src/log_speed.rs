@@ -1,8 +1,8 @@
-//! How fast a container's log comes, against `docker logs`.
+//! The speed of a container's log, compared with `docker logs`.
 //!
-//! The same client reads through the server's WebSocket and from a process of the docker
-//! command, by turns: lines that come one by one, a log that was written before, and one that
-//! is written meanwhile, both at full speed.
+//! The same client reads from the server's WebSocket and from a process of the docker command,
+//! in turns: lines that come one by one, a log that is complete, and a log that is written
+//! meanwhile, both at full speed.
 
 use std::time::Duration;
 
@@ -23,26 +23,26 @@ use crate::{
     server::{Api, Plan},
 };
 
-/// How many lines are written at full speed, if nothing else is asked for.
+/// Default number of lines written at full speed.
 pub const LINES: usize = 500_000;
 
-/// How much later than docker's a line may come, at the median and at the 95th percentile.
+/// Maximum delay of a line compared with docker, at the median and at the 95th percentile.
 const PROMISED_MS: f64 = 5.0;
 
-/// How much of docker's throughput is promised.
+/// The promised share of docker's throughput.
 const PROMISED_SHARE: f64 = 0.5;
 
-/// How many lines a second come one by one, and over which time a turn reads them where all
-/// of [`LINES`] are asked for. With fewer lines it is shorter, but never shorter than this.
+/// Lines per second in the one-by-one turns, and the duration of such a turn with all of
+/// [`LINES`]. With fewer lines it is shorter, down to the minimum.
 const PACE: usize = 50;
 const LISTEN: Duration = Duration::from_secs(20);
 const LISTEN_AT_LEAST: Duration = Duration::from_secs(2);
 
-/// A reader to which nothing comes for so long has got all that it gets. The server says at
-/// least that it is there after ten seconds.
+/// A reader that receives nothing for this long is finished. It is shorter than ten seconds,
+/// because then the server sends a heartbeat.
 const SILENCE: Duration = Duration::from_secs(8);
 
-/// How long a container may take to write its lines, and a reader to read them.
+/// Time limit for a container to write its lines, and for a reader to read them.
 const LIMIT: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Contestant {
         }
     }
 
-    /// The contestants in the order of that round.
+    /// The contestants in that round's order.
     fn in_order(round: usize) -> [Self; 2] {
         let mut order = CONTESTANTS;
         order.rotate_left(round % CONTESTANTS.len());
@@ -76,7 +76,7 @@ impl Contestant {
         }
     }
 
-    /// How that number is written as a line.
+    /// The text for the line of this number.
     fn mark(self, number: usize) -> String {
         match self {
             Self::WebSocket => SocketReader::mark(number),
@@ -85,7 +85,7 @@ impl Contestant {
     }
 }
 
-/// Which lines are read to the last.
+/// Which log is read to its last line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Log {
     Written,
@@ -101,30 +101,30 @@ impl Log {
     }
 }
 
-/// What a measurement works with.
+/// The parts of a measurement.
 struct Bench<'b> {
     engine: &'b Engine,
     api: &'b Api,
     server: Process,
-    /// None where the kernel does not tell which process it is.
+    /// `None` if the process cannot be identified.
     dockerd: Option<Process>,
     rounds: usize,
     lines: usize,
 }
 
-/// One turn at lines that come one by one.
+/// A turn with lines that come one by one.
 struct Listened {
     by: Contestant,
     round: usize,
-    /// From written to received, in milliseconds.
+    /// Milliseconds from written to received.
     delays: Figures,
-    /// Whether the time of writing is the container's own, and not the engine's.
+    /// Whether the container's clock gives the time of writing, not the engine's.
     by_container: bool,
     numbers: Numbers,
     frames: usize,
 }
 
-/// One turn at a log's last line.
+/// A turn to the log's last line.
 struct Raced {
     by: Contestant,
     round: usize,
@@ -132,7 +132,7 @@ struct Raced {
     seconds: f64,
     numbers: Numbers,
     frames: usize,
-    /// CPU seconds of who sends: the server, or the docker command.
+    /// CPU seconds of the sender: the server, or the docker command.
     cpu: f64,
     /// Its peak memory in MiB.
     memory: f64,
@@ -141,7 +141,7 @@ struct Raced {
 }
 
 impl Raced {
-    /// Lines per second, none counted twice.
+    /// Distinct lines per second.
     fn throughput(&self) -> f64 {
         number(self.numbers.came) / self.seconds
     }
@@ -151,7 +151,7 @@ impl Raced {
     }
 }
 
-/// Measures both contestants, by turns, so that a drift of the machine's favours neither.
+/// Measures both contestants in turns, so that a drift of the machine favours neither.
 pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
     let server = Plan::new(options, engine)?.start().await?;
@@ -237,7 +237,7 @@ impl Bench<'_> {
         })
     }
 
-    /// One log that is there, which is read from its beginning in every turn.
+    /// One complete log, which every turn reads from its beginning.
     async fn race_through_written(&self) -> Fallible<Vec<Raced>> {
         let (engine, last) = (self.engine, self.lines.to_string());
         let id = self.lease(&log_writers::at_full_speed(self.lines)).await?;
@@ -254,7 +254,7 @@ impl Bench<'_> {
         Ok(turns)
     }
 
-    /// A container for each turn, which begins once its reader is there.
+    /// A new container for each turn, which starts to write once its reader is connected.
     async fn race_through_growing(&self) -> Fallible<Vec<Raced>> {
         let mut turns = Vec::new();
         for round in 0..self.rounds {
@@ -282,7 +282,7 @@ impl Bench<'_> {
             log_writers::begin(self.engine, id).await?;
         }
         let last = by.mark(self.lines);
-        // Where the last line is lost, the end is when nothing comes any more.
+        // If the last line is lost, the turn ends after a silence.
         while let Ok(chunk) = tokio::time::timeout(SILENCE, reader.next()).await {
             let Some(chunk) = chunk? else { break };
             let is_last = chunk.text.contains(&last);
@@ -328,7 +328,7 @@ impl Bench<'_> {
     }
 
     async fn lease(&self, program: &str) -> Fallible<LeaseId> {
-        // As much as an image may have and the machine has.
+        // The maximum that both the image type and the machine allow.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         log_writers::lease(self.api, program, 1_000 * cores.min(2)).await
     }
@@ -344,7 +344,7 @@ impl Bench<'_> {
         })
     }
 
-    /// CPU seconds of the engine since it began.
+    /// CPU seconds of the engine since its start.
     fn dockerd_cpu(&self) -> Option<f64> {
         let cpu = self.dockerd.as_ref()?.cpu().ok()?;
         Some(cpu.as_secs_f64())
@@ -364,7 +364,7 @@ impl Reader {
         }
     }
 
-    /// The process that sends, where it is the reader's own.
+    /// The sending process, if it is the reader's own.
     fn process(&self) -> Option<Process> {
         match self {
             Self::WebSocket(_) => None,
@@ -380,8 +380,8 @@ impl Reader {
     }
 }
 
-/// When a line was written by the container's own clock, in milliseconds after the epoch;
-/// none where that clock does not tell nanoseconds.
+/// When the line was written, by the container's clock, in milliseconds after the epoch;
+/// `None` if that clock has no nanoseconds.
 fn written_at(line: &Line) -> Option<f64> {
     let nanos = line.message.split_once(' ')?.1;
     let (seconds, nanos) = nanos.split_at_checked(10)?;
@@ -392,8 +392,8 @@ fn written_at(line: &Line) -> Option<f64> {
 
 // --- what was found -------------------------------------------------------------------------
 
-/// A figure of both contestants: a turn of each for each round, and how they are compared
-/// within a round, where the machine is the same.
+/// A figure of both contestants, one pair per round. They are compared within a round, where
+/// the machine's state is the same.
 struct Pairs(Vec<[f64; 2]>);
 
 impl Pairs {
@@ -421,12 +421,12 @@ impl Pairs {
         Figures::of(self.0.iter().map(figure)).percentile(50)
     }
 
-    /// How much more the WebSocket's is.
+    /// The WebSocket's figure minus docker's.
     fn difference(&self) -> f64 {
         self.median(|[ours, theirs]| ours - theirs)
     }
 
-    /// The WebSocket's by docker's.
+    /// The WebSocket's figure divided by docker's.
     fn share(&self) -> f64 {
         self.median(|[ours, theirs]| ours / theirs)
     }
@@ -526,7 +526,7 @@ fn outcome(
     }
 }
 
-/// What is said of a log that is read to its last line, and the WebSocket's share of docker's
+/// The table rows for a log read to its last line, and the WebSocket's share of docker's
 /// throughput.
 fn race_rows(raced: &[Raced], log: Log) -> (Vec<Vec<String>>, f64) {
     let turns: Vec<_> = raced.iter().filter(|turn| turn.log == log).collect();
@@ -561,8 +561,8 @@ fn race_rows(raced: &[Raced], log: Log) -> (Vec<Vec<String>>, f64) {
     (rows, share)
 }
 
-/// A log that is written at full speed while it is read may lose lines to its rotation, and
-/// so may `docker logs`: what came of it is in the table.
+/// The goal that every line arrives once. It excludes the log that is written at full speed
+/// meanwhile, whose rotation may lose lines for `docker logs` too; the table shows them.
 fn each_line_once(listened: &[Listened], raced: &[Raced]) -> Goal {
     let written = || raced.iter().filter(|turn| turn.log == Log::Written);
     let numbers = written().map(|turn| &turn.numbers);
@@ -573,7 +573,7 @@ fn each_line_once(listened: &[Listened], raced: &[Raced]) -> Goal {
         missing += numbers.missing;
         again += numbers.again;
     }
-    // A log that was written before is the same in every turn.
+    // A complete log is the same in every turn.
     let mut ends = written().map(|turn| (turn.numbers.first, turn.numbers.last));
     let first = ends.next();
     let same = ends.all(|other| Some(other) == first);

@@ -1,6 +1,6 @@
-//! Many viewers of logs: what they cost, and whether anything stays when they have left.
+//! Many log viewers: what they cost, and whether they leave anything behind.
 //!
-//! Once all look at one container, and once each at a container of its own.
+//! In one setting all watch one container, in the other each watches its own.
 
 use std::{
     sync::{
@@ -30,32 +30,31 @@ use crate::{
     server::{Api, Plan},
 };
 
-/// How many viewers there are, if nothing else is asked for.
+/// Default number of viewers.
 pub const VIEWERS: usize = 100;
 
-/// How soon after the last viewer has left nothing may be read at the engine any more.
+/// Time limit from the last viewer's leaving until no log is read at the engine.
 const PROMISED: Duration = Duration::from_secs(10);
 
-/// How often each container writes a line, and for how long where all of [`VIEWERS`] are
-/// asked for. With fewer viewers it is shorter, but never shorter than this.
+/// The pause between a container's lines, and how long it writes with all of [`VIEWERS`]. With
+/// fewer viewers that is shorter, down to the minimum.
 const PAUSE: Duration = Duration::from_millis(100);
 const WRITE: Duration = Duration::from_secs(30);
 const WRITE_AT_LEAST: Duration = Duration::from_secs(2);
 
-/// How many containers are made, viewers let in, and programs told to begin at once.
+/// Number of containers made, viewers connected, and programs started concurrently.
 const AT_ONCE: usize = 8;
 
-/// Thousandths of a CPU that a container has: what the image type gives by itself.
+/// Thousandths of a CPU per container: the image type's default.
 const CPU_MILLI: usize = 250;
 
-/// How long all may take for what is not measured, and how long it is looked on whether
-/// something stays.
+/// Time limit for everything that is not measured, and for whether anything is left behind.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A curve of more points than this says no more.
+/// Maximum number of points of a curve; more show nothing new.
 const POINTS: usize = 1_000;
 
-/// How many viewers look at how many containers.
+/// Numbers of viewers and of containers.
 #[derive(Clone, Copy, Debug)]
 struct Setting {
     containers: usize,
@@ -71,11 +70,11 @@ impl Setting {
     }
 }
 
-/// What is counted at one moment.
+/// Counts at one moment.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
     at: Instant,
-    /// Logs that are read at the engine.
+    /// Number of logs read at the engine.
     follows: f64,
     viewers: f64,
     posts: f64,
@@ -83,14 +82,14 @@ struct Moment {
     /// The server's connections over unix sockets.
     connections: usize,
     server_cpu: f64,
-    /// None where the kernel does not tell which process it is.
+    /// `None` if the process cannot be identified.
     dockerd_cpu: Option<f64>,
 }
 
-/// What was seen in one setting.
+/// The results of one setting.
 struct Found {
     setting: Setting,
-    /// How many lines each container has written.
+    /// Lines that each container wrote.
     lines: usize,
     alone: Moment,
     begun: Moment,
@@ -99,32 +98,31 @@ struct Found {
     memory_alone: f64,
     memory_begun: f64,
     memory_peak: f64,
-    /// Lines that came, lines that came again, and viewers that have got all of them once.
+    /// Lines that arrived, repeated lines, and viewers that got every line once.
     came: usize,
     again: usize,
     content: usize,
-    /// From the engine's stamps to the receipts, in milliseconds.
+    /// Milliseconds from the engine's timestamp to the viewer's receipt.
     late: Figures,
-    /// When nothing was read any more after the last viewer had left; none where that did
-    /// not come.
+    /// Time from the last viewer's leaving until no log was read; `None` if that never came.
     free_after: Option<Duration>,
 }
 
-/// How far all viewers of a setting are.
+/// The progress of all viewers of a setting.
 #[derive(Debug, Default)]
 struct Progress {
     ready: AtomicUsize,
     finished: AtomicUsize,
 }
 
-/// What one viewer has got.
+/// What one viewer received.
 #[derive(Debug, Default)]
 struct Got {
     numbers: Vec<usize>,
     late: Vec<f64>,
 }
 
-/// What a setting works with.
+/// The parts of a setting.
 struct Bench<'b> {
     engine: &'b Engine,
     api: &'b Api,
@@ -132,7 +130,7 @@ struct Bench<'b> {
     dockerd: Option<Process>,
 }
 
-/// Measures both settings, each with a server of its own.
+/// Measures both settings, each with its own server.
 pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
     let viewers = options.leases;
@@ -173,7 +171,7 @@ impl Setting {
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
-        // The next one has neither memory nor connections left over from making them.
+        // A new server has no memory or connections left over from making leases.
         maker.kill().await?;
         let server = plan.start().await?;
         let api = server.api();
@@ -208,7 +206,7 @@ impl Setting {
         bench.server.reset_peak()?;
         let begun = bench.moment().await?;
         bench.begin_all(&ids).await?;
-        // What has not come by then is missing.
+        // Lines that arrive later count as missing.
         all(self.viewers, &progress.finished, &mut viewers).await?;
         let done = bench.moment().await?;
         let memory_peak = bench.server.peak_memory()?;
@@ -265,8 +263,8 @@ impl Bench<'_> {
         told.buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    /// How long it takes from now on until nothing is read at the engine and nobody is a
-    /// viewer; none where that does not come.
+    /// Time from now until there is no viewer and no log is read at the engine; `None` if that
+    /// never comes.
     async fn free_after(&self) -> Fallible<Option<Duration>> {
         let begun = Instant::now();
         while begun.elapsed() < LIMIT {
@@ -281,7 +279,7 @@ impl Bench<'_> {
     }
 }
 
-/// A viewer that reads until it is told to leave, either by saying so or by hanging up.
+/// A viewer that reads until it is told to leave. It then closes or just hangs up.
 async fn view(
     mut reader: SocketReader,
     last: usize,
@@ -314,8 +312,8 @@ async fn view(
     Ok(got)
 }
 
-/// Waits until all viewers have come so far. Whether they have is the answer. None of them
-/// may end meanwhile.
+/// Waits until all viewers have come this far, and returns whether they have. No viewer may
+/// end meanwhile.
 async fn all(
     viewers: usize,
     so_far: &AtomicUsize,
@@ -510,7 +508,7 @@ impl Moment {
     }
 }
 
-/// Every so many-th of the values, and the last.
+/// A sample of the values, at equal distances, and the last value.
 fn thinned(sorted: &[f64]) -> Vec<f64> {
     let every = sorted.len().div_ceil(POINTS).max(1);
     let mut values: Vec<_> = sorted.iter().copied().step_by(every).collect();

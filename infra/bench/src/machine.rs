@@ -1,11 +1,11 @@
-//! What a measurement ran on.
+//! Facts about the machine of a measurement.
 
 use containerlease_shared::time::Time;
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
 
-/// The machine, its engine, and the time. What the system does not tell is null.
+/// The machine, its engine, and the time. Unknown facts are null.
 pub async fn facts(engine: &Engine) -> Value {
     let version = engine.docker().version().await.unwrap_or_default();
     let info = engine.docker().info().await.unwrap_or_default();
@@ -48,7 +48,7 @@ pub fn sentence(facts: &Value) -> String {
     )
 }
 
-/// The load of the last minute: how many processes wanted to run.
+/// The load average of the last minute.
 pub fn load() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;
     text.split(' ').next()?.parse().ok()

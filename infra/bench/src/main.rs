@@ -1,4 +1,5 @@
-//! Measures the reaper under load. `containerlease-bench` alone says how to call it.
+//! Measures the reaper and the logs under load. `containerlease-bench` without arguments
+//! prints its usage.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -12,27 +13,26 @@ const USAGE: &str = "\
 usage: containerlease-bench WHAT [OPTION VALUE]…
 
   spread          leases that end one after another, and the same by the bare tick
-  burst           leases that end at one instant, against the engine's own throughput
-  by-itself       programs that end by themselves, and how soon their leases have ended
-  cost            leasing and deleting, against the engine's own calls
-  one-bad         one container that cannot be removed, and what it costs the others
+  burst           leases that end at one instant, compared with the engine's own throughput
+  by-itself       programs that end by themselves, and how soon their leases end
+  cost            leasing and deleting, compared with the engine's own calls
+  one-bad         how much one container that cannot be removed delays the others
   soak            many leases with faults, kills and several reapers
-  log-continuity  a log that is followed while all that carries it is cut and killed
-  log-speed       a container's log over the WebSocket, against docker logs
-  log-viewers     many viewers of one container, and of one each
-  all             all of these but soak and log-continuity
-  clean           removes what measurements that were killed have left on the engine
+  log-continuity  a log that is followed through cuts and kills
+  log-speed       a container's log over the WebSocket, compared with docker logs
+  log-viewers     many viewers of one container, and of one container each
+  all             all of these except soak and log-continuity
+  clean           removes the remains of killed measurements from the engine
 
-  --leases N      how many leases (200; by-itself and one-bad 100; cost 60;
-                  soak 10000); of log-speed how many lines (500000), of log-viewers how many
-                  viewers (100)
-  --rounds N      how often each contestant of burst and log-speed has its turn (3)
-  --tick N        how often the reaper runs, in seconds (60)
-  --window N      over which time the ends of a spread lie, in seconds (120)
+  --leases N      number of leases (200; by-itself and one-bad 100; cost 60; soak 10000);
+                  for log-speed number of lines (500000), for log-viewers of viewers (100)
+  --rounds N      number of turns of each contestant of burst and log-speed (3)
+  --tick N        interval between runs of the reaper, in seconds (60)
+  --window N      time over which the ends of a spread are distributed, in seconds (120)
   --server PATH   the product's binary, containerlease (beside this one)
-  --out FOLDER    where results go (docs/benchmarks)
+  --out FOLDER    the folder for results (docs/benchmarks)
 
-DOCKER_HOST names the engine. The exit code is 1 where a promise does not hold.";
+DOCKER_HOST names the engine. The exit code is 1 if a promise does not hold.";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What was asked for.
+/// The parsed command line.
 struct Call {
     what: String,
     leases: Option<usize>,
@@ -59,7 +59,7 @@ struct Call {
 
 impl Call {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Fallible<Self> {
-        let what = arguments.next().ok_or("What is to be measured?")?;
+        let what = arguments.next().ok_or("Name a measurement.")?;
         let mut leases = None;
         let mut options = Options {
             leases: 0,
@@ -70,7 +70,7 @@ impl Call {
             out: PathBuf::from("docs/benchmarks"),
         };
         while let Some(option) = arguments.next() {
-            let value = arguments.next().ok_or(format!("{option} wants a value."))?;
+            let value = arguments.next().ok_or(format!("{option} needs a value."))?;
             match option.as_str() {
                 "--leases" => leases = Some(value.parse()?),
                 "--rounds" => options.rounds = value.parse()?,
@@ -113,7 +113,7 @@ impl Call {
         }
     }
 
-    /// Makes one measurement, and removes all that is its own, also when it is interrupted.
+    /// Runs one measurement, then removes everything it made, even if it is interrupted.
     async fn run(&self, what: &str) -> Fallible<bool> {
         let default = match what {
             "cost" => 60,
@@ -167,7 +167,7 @@ impl Call {
     }
 }
 
-/// Removes the deployment of a measurement, those beside it, and their folders.
+/// Removes a measurement's deployment, its sibling deployments, and their folders.
 async fn remove_all_of(engine: &Engine) -> Fallible<()> {
     let whole = engine.deployment();
     for deployment in engine.left_over().await? {

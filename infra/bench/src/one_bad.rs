@@ -1,4 +1,4 @@
-//! One container that cannot be removed, and what it costs the others.
+//! How much one container that cannot be removed delays the others.
 
 use std::{
     sync::{
@@ -25,17 +25,16 @@ use crate::{
     spread::Lateness,
 };
 
-/// How much the bad one may cost the others.
+/// Maximum delay that the bad one may cause the others.
 const PROMISED_MS: f64 = 1_000.0;
 
-/// Over which time the ends of the hundred lie: as fast as the engine removes without a
-/// queue.
+/// The time between two ends: as short as possible without a queue at the engine.
 const PACE: Duration = Duration::from_millis(200);
 
-/// How long the bad one may take until it is quarantined, and then until it is gone.
+/// Time limit until the bad one is quarantined, and then until it is gone.
 const LIMIT: Duration = Duration::from_secs(900);
 
-/// Measures the same leases twice in one run: once with a container whose removal the engine
+/// Measures the same number of leases twice: once with a container whose removal the engine
 /// refuses, once without.
 pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
@@ -128,8 +127,8 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     Ok(outcome.holds())
 }
 
-/// Ends the leases one after another, in the middle one that stays for as long as the engine
-/// is `broken`, and says how late the others were.
+/// Ends the leases one after another and returns how late they were. The middle one is bad: it
+/// stays as long as the engine is `broken`, and is not counted.
 async fn end_all(
     options: &Options,
     engine: &Engine,
@@ -147,7 +146,7 @@ async fn end_all(
     if let Some((proxy, broken)) = fault {
         let (id, broken) = (ids.remove(middle), Arc::clone(broken));
         let lease = store.get(&Owner::local(), &id).await?;
-        // It is removed by the engine's own id.
+        // The reaper removes it by the engine's id.
         let container = lease.ok_or("the lease is not on record")?.container();
         bad = Some((id, container.clone()));
         proxy.on_each(move |seen| {
@@ -168,7 +167,7 @@ async fn end_all(
     Ok((Lateness::of(&ended, &watch)?, bad))
 }
 
-/// Looks at the lease over the API until it is in `state`.
+/// Polls the lease over the API until it is in `state`.
 async fn until(api: &Api, id: &LeaseId, state: &str) -> Fallible<Value> {
     let begun = Instant::now();
     loop {

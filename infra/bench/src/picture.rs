@@ -1,4 +1,4 @@
-//! Curves and bars as SVG, which a browser and a README show.
+//! Curves and bars as SVG, for a browser and a README.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ const RIGHT: f64 = 20.0;
 const TOP: f64 = 48.0;
 const BOTTOM: f64 = 56.0;
 
-/// Told apart by everybody, also by who sees few colours, on white and on black.
+/// Distinguishable with colour blindness too, on white and on black.
 const COLOURS: [&str; 6] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
 ];
@@ -24,7 +24,7 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// Which share of the values, in percent, does not exceed which value.
+    /// The cumulative distribution: the percentage of values up to each value.
     pub fn shares(name: impl Into<String>, sorted: &[f64]) -> Self {
         let all = number(sorted.len());
         let share = |rank| 100.0 * number(rank) / all;
@@ -37,7 +37,7 @@ impl Curve {
         }
     }
 
-    /// How many of the values had been reached by when.
+    /// The cumulative count: the number of values up to each value.
     pub fn counts(name: impl Into<String>, sorted: &[f64]) -> Self {
         let points = sorted.iter().enumerate();
         let points = points.map(|(index, value)| (*value, number(index + 1)));
@@ -48,7 +48,7 @@ impl Curve {
     }
 }
 
-/// Draws curves over one pair of axes, both from zero.
+/// Draws curves on shared axes that start at zero.
 pub fn curves(title: &str, x: &str, y: &str, curves: &[Curve]) -> String {
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let step_x = step(points().map(|p| p.0).fold(0.0, f64::max));
@@ -77,7 +77,7 @@ pub fn curves(title: &str, x: &str, y: &str, curves: &[Curve]) -> String {
         svg.add(format_args!(
             "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>"
         ));
-        // The names stand below one another, where a curve of shares or counts has passed.
+        // The legend is at the bottom right, where cumulative curves have already risen.
         let at = HEIGHT - BOTTOM - 12.0 - 18.0 * number(curves.len() - 1 - index);
         svg.add(format_args!(
             "<text x=\"{:.1}\" y=\"{at:.1}\" text-anchor=\"end\" fill=\"{colour}\" \
@@ -89,7 +89,7 @@ pub fn curves(title: &str, x: &str, y: &str, curves: &[Curve]) -> String {
     svg.finish()
 }
 
-/// Draws bars beside one another, each with its name and its count.
+/// Draws bars side by side, each with its name and its count.
 pub fn bars(title: &str, x: &str, y: &str, bars: &[(String, usize)]) -> String {
     let most = bars
         .iter()
@@ -191,7 +191,7 @@ fn write_to(text: &mut String, what: std::fmt::Arguments<'_>) {
         .expect("a text takes what is written to it");
 }
 
-/// The distance of about six ticks up to `most`: 1, 2 or 5 of a power of ten.
+/// The distance between about six ticks up to `most`: 1, 2 or 5 times a power of ten.
 fn step(most: f64) -> f64 {
     let rough = (most / 6.0).max(1e-9);
     let power = 10_f64.powf(rough.log10().floor());

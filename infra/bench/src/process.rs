@@ -1,10 +1,10 @@
-//! What a process costs, as the kernel counts it: CPU time, memory, connections.
+//! The resources that a process uses, as the kernel counts them: CPU time, memory, connections.
 
 use std::{collections::HashSet, fs, path::PathBuf, time::Duration};
 
 use crate::{Fallible, Problem};
 
-/// The unit in which the kernel tells CPU time.
+/// The kernel's unit of CPU time.
 const TICK: Duration = Duration::from_millis(10);
 
 /// A process, whether or not it is ours.
@@ -19,7 +19,7 @@ impl Process {
         Self { pid }
     }
 
-    /// The process of that name; none where there is none, or more than one.
+    /// The only process of that name; `None` if there is none, or more than one.
     pub fn the_only(name: &str) -> Option<Self> {
         let entries = fs::read_dir("/proc").ok()?.flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -31,30 +31,30 @@ impl Process {
         named.next().is_none().then_some(Self { pid })
     }
 
-    /// The CPU time of all its threads since it began, to ten milliseconds.
+    /// The CPU time of all its threads since its start, to ten milliseconds.
     pub fn cpu(self) -> Fallible<Duration> {
         let cpu = cpu_time(&self.read("stat")?);
         cpu.ok_or_else(|| self.unreadable("CPU time"))
     }
 
-    /// The memory that is resident now, in MiB.
+    /// The resident memory now, in MiB.
     pub fn memory(self) -> Fallible<f64> {
         self.mebibytes("VmRSS")
     }
 
-    /// The most memory that was resident since it began or since
-    /// [`reset_peak`](Self::reset_peak), in MiB.
+    /// The peak resident memory since its start or since [`reset_peak`](Self::reset_peak), in
+    /// MiB.
     pub fn peak_memory(self) -> Fallible<f64> {
         self.mebibytes("VmHWM")
     }
 
-    /// From now on the peak is another one.
+    /// Starts a new peak.
     pub fn reset_peak(self) -> Fallible<()> {
         Ok(fs::write(self.file("clear_refs"), "5")?)
     }
 
-    /// How many connections over unix sockets it has open. Pairs that it keeps for itself are
-    /// among them, so that only a difference says something.
+    /// Number of its open unix socket connections. This includes its internal socket pairs, so
+    /// only differences mean something.
     pub fn unix_connections(self) -> Fallible<usize> {
         let listed = self.read("net/unix")?;
         let connected: HashSet<_> = listed.lines().filter_map(connected_inode).collect();
@@ -91,8 +91,8 @@ impl Process {
     }
 }
 
-/// User and system time in the text of `/proc/PID/stat`. The second field is the program's
-/// name in brackets, which may hold spaces and brackets itself.
+/// User and system time from `/proc/PID/stat`. The second field is the program's name in
+/// brackets, and the name may contain spaces and brackets.
 fn cpu_time(stat: &str) -> Option<Duration> {
     let after_name = stat.rsplit_once(')')?.1;
     let mut fields = after_name.split_whitespace().skip(11);
@@ -106,7 +106,7 @@ fn kibibytes(status: &str, name: &str) -> Option<f64> {
     value.trim().parse().ok()
 }
 
-/// The inode of a socket in a line of `/proc/net/unix`, where it is connected.
+/// The inode of a connected socket in a line of `/proc/net/unix`.
 fn connected_inode(line: &str) -> Option<&str> {
     const CONNECTED: &str = "03";
     let mut fields = line.split_whitespace().skip(5);

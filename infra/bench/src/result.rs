@@ -1,5 +1,5 @@
-//! What a measurement leaves in a folder: its data as JSON, its picture as SVG, and the page
-//! that shows all measurements of the folder.
+//! A measurement's files: its data as JSON, its picture as SVG, and the page that shows all
+//! measurements of the folder.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{Fallible, machine, say};
 
-/// All measurements in the order in which the page shows them.
+/// All measurements, in the page's order.
 const NAMES: [&str; 10] = [
     "spread",
     "bare-tick",
@@ -39,7 +39,7 @@ container is gone is read from the engine's event stream (`destroy`), not from o
 /// A measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The file's name without its ending.
+    /// The file's name without its extension.
     pub name: String,
     pub title: String,
     /// How it was measured, in sentences.
@@ -47,13 +47,13 @@ pub struct Outcome {
     pub machine: Value,
     pub columns: Vec<String>,
     pub rows: Vec<Vec<String>>,
-    /// What was promised, and whether it holds.
+    /// The promises, and whether they hold.
     pub goals: Vec<Goal>,
-    /// All that was measured.
+    /// All measured values.
     pub data: Value,
 }
 
-/// What was promised, and whether it holds.
+/// A promise, and whether it holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Goal {
     pub promise: String,
@@ -62,7 +62,7 @@ pub struct Goal {
 }
 
 impl Goal {
-    /// A promise, what was measured, and whether that keeps it.
+    /// A promise, the measured value, and whether it keeps the promise.
     pub fn new(promise: &str, measured: impl Into<String>, holds: bool) -> Self {
         Self {
             promise: promise.to_owned(),
@@ -73,7 +73,7 @@ impl Goal {
 }
 
 impl Outcome {
-    /// Writes data and picture into `folder`, makes its page anew, and says what was found.
+    /// Writes data and picture into `folder`, rewrites its page, and prints the result.
     pub fn publish(&self, folder: &Path, picture: &str) -> Fallible<()> {
         fs::create_dir_all(folder)?;
         let data = format!("{}\n", serde_json::to_string(self)?);

@@ -15,13 +15,14 @@ use tokio::process::{Child, Command};
 
 use crate::{Fallible, Options, engine::Engine, process::Process};
 
-/// How long a server may take until it answers.
+/// Time limit until a new server answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long an answer may take.
+/// Time limit of an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// What is measured is how fast leases end, not how many may be held.
+/// Settings without limits: the measurements are about how fast leases end, not how many an
+/// owner may hold.
 pub(crate) const UNBOUNDED: [(&str, &str); 6] = [
     ("CONTAINERLEASE_MAX_LEASES", "100000"),
     ("CONTAINERLEASE_OWNER_CPU_MILLI", "1000000000"),
@@ -31,7 +32,7 @@ pub(crate) const UNBOUNDED: [(&str, &str); 6] = [
     ("CONTAINERLEASE_HOST_MEMORY_MB", "1000000000"),
 ];
 
-/// How a server is started, again and again on the same data and the same ports.
+/// How to start a server, repeatedly on the same data and the same ports.
 #[derive(Clone, Debug)]
 pub struct Plan {
     binary: PathBuf,
@@ -46,14 +47,14 @@ pub struct Plan {
     table_key: Key,
 }
 
-/// A server's process, which is killed when this is dropped.
+/// A server's process, killed on drop.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     api: Api,
 }
 
-/// A server's API. It stays the same when the server is started again.
+/// A server's API. It survives a restart of the server.
 #[derive(Clone, Debug)]
 pub struct Api {
     client: reqwest::Client,
@@ -63,8 +64,8 @@ pub struct Api {
 }
 
 impl Plan {
-    /// A server for `engine`'s deployment with a folder of its own, with the product's
-    /// defaults but for the tick.
+    /// A server for `engine`'s deployment with its own folder. All settings but the tick are
+    /// the product's defaults.
     pub fn new(options: &Options, engine: &Engine) -> Fallible<Self> {
         let folder = std::env::temp_dir().join(engine.deployment());
         std::fs::create_dir_all(&folder)?;
@@ -86,44 +87,44 @@ impl Plan {
         })
     }
 
-    /// The server takes leases on so far ahead.
+    /// Sets how far ahead the server claims leases.
     pub fn look_ahead(self, look_ahead: Duration) -> Self {
         Self { look_ahead, ..self }
     }
 
-    /// One of the server's relays runs for so long.
+    /// Sets how long each of the server's relays runs.
     pub fn relay_time(self, relay_time: Duration) -> Self {
         let relay_time = Some(relay_time);
         Self { relay_time, ..self }
     }
 
-    /// The server reaches its engine at this socket.
+    /// Sets the socket of the server's engine.
     pub fn through(self, socket: &Path) -> Self {
         let socket = socket.to_owned();
         Self { socket, ..self }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where its table is.
+    /// The address of its table.
     pub fn table(&self) -> SocketAddr {
         self.table
     }
 
-    /// What its table asks for there.
+    /// The key of its table.
     pub fn table_key(&self) -> &Key {
         &self.table_key
     }
 
-    /// Its folder, with its data and its log; whoever has planned it removes it.
+    /// Its folder, with its data and its log. The caller removes it.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Its API, whether or not it runs.
+    /// Its API, even while it does not run.
     pub fn api(&self) -> Api {
         Api {
             client: reqwest::Client::new(),
@@ -212,7 +213,7 @@ impl Server {
 }
 
 impl Api {
-    /// A store straight on the server's table.
+    /// A direct store on the server's table.
     pub async fn store(&self) -> Store {
         let aws = containerlease_testkit::table::aws_at(self.table, &self.table_key).await;
         Store::new(&aws, containerlease_testkit::table::NAME)
@@ -224,7 +225,7 @@ impl Api {
         self.provision_as(&body).await
     }
 
-    /// Leases what this body asks for.
+    /// Leases a container with this request body.
     pub async fn provision_as(&self, body: &Value) -> Fallible<LeaseId> {
         let request = self.client.post(self.url("/api/provision")).json(body);
         let (status, answer) = answer(request).await?;
@@ -243,7 +244,7 @@ impl Api {
         }
     }
 
-    /// Deletes a lease. Whether that is accepted is the answer.
+    /// Deletes a lease. Returns whether the server accepted it.
     pub async fn delete(&self, id: &LeaseId) -> Fallible<bool> {
         let request = self
             .client
@@ -251,19 +252,19 @@ impl Api {
         Ok(answer(request).await?.0.is_success())
     }
 
-    /// Renews a lease by a minute. Whether that is granted is the answer.
+    /// Renews a lease by a minute. Returns whether the server granted it.
     pub async fn renew(&self, id: &LeaseId) -> Fallible<bool> {
         let url = self.url(&format!("/api/containers/{id}/renew"));
         let request = self.client.post(url).json(&json!({"durationMinutes": 1}));
         Ok(answer(request).await?.0.is_success())
     }
 
-    /// The address of a lease's log, with the query of a viewer.
+    /// The URL of a lease's log, with a viewer's query.
     pub fn logs(&self, id: &LeaseId, query: &str) -> String {
         format!("ws://{}/ws/logs/{id}?{query}", self.address)
     }
 
-    /// What the server counts under this name.
+    /// The value of the server's metric of this name.
     pub async fn metric(&self, name: &str) -> Fallible<f64> {
         let request = self.client.get(self.url("/metrics")).timeout(ANSWER_LIMIT);
         let text = request.send().await?.error_for_status()?.text().await?;
@@ -290,8 +291,8 @@ async fn answer(request: reqwest::RequestBuilder) -> Fallible<(StatusCode, Value
     Ok((status, response.json().await.unwrap_or_default()))
 }
 
-/// A loopback address that nobody listens on now. The kernel gives ports from 32768 on to whoever
-/// asks for any, so one below stays free while the server that has it is killed and not up again.
+/// A free loopback address. The kernel assigns free ports from 32768 on, so a port below stays
+/// free while its server is killed and restarts.
 fn free_address() -> Fallible<SocketAddr> {
     for _ in 0..1_000 {
         let port = fastrand::u16(20_000..32_000);

@@ -1,9 +1,9 @@
-//! Many leases with faults, several reapers and kills, and what is left of them: nothing.
+//! Many leases with faults, several reapers and kills: nothing may be left of them.
 //!
-//! Half of the leases are made over the API of the server, half by a process without a server
-//! of its own, whose calls are cut off now and then as if it had died. Before the engine and
-//! before the table stands a proxy that delays, cuts, refuses, and loses answers. The server
-//! reaps, and so do two processes that do nothing else; all of them are killed now and then.
+//! Half of the leases are made over the server's API, half by a process without a server,
+//! whose calls are sometimes cut off as if it had died. Proxies in front of the engine and the
+//! table delay, cut and refuse requests, and lose answers. The server reaps, and so do two
+//! processes that do nothing else; all of them are killed now and then.
 
 use std::{
     collections::BTreeMap,
@@ -49,31 +49,31 @@ use crate::{
     server::{Api, Plan, Server, UNBOUNDED},
 };
 
-/// How many containers may be there at once: memory is what bounds it.
+/// Maximum number of containers at once; memory is the limit.
 const MOST_AT_ONCE: usize = 250;
 
-/// How many leases are being made at once.
+/// Number of leases made concurrently.
 const MAKERS: usize = 6;
 
-/// How many processes reap beside the server.
+/// Number of processes that reap, besides the server.
 const REAPERS: usize = 2;
 
-/// The server and the process without one both make the deployment's network where there is
-/// none. At the very same moment the engine lets them make two, of which either is good.
+/// The server and the process without one both make the deployment's network if it is missing.
+/// At the same moment the engine lets them make two, and either works.
 const MAKING_PROCESSES: usize = 2;
 
-/// How often each process reaps, and how far ahead. Leases are shorter than the product's
-/// shortest here, and several runs of each process overlap all the same.
+/// How often each process reaps, and how far ahead. Leases here are shorter than the product's
+/// minimum, and yet several runs of each process overlap.
 const TICK: Duration = Duration::from_secs(10);
 const LOOK_AHEAD: Duration = Duration::from_secs(15);
 
-/// Of a thousand calls to the engine or to the table, so many meet each fault.
+/// How many of a thousand calls to the engine or the table meet each fault.
 const PER_MILLE: usize = 6;
 
-/// How long after the last lease was made all may take to be gone.
+/// Time limit from the last lease made until all are gone.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1_200);
 
-/// The upper ends of the histogram's bars, in milliseconds, and their names.
+/// The upper bounds of the histogram's bars, in milliseconds, and their names.
 const BARS: [(f64, &str); 10] = [
     (250.0, "0.25 s"),
     (500.0, "0.5 s"),
@@ -89,7 +89,7 @@ const BARS: [(f64, &str); 10] = [
 
 const NEVER_ACCEPTED: &str = "deletions that were never accepted";
 
-/// What happened, by name.
+/// Counts of events, by name.
 #[derive(Clone, Debug, Default)]
 struct Tally(Arc<Mutex<BTreeMap<String, usize>>>);
 
@@ -107,12 +107,12 @@ impl Tally {
     }
 }
 
-/// What the tasks of a soak share.
+/// Shared state of a soak's tasks.
 #[derive(Clone)]
 struct Soak {
     /// The server's API.
     api: Api,
-    /// A process without a server of its own, behind both proxies.
+    /// The app of a process without a server, behind both proxies.
     app: App,
     tally: Tally,
     made: Arc<AtomicUsize>,
@@ -120,7 +120,7 @@ struct Soak {
     total: usize,
 }
 
-/// Runs the soak and looks at what is left.
+/// Runs the soak and checks what is left.
 pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
     let options = &Options {
@@ -148,7 +148,7 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     engine_proxy.on_each(faults("engine", &tally, engine_fault));
     table_proxy.on_each(faults("table", &tally, table_fault));
 
-    // Whatever ends this function drops the sets, and with them the processes.
+    // However this function ends, it drops the sets and thereby kills the processes.
     let stop = CancellationToken::new();
     let mut processes = JoinSet::new();
     processes.spawn(server_that_dies(
@@ -224,7 +224,7 @@ fn app(engine: &Engine, engine_proxy: &Proxy, aws: &SdkConfig) -> Fallible<App> 
 
 // --- faults ---------------------------------------------------------------------------------
 
-/// Rolls the dice for each request, and counts what it meets.
+/// Chooses a random fault, or none, for each request, and counts it.
 fn faults(
     of: &'static str,
     tally: &Tally,
@@ -238,7 +238,7 @@ fn faults(
             0 => ("delayed", Fault::Delayed(delay)),
             1 => ("cut", Fault::Cut),
             2 => ("answer lost", Fault::AnswerLost),
-            // A stall costs a caller its whole time limit, so there are fewer of them.
+            // Fewer stalls, because each costs its caller the whole time limit.
             3 if dice.is_multiple_of(3) => (
                 "stalled after it was done",
                 Fault::NeverAnswered(Box::new(|| {})),
@@ -299,7 +299,7 @@ async fn server_that_dies(
         tokio::time::sleep(Duration::from_millis(fastrand::u64(500..3_000))).await;
         server = plan.start().await?;
     }
-    // The next one listens where this one does until it is gone.
+    // The next server needs this one's address.
     server.kill().await
 }
 
@@ -356,15 +356,14 @@ async fn reaper_that_dies(
     }
 }
 
-/// Waits for so many seconds. Whether all is told to stop in the meantime is the answer.
+/// Waits for some of these seconds. Returns whether the soak was stopped meanwhile.
 async fn stopped_within(stop: &CancellationToken, seconds: std::ops::Range<u64>) -> bool {
     let while_it_lives = Duration::from_secs(fastrand::u64(seconds));
     let stopped = tokio::time::timeout(while_it_lives, stop.cancelled()).await;
     stopped.is_ok()
 }
 
-/// A process that does nothing but reap, as the schedule's function does, with what the
-/// environment says.
+/// A process that only reaps, like the scheduled function, with the environment's settings.
 pub async fn reap() -> Fallible<()> {
     init_log();
     let tick = LocalSettings::from_env()?.tick;
@@ -384,7 +383,7 @@ pub async fn reap_every(tick: Duration, reaper: Reaper) {
         let reaper = Arc::clone(&reaper);
         tokio::spawn(async move {
             let cut_off = Time::now().plus(reaper.look_ahead + 2 * cleanup::MARGIN);
-            // What went wrong is in the log already, and the next tick is the retry.
+            // Errors are already logged, and the next tick is the retry.
             drop(cleanup::handle(&reaper, cut_off).await);
         });
     }
@@ -393,8 +392,8 @@ pub async fn reap_every(tick: Duration, reaper: Reaper) {
 // --- leases ---------------------------------------------------------------------------------
 
 impl Soak {
-    /// Makes leases until there were as many as wanted. What their owners do goes on in the
-    /// set that it answers with.
+    /// Makes the requested number of leases. The returned set holds the tasks of their owners,
+    /// which go on.
     async fn make(self) -> Fallible<JoinSet<()>> {
         let mut owners = JoinSet::new();
         while self.made.load(Ordering::Relaxed) < self.total {
@@ -420,7 +419,7 @@ impl Soak {
         let made = self.api.provision(image(), 1).await.ok();
         if made.is_none() {
             self.tally.add("leases that could not be made over the API");
-            // A server that was killed needs a moment.
+            // A killed server needs a moment to restart.
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         made
@@ -454,7 +453,7 @@ impl Soak {
         }
     }
 
-    /// What the lease's owner does: mostly nothing.
+    /// Acts as the lease's owner, who mostly does nothing.
     async fn own(self, id: LeaseId) {
         let dice = fastrand::usize(0..10);
         if dice > 3 {
@@ -487,7 +486,7 @@ fn image() -> &'static str {
     }
 }
 
-/// Says every ten seconds how far it is, and looks how many containers there are.
+/// Prints progress every ten seconds, and checks the number of containers.
 async fn report(soak: &Soak, engine: &Engine, begun: Instant) -> Fallible<bool> {
     for second in 1_u64.. {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -509,14 +508,14 @@ async fn report(soak: &Soak, engine: &Engine, begun: Instant) -> Fallible<bool> 
     unreachable!("there is always another second")
 }
 
-/// Waits until no lease is active and no container is there.
+/// Waits until there is no active lease and no container.
 async fn drain(engine: &Engine, plan: &Plan) -> Fallible<()> {
     let begun = Instant::now();
     let store = plan.api().store().await;
     let mut second = 0_u64;
     loop {
         let there = engine.containers().await?.len();
-        // While the server is being started again the table cannot be read.
+        // The table cannot be read while the server restarts.
         let active = store.active().await.ok().map(|leases| leases.items.len());
         if there == 0 && active == Some(0) {
             return Ok(());
@@ -537,20 +536,20 @@ async fn drain(engine: &Engine, plan: &Plan) -> Fallible<()> {
 
 // --- what is left ---------------------------------------------------------------------------
 
-/// What there is once all should be gone, and how the leases ended.
+/// What is left once all should be gone, and how the leases ended.
 struct Left {
     active: usize,
     counted: Amounts,
     containers: usize,
     networks: usize,
     volumes: usize,
-    /// Volumes that there were.
+    /// Volumes that existed.
     mounted: usize,
     made: usize,
     receipts: usize,
     reasons: BTreeMap<String, usize>,
-    /// From the ends of the leases that expired to gone, in milliseconds, by the events and
-    /// by the receipts.
+    /// Milliseconds from an expired lease's end until its container was gone, by events and by
+    /// receipts.
     late: Figures,
     by_receipt: Figures,
 }

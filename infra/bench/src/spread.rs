@@ -19,14 +19,13 @@ use crate::{
     server::Plan,
 };
 
-/// How much later than its end a container may be gone.
+/// Time limit from a lease's end until its container is gone.
 const PROMISED_MS: f64 = 2_000.0;
 
-/// How much later where nothing but the bare tick works.
+/// The same with the bare tick only.
 const PROMISED_BARE_MS: f64 = 75_000.0;
 
-/// From ends to gone, in milliseconds: by the engine's events, by our receipts, and how much
-/// later than the events the receipts say it.
+/// Milliseconds from end to gone: by the engine's events, by our receipts, and the difference.
 #[derive(Clone, Debug)]
 pub struct Lateness {
     pub events: Figures,
@@ -35,7 +34,7 @@ pub struct Lateness {
 }
 
 impl Lateness {
-    /// How late these leases were, all of which have expired.
+    /// The lateness of these leases, all of which have expired.
     pub fn of(ended: &[Lease], watch: &Watch) -> Fallible<Self> {
         let gone = watch.gone()?;
         let mut pairs = Vec::new();
@@ -88,7 +87,7 @@ impl Lateness {
 }
 
 /// Measures leases whose ends are spread over a window. Without looking ahead only the bare
-/// tick works, as it would where a run could not wait.
+/// tick ends them, as if a run could not wait.
 pub async fn measure(options: &Options, engine: &Engine, looks_ahead: bool) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
     let mut plan = Plan::new(options, engine)?;

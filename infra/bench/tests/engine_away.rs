@@ -1,7 +1,7 @@
-//! The engine is away while many leases fall due: once it is back, all of them are gone soon
-//! after what it takes where the engine is there all the time.
+//! The engine is away while many leases fall due. Once it is back, ending them takes hardly
+//! longer than with an engine that was never away.
 //!
-//! `CONTAINERLEASE_AWAY=100` tries it with a hundred leases.
+//! `CONTAINERLEASE_AWAY=100` runs it with a hundred leases.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,15 +21,15 @@ use containerlease_testkit::{
     proxy::{Fault, Proxy},
 };
 
-/// How many leases fall due, where nobody has said.
+/// Default number of leases that fall due.
 const LEASES: usize = 16;
 
-/// How long the engine is away after they have: first it cannot be reached, then it hangs.
+/// How long the engine stays away after their ends: first it cannot be reached, then it hangs.
 const UNREACHABLE: Duration = Duration::from_secs(8);
 const HANGING: Duration = Duration::from_secs(8);
 
-/// What the return may cost on a machine that does other things as well. A tick is a minute, and
-/// so is the pause after a few failures: what meets it has waited for neither.
+/// Maximum extra time after the return, on a machine that is busy with other things. A tick is a
+/// minute, and so is the backoff after a few failures: leases within the limit waited for neither.
 const RETURN_MS: i64 = 10_000;
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -56,7 +56,7 @@ async fn all_that_is_overdue_ends_as_soon_as_the_engine_is_back() {
     let server = plan.through(proxy.unix()).start().await.expect("it starts");
     let store = server.api().store().await;
 
-    // What it takes where the engine is there all the time.
+    // The time with an engine that was never away.
     let ids = leases::make(server.api(), count).await.expect("they run");
     let end = all_end_at_once(&store, &ids).await;
     let without = last_gone(&store, &ids).await.millis_since(end);
@@ -81,7 +81,7 @@ async fn all_that_is_overdue_ends_as_soon_as_the_engine_is_back() {
     assert!(with < without + RETURN_MS, "{with} ms and {without} ms");
 }
 
-/// Has all of them end at one instant.
+/// Sets the ends of all of them to one instant.
 async fn all_end_at_once(store: &Store, ids: &[LeaseId]) -> Time {
     let end = leases::soonest_end(ids.len(), Duration::ZERO);
     let ends: Vec<_> = ids.iter().map(|id| (*id, end)).collect();
@@ -90,7 +90,7 @@ async fn all_end_at_once(store: &Store, ids: &[LeaseId]) -> Time {
     end
 }
 
-/// When the last of them was gone; each in its first attempt.
+/// When the last of them was gone. Each must end in its first attempt.
 async fn last_gone(store: &Store, ids: &[LeaseId]) -> Time {
     let ended = leases::ended(store, ids, LIMIT).await;
     let ended = ended.expect("all leases end");
@@ -117,7 +117,7 @@ fn option_env(name: &str) -> Option<usize> {
     Some(said.parse().expect("it is a number"))
 }
 
-/// A program of the workspace, which is built for its own tests.
+/// A program of the workspace, built for the workspace's tests.
 fn built(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("this program has a path");
     let folder = this.parent().and_then(Path::parent);
@@ -126,7 +126,7 @@ fn built(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The server's folder, which goes with the test.
+/// The server's folder, removed with the test.
 struct Folder(PathBuf);
 
 impl Drop for Folder {

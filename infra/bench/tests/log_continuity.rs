@@ -1,5 +1,5 @@
-//! A log that is followed through cuts, kills, hand-overs and a rotation: the short version
-//! of the measurement `log-continuity`.
+//! Follows a log through cuts, kills, hand-overs and a rotation: the short version of the
+//! measurement `log-continuity`.
 
 use std::{
     path::{Path, PathBuf},
@@ -46,7 +46,7 @@ async fn every_line_comes_once_and_in_order_whatever_is_cut_or_killed() {
     }
 }
 
-/// A program of the workspace, which is built for its own tests.
+/// A program of the workspace, built for the workspace's tests.
 fn built(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("this program has a path");
     let folder = this.parent().and_then(Path::parent);
@@ -55,7 +55,7 @@ fn built(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The server's folder, which goes with the test.
+/// The server's folder, removed with the test.
 struct Folder(PathBuf);
 
 impl Drop for Folder {

@@ -1,5 +1,5 @@
-//! The measurements of logs in small: whether every line comes once, and whether anything
-//! stays. How fast they come is not asked of a machine that runs tests.
+//! The log measurements on a small scale: whether every line arrives once, and whether anything
+//! is left behind. Speed is not checked on a machine that runs tests.
 
 use std::{
     fs,
@@ -32,7 +32,7 @@ async fn viewers_share_a_log_and_leave_nothing_behind() {
     }
 }
 
-/// A small measurement with a deployment of its own.
+/// A small measurement with its own deployment.
 struct Small {
     engine: Engine,
     options: Options,
@@ -73,7 +73,7 @@ impl Small {
 }
 
 impl Drop for Small {
-    /// The folders of the deployment and of those beside it go with the test.
+    /// Removes the folders of the deployment and of its siblings with the test.
     fn drop(&mut self) {
         let ours = self.folder.file_name().unwrap_or_default();
         let ours = ours.to_string_lossy();
@@ -86,7 +86,7 @@ impl Drop for Small {
     }
 }
 
-/// A program of the workspace, which is built for its own tests.
+/// A program of the workspace, built for the workspace's tests.
 fn built(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("this program has a path");
     let folder = this.parent().and_then(Path::parent);

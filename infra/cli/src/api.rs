@@ -1,6 +1,6 @@
 //! The API, over HTTP.
 //!
-//! A request is asked once, or, where asking again does no harm, until it is answered.
+//! A request is sent once or, if it is safe to repeat, until the server answers.
 
 pub mod answer;
 
@@ -25,19 +25,19 @@ use tokio::time::{sleep, timeout};
 use crate::{backoff::Backoff, failure::Failure, server::Server};
 use answer::{Lease, Listed, Page};
 
-/// How long it may take until a connection is there.
+/// Time limit for opening a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long an answer may take. API Gateway itself waits for 29 s.
+/// Time limit for an answer. API Gateway itself waits for 29 s.
 const ANSWER_LIMIT: Duration = Duration::from_secs(35);
 
-/// How long a request is asked again that was not answered, in all.
+/// How long an unanswered request is retried, in total.
 const SETTLE_LIMIT: Duration = Duration::from_secs(15);
 
-/// The same where a lease may have been made of which only the answer tells.
+/// The same for a provision: a lease may exist whose id only the answer tells.
 const PROVISION_LIMIT: Duration = Duration::from_secs(90);
 
-/// The greatest answer that is read, in bytes. A page of a log has a few MiB at most.
+/// The largest answer that is read, in bytes. A page of a log has a few MiB at most.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The API of a server.
@@ -47,18 +47,18 @@ pub struct Api {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
-/// What is asked.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
     method: Method,
-    /// Below the API's root, with its query.
+    /// Relative to the API's root, with its query.
     path: String,
     body: Option<Value>,
-    /// Under which the request is carried out once, however often it comes.
+    /// Idempotency key: the server carries out the request once, however often it is sent.
     key: Option<String>,
 }
 
-/// The body of an answer that is a success.
+/// The body of a successful answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     server: Server,
@@ -66,17 +66,17 @@ pub struct Answer {
 }
 
 impl Request {
-    /// A question.
+    /// Reads something.
     pub fn get(path: impl Into<String>) -> Self {
         Self::new(Method::GET, path)
     }
 
-    /// The end of a lease.
+    /// Ends a lease.
     pub fn delete(lease: &LeaseId) -> Self {
         Self::new(Method::DELETE, format!("/containers/{lease}"))
     }
 
-    /// Something to do.
+    /// Changes something.
     pub fn post(path: impl Into<String>, body: Value) -> Self {
         Self {
             body: Some(body),
@@ -84,7 +84,7 @@ impl Request {
         }
     }
 
-    /// It is carried out once, however often it is asked with this key.
+    /// Adds an idempotency key: the server carries out the request once, however often it is sent.
     pub fn once(self, key: String) -> Self {
         Self {
             key: Some(key),
@@ -103,7 +103,7 @@ impl Request {
 }
 
 impl Api {
-    /// A client of the server's API; nothing is asked yet.
+    /// A client of the server's API. It sends nothing yet.
     pub fn of(server: &Server) -> Result<Self, Failure> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
@@ -120,12 +120,12 @@ impl Api {
         })
     }
 
-    /// Where it is.
+    /// The server that it calls.
     pub fn server(&self) -> &Server {
         &self.server
     }
 
-    /// Asks once.
+    /// Sends the request once.
     pub async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
         let answering = timeout(ANSWER_LIMIT, self.answer(request)).await;
         answering.unwrap_or_else(|_| {
@@ -136,11 +136,10 @@ impl Api {
         })
     }
 
-    /// Asks until it is known what has come of it. The request must be one that does no harm
-    /// when it is carried out again.
+    /// Sends the request until its outcome is known. The request must be safe to repeat.
     ///
-    /// A server that cannot be reached at first is not waited for, since nothing was asked of
-    /// it; one that was there is.
+    /// If the first attempt cannot reach the server, this fails at once: no request is pending.
+    /// Once an attempt was lost without an outcome, this retries until the server answers.
     pub async fn settle(&self, request: &Request) -> Result<Answer, Failure> {
         let begun = Instant::now();
         let limit = match request.key {
@@ -177,14 +176,14 @@ impl Api {
         Listed::of(&self.settle(&request).await?)
     }
 
-    /// Ends a lease. Gives whether it is gone already; else the reaper finishes it.
+    /// Ends a lease. True if it has ended; otherwise the reaper will finish it.
     pub async fn end(&self, id: &LeaseId) -> Result<bool, Failure> {
         let answer = self.settle(&Request::delete(id)).await?;
         let ended: answer::Deleted = answer.read()?;
         Ok(ended.state == "ended")
     }
 
-    /// All leases of a list, page by page where it has pages; with the server's time.
+    /// All leases of a list, page by page if it has pages, with the server's time.
     pub async fn leases(&self, query: &[(&str, &str)]) -> Result<answer::Leases, Failure> {
         let mut leases = Vec::new();
         let mut cursor: Option<String> = None;
@@ -252,7 +251,7 @@ impl Api {
 }
 
 impl Answer {
-    /// Reads what it says. What else it says is left alone: fields may be added.
+    /// Parses the body. Ignores unknown fields: the API may add some.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|error| Failure::NotAServer {
             server: self.server.clone(),
@@ -260,7 +259,7 @@ impl Answer {
         })
     }
 
-    /// As it came, on one line.
+    /// The body as received, on one line.
     pub fn json(&self) -> String {
         String::from_utf8_lossy(&self.body).trim().to_owned()
     }
@@ -272,7 +271,7 @@ impl fmt::Debug for Api {
     }
 }
 
-/// A query with its question mark, or nothing.
+/// The query with its question mark; empty without parameters.
 pub(crate) fn encode(pairs: &[(&str, &str)]) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     let mut query = String::new();

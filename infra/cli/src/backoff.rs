@@ -1,8 +1,9 @@
-//! When to try again.
+//! Pauses between attempts.
 
 use std::time::Duration;
 
-/// The first pause is from half of it to all of it, and so on with twice as much.
+/// Upper bound of the first pause; each later bound is twice the one before. A pause is at least
+/// half its bound.
 const FIRST: Duration = Duration::from_millis(500);
 
 const LONGEST: Duration = Duration::from_secs(15);
@@ -14,8 +15,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The next pause. It has a random part, so that viewers whom a server has lost at once do
-    /// not come back at once.
+    /// The next pause. Its random part keeps viewers that a server lost at the same moment from
+    /// returning at the same moment.
     pub fn pause(&mut self) -> Duration {
         let most = self.next;
         self.next = (2 * most).min(LONGEST);

@@ -1,4 +1,4 @@
-//! What the command line takes.
+//! Parses the command line and runs its command.
 
 use clap::{Parser, Subcommand};
 use containerlease_shared::settings::CommandLineSettings;
@@ -14,7 +14,7 @@ use crate::{
     name = "containerlease",
     version,
     after_help = "\
-A LEASE is named by its id, by the beginning of its id as far as it is unique, or by its name.
+A LEASE is its id, a unique beginning of its id, or its name.
 
 Exit codes: 0 done; 1 a failure; 2 a wrong call; 3 no such lease; 4 no room for the lease; 130
 Ctrl-C. exec and run --attach end with the code of the program in the container."
@@ -35,9 +35,9 @@ pub struct Call {
 enum Command {
     #[command(flatten)]
     Ask(Ask),
-    /// Run the one-machine server, with the environment's settings
+    /// Run the one-machine server, with settings from the environment
     ///
-    /// The server says where it is, and goes on until it is told to stop; leases are kept, and end
+    /// The server prints its address and runs until it is told to stop. Leases are kept, and end
     /// on time once it runs again.
     #[cfg(feature = "serve")]
     #[command(after_long_help = settings())]
@@ -47,7 +47,7 @@ enum Command {
     Version,
 }
 
-/// What is asked of a server.
+/// A command that calls a server.
 #[derive(Clone, Debug, Subcommand)]
 enum Ask {
     Run(Box<run::Arguments>),
@@ -61,7 +61,7 @@ enum Ask {
     Images(images::Arguments),
 }
 
-/// The settings of the server, as help shows them.
+/// The server's settings, for its help.
 #[cfg(feature = "serve")]
 fn settings() -> String {
     use std::fmt::Write as _;
@@ -79,7 +79,7 @@ fn settings() -> String {
 }
 
 impl Call {
-    /// Whether this is the server, which wants all of the machine.
+    /// Whether this runs the server, which uses all of the machine's cores.
     pub fn serves(&self) -> bool {
         match self.command {
             #[cfg(feature = "serve")]
@@ -88,7 +88,7 @@ impl Call {
         }
     }
 
-    /// Does what was asked, writes what there is to see to the console, and gives the exit code.
+    /// Runs the command, writes to the console, and returns the exit code.
     pub async fn carry_out(
         &self,
         settings: &CommandLineSettings,
@@ -117,7 +117,7 @@ impl Call {
 
 impl Ask {
     async fn carry_out(&self, api: &Api, console: &mut Console) -> Result<u8, Failure> {
-        // Of these one alone has something to put in order before it ends.
+        // Only `run` has to clean up before it ends.
         if !matches!(self, Self::Run(_)) {
             Interrupt::listen()?.ends_the_process();
         }

@@ -1,11 +1,11 @@
-//! `containerlease completion`: what a shell completes.
+//! `containerlease completion`: a script for a shell's completion.
 
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
 
 use crate::{console::Console, failure::Failure};
 
-/// Print what a shell needs to complete this program's calls
+/// Print a script with which a shell completes this program's arguments
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 For this shell alone:  source <(containerlease completion bash)

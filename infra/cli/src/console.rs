@@ -1,4 +1,4 @@
-//! Standard output and standard error, or what stands for them.
+//! Standard output and standard error, or a test's substitutes.
 
 pub mod escapes;
 mod reader;
@@ -11,9 +11,9 @@ use std::{
 use crate::failure::Failure;
 use escapes::Guarded;
 
-/// Where a command writes, and who reads it.
+/// Where a command writes, and what kind of reader it has.
 ///
-/// What was asked for goes to `out`, and what there is to say about it to `err`.
+/// Results go to `out`, messages about them to `err`.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own about two streams"
@@ -21,19 +21,19 @@ use escapes::Guarded;
 pub struct Console {
     pub out: Box<dyn Write + Send>,
     pub err: Box<dyn Write + Send>,
-    /// Whether a person reads what is written to `err` as it is written.
+    /// Whether a person reads `err` live.
     pub watched: bool,
-    /// Whether `out` is to have colours.
+    /// Whether to colour `out`.
     pub colours: bool,
     /// Whether `out` is a terminal.
     pub terminal: bool,
-    /// Whether `out` is this process's standard output, whose reader may go.
+    /// Whether `out` is this process's standard output, whose reader may leave.
     of_process: bool,
     has_progress: bool,
 }
 
 impl Console {
-    /// That of this process. A terminal gets colours unless they are unwanted.
+    /// This process's outputs. A terminal gets colours unless the settings turn them off.
     pub fn of_process(colours: bool) -> Self {
         Self {
             out: Box::new(stdout()),
@@ -46,8 +46,8 @@ impl Console {
         }
     }
 
-    /// Where to show what a container has written, to its standard output and to its standard
-    /// error. A terminal gets nothing that it would obey but colours.
+    /// Writers for the container's standard output and standard error. If the target is a terminal,
+    /// colours are the only escape sequences that pass.
     pub fn for_containers(&mut self) -> (Guarded<&mut dyn Write>, Guarded<&mut dyn Write>) {
         (
             Guarded::new(&mut self.out, self.terminal),
@@ -55,7 +55,7 @@ impl Console {
         )
     }
 
-    /// Waits until whoever reads the output is gone.
+    /// Waits until the output's reader is gone.
     pub fn reader_gone(&self) -> impl Future<Output = ()> + Send + use<> {
         let of_process = self.of_process;
         async move {
@@ -67,7 +67,7 @@ impl Console {
         }
     }
 
-    /// Writes what was asked for.
+    /// Writes a result.
     pub fn print(&mut self, text: &str) -> Result<(), Failure> {
         self.clear_progress();
         let written = self.out.write_all(text.as_bytes());
@@ -75,12 +75,12 @@ impl Console {
         Ok(())
     }
 
-    /// Writes what was asked for, and the end of its line.
+    /// Writes a result and a newline.
     pub fn print_line(&mut self, line: &str) -> Result<(), Failure> {
         self.print(&format!("{line}\n"))
     }
 
-    /// Tells a sentence. That nobody hears it is no reason to stop.
+    /// Writes a message. If nobody reads it, the command goes on.
     pub fn tell(&mut self, sentence: &(impl fmt::Display + ?Sized)) {
         self.clear_progress();
         drop(write(
@@ -89,7 +89,7 @@ impl Console {
         ));
     }
 
-    /// Tells a person, if one watches, what is waited for. The next one takes its place.
+    /// Shows a watching person what the command waits for. The next message replaces it.
     pub fn progress(&mut self, sentence: &str) {
         if self.watched {
             self.clear_progress();
@@ -98,7 +98,7 @@ impl Console {
         }
     }
 
-    /// Takes the line away that tells what is waited for.
+    /// Removes the progress line.
     pub fn clear_progress(&mut self) {
         if std::mem::take(&mut self.has_progress) {
             drop(write(&mut self.err, "\r\x1b[K"));
@@ -112,7 +112,7 @@ impl fmt::Debug for Console {
     }
 }
 
-/// In one piece, so that another program's output does not come in between.
+/// In one write, so that another program's output cannot interrupt the line.
 fn write(to: &mut dyn Write, text: &str) -> io::Result<()> {
     to.write_all(text.as_bytes())?;
     to.flush()

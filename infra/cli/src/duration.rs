@@ -1,4 +1,4 @@
-//! Durations, as people write and read them; pure.
+//! Durations as people write and read them; pure.
 
 use std::{str::FromStr, time::Duration};
 
@@ -6,24 +6,24 @@ use containerlease_shared::request::SHORTEST_LEASE_SECONDS;
 use jiff::{Span, SpanRelativeTo};
 use thiserror::Error;
 
-/// How long a lease is to be: whole seconds, from 30 on, as the API takes them.
+/// A lease's duration: whole seconds, at least 30, as the API takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Term(u64);
 
-/// Until when a lease is to be renewed.
+/// The new end of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {
-    /// So long from now on: `15m`.
+    /// Counted from now: `15m`.
     FromNow(Term),
-    /// So much longer than it has: `+15m`.
+    /// Added to the time left: `+15m`.
     Longer(Term),
 }
 
-/// How long a command may take: whole seconds, as the API takes them.
+/// A command's time limit: whole seconds, as the API takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seconds(u64);
 
-/// Why a text is not a duration that can be asked for.
+/// Why a text is not a valid duration.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotADuration {
     #[error("a duration looks like 90s, 30m, 2h or 1h30m")]
@@ -34,13 +34,13 @@ pub enum NotADuration {
     TooShort,
     #[error("a lease lasts whole seconds")]
     Uneven,
-    #[error("a command's time is in whole seconds, from 1s on")]
+    #[error("a command's time limit is in whole seconds, at least 1s")]
     PartOfASecond,
 }
 
 impl Term {
-    /// The field of a request that asks for it, and its value: minutes where they are whole, as
-    /// every server takes them.
+    /// The request's field and its value: minutes if they are whole, since every server takes
+    /// those.
     pub fn asked(self) -> (&'static str, u64) {
         if self.0.is_multiple_of(60) {
             ("durationMinutes", self.0 / 60)
@@ -51,8 +51,8 @@ impl Term {
 }
 
 impl Renewal {
-    /// What to ask for, counted from now, for a lease that has `left` still, and `most` until
-    /// the end that no renewal can pass. Where that is no whole number of seconds, one more.
+    /// The duration to request, counted from now, for a lease that has `left` left and at most
+    /// `most` with renewals. Rounds up to whole seconds.
     pub fn from_now(self, left: Duration, most: Duration) -> Term {
         let whole =
             |time: Duration| u64::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
@@ -111,24 +111,24 @@ impl FromStr for Seconds {
     }
 }
 
-/// A day has 24 hours here: a lease knows no calendar.
+/// A day has 24 hours here: leases ignore daylight saving time.
 fn parse(text: &str) -> Result<Duration, NotADuration> {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if number(text) {
         return Err(NotADuration::NoUnit(text.to_owned()));
     }
-    // A sign has a meaning of its own here.
+    // A sign has its own meaning here.
     if text.starts_with(['+', '-']) {
         return Err(NotADuration::Unreadable);
     }
     let span: Span = text.parse().map_err(|_| NotADuration::Unreadable)?;
-    // Of months and years nobody knows how long they are: they are refused here.
+    // Months and years vary in length, so this fails for them.
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
     let duration = duration.map_err(|_| NotADuration::Unreadable)?;
     Duration::try_from(duration).map_err(|_| NotADuration::Unreadable)
 }
 
-/// A duration in its two largest units, such as `1h 5m`, and whole seconds at the least.
+/// A duration in its two largest units, such as `1h 5m`, down to whole seconds.
 pub fn spell(duration: Duration) -> String {
     const UNITS: [(u64, &str); 4] = [(24 * 60 * 60, "d"), (60 * 60, "h"), (60, "m"), (1, "s")];
     let mut rest = duration.as_secs();
@@ -139,7 +139,7 @@ pub fn spell(duration: Duration) -> String {
         if count > 0 {
             parts.push(format!("{count}{name}"));
         } else if !parts.is_empty() {
-            // `1h 5s` would look more exact than it is of use.
+            // `1h 5s` would look more exact than useful.
             break;
         }
         if parts.len() == 2 {
@@ -213,7 +213,7 @@ mod tests {
             assert_eq!(from_now.from_now(left, most), Term(900));
             assert_eq!(longer.from_now(left, most), Term(seconds), "{left:?}");
         }
-        // Near the longest lifetime there is only so much.
+        // The longest lifetime caps the request.
         let (left, most) = (Duration::from_secs(50), Duration::from_millis(99_500));
         assert_eq!(longer.from_now(left, most), Term(100));
         assert_eq!(longer.from_now(left, left), Term(50));

@@ -13,23 +13,22 @@ use crate::{
     find::{Called, find},
 };
 
-/// How much a command may be given to read, in bytes. The server would refuse more, but only
-/// once all of it was sent.
+/// Limit of standard input, in bytes. The server would refuse more, but only after all of it was
+/// sent.
 const STDIN_LIMIT: u64 = 32 * 1024;
 
-/// Run a command in a lease's container, and show what it has written
+/// Run a command in a lease's container, and show its output
 ///
-/// The command has no terminal, and what it writes is shown when it has ended: of each stream
-/// the first 64 KiB.
+/// The command has no terminal. Its output is shown when it ends: the first 64 KiB of each stream.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-The exit code is the command's; 124 where it was killed since its time was over, 125 where it
-was not run, 126 where it cannot be run.")]
+The exit code is the command's, or 124 if it was killed at its time limit, 125 if it was not
+run, 126 if it cannot be run.")]
 pub struct Arguments {
-    /// Give the command what stands on standard input, 32 KiB at most
+    /// Pass standard input to the command, 32 KiB at most
     #[arg(short, long)]
     interactive: bool,
-    /// How long it may take, from 1s to 25s; without it 10s
+    /// How long the command may take, from 1s to 25s; 10s by default
     #[arg(long, value_name = "DURATION")]
     timeout: Option<Seconds>,
     /// The lease: its id, the beginning of its id, or its name
@@ -45,7 +44,7 @@ pub struct Arguments {
     command: Vec<String>,
 }
 
-/// Gives the exit code.
+/// Returns the exit code.
 pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Result<u8, Failure> {
     let executed = execute(api, arguments).await;
     let executed = executed.map_err(|failure| Failure::NotRun(Box::new(failure)))?;
@@ -62,7 +61,7 @@ async fn execute(api: &Api, arguments: &Arguments) -> Result<Executed, Failure> 
     }
     let lease = find(api, &arguments.lease).await?;
     let request = Request::post(format!("/containers/{lease}/exec"), body);
-    // Once: a command that is carried out twice may do harm.
+    // Sent once: running a command twice may do harm.
     api.ask(&request).await?.read()
 }
 
@@ -102,20 +101,20 @@ fn show(executed: &Executed, console: &mut Console) -> Result<u8, Failure> {
     ] {
         if truncated {
             console.tell(&format!(
-                "there was more on {stream}, and it is left out: let the command write it to a \
-                 file, or show less"
+                "the rest of {stream} was left out: let the command write its output to a file, \
+                 or write less"
             ));
         }
     }
     match executed.still_running {
         Some(false) => {}
         Some(true) => {
-            console.tell("the command could not be ended when its time was over, and still runs");
+            console.tell("the command could not be killed at its time limit, and still runs");
         }
-        None => console.tell("whether something that it has started still runs is not known"),
+        None => console.tell("it is unknown whether a process that it started still runs"),
     }
     let Some(code) = executed.exit_code else {
-        console.tell("the command's time was over; --timeout gives it up to 25s");
+        console.tell("the command reached its time limit; --timeout allows up to 25s");
         return Ok(TIMED_OUT);
     };
     Ok(u8::try_from(code).unwrap_or(NOT_RUN))

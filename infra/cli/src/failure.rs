@@ -1,22 +1,21 @@
-//! Why a command could not do what was asked: a sentence that says what to do, and an exit
-//! code.
+//! Why a command failed: a sentence that says what to do, and an exit code.
 //!
 //! | code | |
 //! |---|---|
-//! | 0 | it was done; or whoever read the output has closed it, as `head` does |
-//! | 1 | it could not be done |
-//! | 2 | the call, a setting or the request is wrong, or fits more than one lease |
+//! | 0 | it was done, or the reader closed the output, as `head` does |
+//! | 1 | it failed |
+//! | 2 | an argument, a setting or the request is invalid, or fits several leases |
 //! | 3 | there is no such lease |
-//! | 4 | there is no room: the owner holds as much as allowed, or the host is full |
+//! | 4 | there is no room: the owner's quota is reached, or the host is full |
 //! | 129, 130, 143 | ended by a signal: the terminal is gone, Ctrl-C, TERM |
 //!
-//! `exec` and `run --attach` end with the code of the program in the container, and with one
-//! of these where it has none. They are those of docker and of timeout:
+//! `exec` and `run --attach` end with the exit code of the program in the container. If it has
+//! none, they end with one of these, as docker and timeout do:
 //!
 //! | code | |
 //! |---|---|
-//! | 124 | its time was over, and it was killed |
-//! | 125 | it was not run, or what became of it is not known |
+//! | 124 | it was killed at its time limit |
+//! | 125 | it was not run, or its outcome is unknown |
 //! | 126 | it cannot be run |
 
 use std::{error::Error as _, io, time::Duration};
@@ -29,43 +28,43 @@ use tokio_tungstenite::tungstenite;
 
 use crate::{duration::spell, server::Server};
 
-/// The program in the container was killed, since its time was over.
+/// The program in the container was killed at its time limit.
 pub const TIMED_OUT: u8 = 124;
 
-/// The program in the container was not run, or what became of it is not known.
+/// The program in the container was not run, or its outcome is unknown.
 pub const NOT_RUN: u8 = 125;
 
 /// The program in the container cannot be run.
 pub const CANNOT_RUN: u8 = 126;
 
-/// Why a command could not do what was asked.
+/// Why a command failed.
 #[derive(Debug, Error)]
 pub enum Failure {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error("{}", uncapitalised(&.0.to_string()))]
     Start(#[from] NotAStart),
-    /// What was given cannot be used; found out only after the call was parsed.
+    /// An argument that is found invalid only after the command line was parsed.
     #[error("{0}")]
     Given(String),
     #[error("{what} cannot be read: {error}")]
     Unreadable { what: String, error: io::Error },
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
-    #[error("the signals of this process cannot be received: {0}")]
+    #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
     #[error(
         "{server} cannot be reached ({error}): start a server with `containerlease serve`, or \
          name another with --server or CONTAINERLEASE_URL"
     )]
     Unreachable { server: Server, error: String },
-    #[error("{server} has not answered for {seconds} s: try again, or ask its operator")]
+    #[error("{server} did not answer within {seconds} s: try again, or ask its operator")]
     NoAnswer { server: Server, seconds: u64 },
-    /// The request was on its way; whether it was carried out is not known.
-    #[error("the connection to {server} was lost before it had answered ({error}): try again")]
+    /// The request was on its way; whether the server carried it out is unknown.
+    #[error("the connection to {server} was lost before it answered ({error}): try again")]
     AnswerLost { server: Server, error: String },
     #[error(
-        "what answers at {server} is no ContainerLease server ({error}): name another with \
+        "{server} is not a ContainerLease server ({error}): name another with \
          --server or CONTAINERLEASE_URL"
     )]
     NotAServer { server: Server, error: String },
@@ -77,33 +76,33 @@ pub enum Failure {
     #[error("{0}")]
     NoSuchLease(String),
     #[error(
-        "{wanted:?} fits {}: name one by more of its id, which `containerlease ls -aq` shows",
+        "{wanted:?} fits {}: give more of the id, which `containerlease ls -aq` shows",
         listed(.leases)
     )]
     Ambiguous {
         wanted: String,
         leases: Vec<LeaseId>,
     },
-    /// The server has answered with another refusal.
+    /// The server refused for another reason.
     #[error("{0}")]
     Refused(Refusal),
-    /// The lease is there, but not what was waited for.
+    /// The lease exists, but is not ready.
     #[error("{0}")]
     NotReady(String),
     #[error(
-        "whether it was leased is not known ({last}): `containerlease ls` shows it once the \
+        "it is unknown whether the lease was made ({last}): `containerlease ls` shows it once the \
          server answers"
     )]
     Unsettled { last: Box<Self> },
     #[error(
         "lease {lease} could not be ended ({why}): end it with `containerlease rm {lease}`, or \
-         leave it to end when its time is over"
+         let it end on time"
     )]
     NotEnded { lease: LeaseId, why: Box<Self> },
-    /// What has gone wrong with one of several leases was told already.
-    #[error("{failed} of {all} could not be done")]
+    /// Some of several leases failed; each failure was already shown.
+    #[error("{failed} of {all} failed")]
     Some { failed: usize, all: usize, code: u8 },
-    /// A program was to be run in a container, and its exit code would be this command's.
+    /// A failure of a command whose exit code would be that of a program in a container.
     #[error("{0}")]
     NotRun(Box<Self>),
     #[cfg(feature = "serve")]
@@ -111,26 +110,26 @@ pub enum Failure {
     Serve(#[from] containerlease_local::ServeError),
 }
 
-/// A refusal in the server's own words, where it has any.
+/// A refusal in the server's words, if it gave any.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{sentence}{}", advice(*.wait))]
 pub struct Refusal {
     pub status: StatusCode,
-    /// The problem's name, such as `quota-reached`; empty where the server has none.
+    /// The problem's name, such as `quota-reached`; empty if the server gave none.
     pub kind: String,
     sentence: String,
-    /// After which time it may be otherwise.
+    /// From `Retry-After`: when to try again.
     pub wait: Option<Duration>,
 }
 
 impl Failure {
-    /// What an attempt to open a WebSocket has come to.
+    /// The failure of an attempt to open a WebSocket.
     pub(crate) fn to_connect(server: &Server, error: tungstenite::Error) -> Self {
         let server = server.clone();
         match error {
             tungstenite::Error::Http(response) => {
                 let body = response.body().as_deref().unwrap_or_default();
-                // API Gateway answers every refusal of a WebSocket with its status alone.
+                // API Gateway refuses a WebSocket with a status alone.
                 if response.status() == StatusCode::NOT_FOUND && body.is_empty() {
                     return Self::NoSuchLease(format!(
                         "{server} knows no such lease: it was purged, or its id is mistyped"
@@ -149,10 +148,10 @@ impl Failure {
         }
     }
 
-    /// What a request has come to that was not answered.
+    /// The failure of a request that got no answer.
     pub(crate) fn to_ask(server: &Server, error: &hyper_util::client::legacy::Error) -> Self {
         let server = server.clone();
-        // The outermost only says that it could not be done.
+        // The outermost error only says that the request failed.
         let mut cause = error.source();
         while let Some(inner) = cause.and_then(|cause| cause.source()) {
             cause = Some(inner);
@@ -177,7 +176,7 @@ impl Failure {
         }
     }
 
-    /// What an answer means that is no success.
+    /// The failure that an unsuccessful answer means.
     pub(crate) fn refused(
         server: &Server,
         status: StatusCode,
@@ -223,7 +222,7 @@ impl Failure {
         }
     }
 
-    /// Whether it may be otherwise in a moment.
+    /// Whether a retry may succeed.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. }
@@ -238,13 +237,13 @@ impl Failure {
         }
     }
 
-    /// Whether the server has, or may have, begun what was asked without saying what came of
-    /// it: a request that may be repeated tells.
+    /// Whether the request may have been carried out although no outcome was received. Repeating
+    /// the request, if that is safe, tells.
     pub(crate) fn leaves_open(&self) -> bool {
         match self {
             Self::NoAnswer { .. } | Self::AnswerLost { .. } => true,
             Self::Refused(refusal) => match refusal.kind.as_str() {
-                // A gateway's own words.
+                // A gateway's own answer.
                 "" => refusal.status.is_server_error(),
                 kind => [
                     "internal",
@@ -258,12 +257,12 @@ impl Failure {
         }
     }
 
-    /// Whether it is this problem of the server's.
+    /// Whether the server named this problem.
     pub(crate) fn is_problem(&self, name: &str) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.kind == name)
     }
 
-    /// Whether whoever read the output has closed it.
+    /// Whether the reader closed the output.
     pub fn is_closed_pipe(&self) -> bool {
         match self {
             Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
@@ -272,7 +271,7 @@ impl Failure {
         }
     }
 
-    /// The exit code that tells it to scripts.
+    /// The exit code, for scripts.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::Start(_) | Self::Given(_) | Self::Ambiguous { .. } => 2,
@@ -290,7 +289,7 @@ impl Failure {
     }
 }
 
-/// A refusal in the server's own words, as RFC 9457 has it.
+/// A problem of the server, as RFC 9457 defines it.
 #[derive(Deserialize)]
 struct Problem {
     #[serde(rename = "type")]
@@ -301,7 +300,7 @@ struct Problem {
     errors: Vec<Fault>,
 }
 
-/// What is wrong with one field of a request.
+/// An invalid field of a request.
 #[derive(Deserialize)]
 struct Fault {
     field: String,
@@ -309,14 +308,13 @@ struct Fault {
 }
 
 impl Problem {
-    /// The detail, where it speaks of fields of the API with the options by which they were given
-    /// here.
+    /// The detail, with the API's field names replaced by this command's options.
     fn in_our_words(&self) -> String {
         let faults = self
             .errors
             .iter()
             .map(|fault| (fault, option_of(&fault.field)));
-        // Of many faults the detail alone says how many there are.
+        // If the list may be cut off, only the detail gives the number of errors.
         let many = self.errors.len() >= LISTED;
         if many || faults.clone().all(|(_, option)| option.is_none()) {
             return self.detail.clone();
@@ -329,7 +327,7 @@ impl Problem {
     }
 }
 
-/// How many faults the server lists at the most.
+/// The server lists at most this many errors.
 const LISTED: usize = 20;
 
 fn option_of(field: &str) -> Option<&'static str> {
@@ -349,11 +347,11 @@ fn option_of(field: &str) -> Option<&'static str> {
 
 fn advice(wait: Option<Duration>) -> String {
     wait.filter(|wait| !wait.is_zero())
-        .map(|wait| format!(" It may be otherwise in {}.", spell(wait)))
+        .map(|wait| format!(" Try again in {}.", spell(wait)))
         .unwrap_or_default()
 }
 
-/// So many that a person can choose.
+/// As many as a person can choose from.
 fn listed(leases: &[LeaseId]) -> String {
     const MOST: usize = 5;
     let shown: Vec<_> = leases.iter().take(MOST).map(ToString::to_string).collect();
@@ -364,7 +362,7 @@ fn listed(leases: &[LeaseId]) -> String {
     format!("{} leases ({}{more})", leases.len(), shown.join(", "))
 }
 
-/// A sentence as it stands behind the program's name and a colon.
+/// A sentence that follows the program's name and a colon.
 pub(crate) fn uncapitalised(sentence: &str) -> String {
     let mut characters = sentence.chars();
     match characters.next() {
@@ -479,7 +477,7 @@ mod tests {
         let full = problem(429, "quota-reached");
         assert_eq!(
             full.to_string(),
-            "it is refused. Ask for less. It may be otherwise in 1m 30s."
+            "it is refused. Ask for less. Try again in 1m 30s."
         );
     }
 

@@ -1,4 +1,4 @@
-//! A lease, as people name it: by its id, by the beginning of its id, or by its name.
+//! Finds a lease by its id, the beginning of its id, or its name.
 
 use std::{convert::Infallible, str::FromStr};
 
@@ -9,7 +9,7 @@ use crate::{
     failure::Failure,
 };
 
-/// What somebody calls a lease.
+/// How the user names a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Called {
     /// By its whole id.
@@ -27,7 +27,7 @@ impl FromStr for Called {
     }
 }
 
-/// The leases among which others are found; read when they are needed, and once.
+/// All leases, to search in; read once, when first needed.
 #[derive(Debug)]
 pub struct Finder<'a> {
     api: &'a Api,
@@ -44,8 +44,8 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The lease that is called so. One that has not ended goes before those that have, and of
-    /// those with one name the last: so a name may be used again.
+    /// The lease that the user named. A live lease wins over ended ones, and of ended ones with the
+    /// same name the newest wins: a name may be reused.
     pub async fn find(&mut self, called: &Called) -> Result<LeaseId, Failure> {
         let wanted = match called {
             Called::Id(id) => return Ok(*id),
@@ -60,7 +60,7 @@ impl<'a> Finder<'a> {
                 let history = [("state", "all"), ("limit", "100")];
                 self.all = Some(self.read(&history).await?);
             }
-            // The newest comes first.
+            // The newest is first.
             let last = self
                 .all
                 .iter()
@@ -74,7 +74,7 @@ impl<'a> Finder<'a> {
         match found.as_slice() {
             [] => Err(Failure::NoSuchLease(format!(
                 "no lease has the name {wanted:?} or an id that begins with it: `containerlease ls \
-                 -a` shows what there is"
+                 -a` lists all leases"
             ))),
             [lease] => Ok(*lease),
             _ => Err(Failure::Ambiguous {
@@ -90,12 +90,12 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// One lease, found among all.
+/// Finds one lease.
 pub async fn find(api: &Api, called: &Called) -> Result<LeaseId, Failure> {
     Finder::of(api).find(called).await
 }
 
-/// Those that have the name; or else those whose id begins so.
+/// The leases with that name; if there are none, those whose id begins so.
 fn called_so<'l>(wanted: &str, leases: impl Iterator<Item = &'l Lease> + Clone) -> Vec<LeaseId> {
     if wanted.is_empty() {
         return Vec::new();

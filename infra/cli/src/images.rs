@@ -1,4 +1,4 @@
-//! `containerlease images`: what may be leased.
+//! `containerlease images`: the catalogue.
 
 use clap::Args;
 
@@ -12,7 +12,7 @@ use crate::{
     table::Table,
 };
 
-/// List what may be leased
+/// List what can be leased
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
     /// Show the catalogue as JSON, with limits and presets
@@ -56,7 +56,7 @@ fn table(images: &[Image]) -> Table<6> {
     table
 }
 
-/// The default and the most.
+/// The default and the maximum.
 fn cpu(Amount { default, maximum }: Amount) -> String {
     let cpus = |milli: u32| f64::from(milli) / 1000.0;
     format!("{} of {}", cpus(default), cpus(maximum))

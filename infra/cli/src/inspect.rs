@@ -1,4 +1,4 @@
-//! `containerlease inspect`: all that is known of leases.
+//! `containerlease inspect`: everything known about leases.
 
 use clap::Args;
 
@@ -10,9 +10,9 @@ use crate::{
     rm::all_or_some,
 };
 
-/// Show all that is known of leases, as a JSON array
+/// Show everything known about leases, as a JSON array
 ///
-/// Of a lease that has ended, its receipt too.
+/// For a lease that has ended, this includes its receipt.
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
     /// The leases: ids, beginnings of ids, or names
@@ -39,7 +39,7 @@ pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Res
     all_or_some(failures, arguments.leases.len(), console)
 }
 
-/// The same JSON over several lines, with its fields in the order in which they came.
+/// The same JSON indented, with its fields in the order received.
 fn indented(json: &str) -> String {
     let mut from = serde_json::Deserializer::from_str(json);
     let mut text = Vec::new();

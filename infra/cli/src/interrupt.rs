@@ -6,7 +6,7 @@ use tokio::signal::unix::{self, SignalKind, signal};
 
 use crate::failure::Failure;
 
-/// The signals by which a command is told to end.
+/// The signals that tell a command to end.
 #[derive(Debug)]
 pub struct Interrupt {
     ctrl_c: unix::Signal,
@@ -14,7 +14,7 @@ pub struct Interrupt {
     hang_up: unix::Signal,
 }
 
-/// A signal by which a command was told to end.
+/// A signal that told a command to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     Interrupt,
@@ -23,7 +23,7 @@ pub enum Signal {
 }
 
 impl Interrupt {
-    /// From now on these signals end this process only where this says so.
+    /// From now on, these signals no longer end this process by themselves.
     pub fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(Failure::Signals);
         Ok(Self {
@@ -42,8 +42,8 @@ impl Interrupt {
         }
     }
 
-    /// From now on the next signal ends this process at once, also while its first thread waits
-    /// for whoever reads its output.
+    /// From now on, the next signal ends this process at once, even while its first thread blocks
+    /// on a slow reader.
     pub fn ends_the_process(mut self) {
         tokio::spawn(async move {
             let signal = self.recv().await;
@@ -53,7 +53,7 @@ impl Interrupt {
 }
 
 impl Signal {
-    /// What a shell reports of a program that the signal has ended.
+    /// The code that a shell reports for a program that the signal ended.
     pub fn exit_code(self) -> u8 {
         128 + match self {
             Self::HangUp => 1,

@@ -1,19 +1,19 @@
-//! The command line, `containerlease`: what it takes, and what it does.
+//! The command line, `containerlease`: its arguments and its commands.
 //!
-//! But for `serve`, which is the server, it is a client of the API and knows no more than any
-//! other. As a library it is there for tests: a command writes to whatever it is given.
+//! Except for `serve`, which runs the server, it is a client of the API with no special access. It
+//! is a library so that tests can give a command its own output.
 //!
 //! # Layout
 //!
-//! - [`call`]: what the command line takes. One sub-command, one file: [`run`], [`ls`],
-//!   [`logs`], [`exec`], [`renew`], [`rm`], [`inspect`], [`stats`], [`images`], [`completion`].
+//! - [`call`]: parses the command line. One sub-command, one file: [`run`], [`ls`], [`logs`],
+//!   [`exec`], [`renew`], [`rm`], [`inspect`], [`stats`], [`images`], [`completion`].
 //! - [`find`]: a lease by its id, the beginning of its id, or its name.
-//! - [`api`]: the API over HTTP; below it what is read of its answers.
-//! - [`backoff`]: when to try again.
-//! - [`server`]: where the server is, and whom it must be certified by.
-//! - [`failure`]: why a command could not do what was asked, and its exit code.
-//! - [`console`], [`table`], [`interrupt`]: who reads, what a person sees, and how he ends it.
-//! - [`duration`], [`pair`]: what people write; pure.
+//! - [`api`]: the API over HTTP; below it, the fields that this client reads from answers.
+//! - [`backoff`]: the pauses between attempts.
+//! - [`server`]: the server's address, the caller's token, the trusted certificates.
+//! - [`failure`]: why a command failed, and its exit code.
+//! - [`console`], [`table`], [`interrupt`]: the output, its tables, the signals that end a command.
+//! - [`duration`], [`pair`]: the forms in which people write values; pure.
 
 pub mod api;
 pub mod backoff;

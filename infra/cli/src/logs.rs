@@ -3,10 +3,10 @@
 //! # Layout
 //!
 //! - [`connection`]: one connection, read frame by frame.
-//! - [`page`]: what there is, by request.
+//! - [`page`]: the log so far, in pages over HTTP.
 //! - [`decode`]: a frame's objects; pure.
-//! - [`view`]: where a view begins, what it has shown, where it goes on; pure.
-//! - [`output`]: lines and sentences, on standard output and standard error.
+//! - [`view`]: where a view starts, what it has shown, where it resumes; pure.
+//! - [`output`]: lines and messages, on standard output and standard error.
 
 pub mod connection;
 pub mod decode;
@@ -38,46 +38,45 @@ use decode::{Malformed, Object};
 use output::{Form, Output};
 use view::View;
 
-/// After so long without a frame a connection counts as lost. Heartbeats come every 10 s.
+/// A connection without a frame for this long counts as lost. Heartbeats come every 10 s.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// A connection that has lived for so long was a good one.
+/// A connection that lived this long counts as good.
 const GOOD: Duration = Duration::from_secs(1);
 
 /// Show a lease's log, also after its end
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Lines go to the stream that the container wrote them to; what this program says goes to
-standard error. With --follow it connects again by itself, shows no line twice and leaves
-none out, until the lease ends. Of a lease that has ended the last 1000 lines are kept for a
-while.")]
+Lines go to the stream that the container wrote them to; this program's own messages go to
+standard error. With --follow it reconnects by itself until the lease ends, and neither repeats
+nor loses lines. The last 1000 lines of an ended lease are kept for a while.")]
 pub struct Arguments {
     /// The lease: its id, the beginning of its id, or its name
     #[arg(value_name = "LEASE")]
     lease: Called,
-    /// Go on with what is written from now on, until the lease ends
+    /// Follow the log until the lease ends
     #[arg(short, long)]
     follow: bool,
-    /// Begin with so many of the last lines, up to 10000, or with all
+    /// Start with the last N lines, up to 10000, or with all
     #[arg(long, value_name = "N|all")]
     tail: Option<String>,
-    /// Leave out what is older: a time in RFC 3339, or how long ago, such as 90s, 15m, 2h, 1d
+    /// Leave out older lines: a time in RFC 3339, or an age such as 90s, 15m, 2h, 1d
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Go on after the line that had this cursor; --json shows cursors
+    /// Resume after the line with this cursor; --json shows cursors
     #[arg(long)]
     cursor: Option<String>,
     /// Show when each line was written
     #[arg(short, long)]
     timestamps: bool,
-    /// Show each line as JSON, with all that is known of it, on standard output
+    /// Show each line as JSON, with everything known about it, on standard output
     #[arg(long)]
     json: bool,
 }
 
 impl Arguments {
-    /// Where the view begins. How long ago is counted from this machine's time, as docker
-    /// does, so that a view that connects again begins where it began.
+    /// Where the view starts. An age is counted from this machine's clock, as docker does, so a
+    /// view that reconnects starts at the same place.
     fn start(&self) -> Result<Start, NotAStart> {
         Start::parse(
             self.cursor.as_deref(),
@@ -96,7 +95,7 @@ impl Arguments {
     }
 }
 
-/// Shows a lease's log, until it ends or, where it is not followed, until all is shown.
+/// Shows a lease's log: to its current end or, with `--follow`, until the lease ends.
 pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Result<(), Failure> {
     let view = View::new(arguments.start()?);
     let lease = find(api, &arguments.lease).await?;
@@ -108,7 +107,7 @@ pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Res
     page::show(api, &lease, view, Output::new(out, err, arguments.form())).await
 }
 
-/// Shows all of a lease's log as the container writes it, until the lease ends.
+/// Follows a lease's log until the lease ends.
 pub(crate) async fn follow(
     server: &Server,
     lease: LeaseId,
@@ -118,8 +117,7 @@ pub(crate) async fn follow(
     until_gone(server, lease, view, Form::Plain, console).await
 }
 
-/// Shows a log live, for as long as somebody can read it: a silent log must not keep `head`
-/// waiting.
+/// Follows a log as long as somebody reads it: a silent log must not keep `head` waiting.
 async fn until_gone(
     server: &Server,
     lease: LeaseId,
@@ -148,8 +146,7 @@ async fn show_live<O: Write, E: Write>(
         lease,
     };
     let mut backoff = Backoff::default();
-    // Who has a wrong address or a wrong id wants to know it, and not to wait: only what was
-    // there once is waited for.
+    // A wrong address or a wrong id fails at once: only a server that answered before is retried.
     let mut connection = log.connect(&shown.view).await?;
     loop {
         let lost = match shown.read(&mut connection).await? {
@@ -176,7 +173,7 @@ impl Log<'_> {
         Connection::open(self.server, &self.connector, &url).await
     }
 
-    /// Connects again, as often as it takes.
+    /// Reconnects, with as many attempts as it takes.
     async fn connect_again<O: Write, E: Write>(
         &self,
         shown: &mut Shown<O, E>,
@@ -203,9 +200,9 @@ impl Log<'_> {
     }
 }
 
-/// How a connection came to its end.
+/// How a connection ended.
 enum End {
-    /// The lease has ended: why, in a sentence.
+    /// The lease ended: why, in a sentence.
     LeaseEnded(String),
     Lost(Lost),
 }
@@ -214,42 +211,42 @@ enum End {
 struct Lost {
     age: Duration,
     had_lines: bool,
-    /// Whether the server has asked to be spared.
+    /// Whether the server asked clients to slow down.
     in_trouble: bool,
 }
 
 impl Lost {
-    /// Whether a new connection may be as good, at once.
+    /// Whether to reconnect without a pause.
     fn was_good(&self) -> bool {
         self.age >= GOOD && !self.in_trouble
     }
 }
 
-/// Codes with which a connection is closed, where they say more than that it is lost.
+/// WebSocket close codes that say more than that the connection is lost.
 mod code {
     pub(super) const NO_LEASE: u16 = 4404;
     pub(super) const FAULT: u16 = 4500;
     pub(super) const UNAVAILABLE: u16 = 4503;
 }
 
-/// What has been shown of a log, and where.
+/// What has been shown of a log, and the outputs.
 struct Shown<O, E> {
     view: View,
     output: Output<O, E>,
 }
 
-/// What a frame has said besides lines.
+/// What a frame said besides lines.
 #[derive(Default)]
 struct Said {
     had_lines: bool,
-    /// The lease has ended: why, in a sentence.
+    /// The lease ended: why, in a sentence.
     ended: Option<String>,
-    /// The connection closes, with this code.
+    /// The server closes the connection, with this code.
     closing: Option<u16>,
 }
 
 impl<O: Write, E: Write> Shown<O, E> {
-    /// Shows what comes over a connection, until that ends.
+    /// Shows what the connection brings, until it ends.
     async fn read(&mut self, connection: &mut Connection) -> Result<End, Failure> {
         let mut had_lines = false;
         let mut settled = false;
@@ -262,7 +259,7 @@ impl<O: Write, E: Write> Shown<O, E> {
                     if let Some(sentence) = said.ended {
                         return Ok(End::LeaseEnded(sentence));
                     }
-                    // API Gateway closes with codes of its own: this one is ours.
+                    // API Gateway closes with its own codes; the frame carries ours.
                     if let Some(code) = said.closing {
                         break Some(code);
                     }
@@ -284,8 +281,8 @@ impl<O: Write, E: Write> Shown<O, E> {
         }))
     }
 
-    /// Shows a frame. The view goes on only after what has been written: where it cannot be,
-    /// the command ends.
+    /// Shows a frame. The view advances only past lines that were written; if a write fails, the
+    /// command ends.
     fn show(&mut self, frame: &str) -> Result<Said, Failure> {
         let mut said = Said::default();
         for object in decode::objects(frame) {

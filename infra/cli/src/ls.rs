@@ -1,4 +1,4 @@
-//! `containerlease ls`: the leases there are, or were.
+//! `containerlease ls`: live and ended leases.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use crate::{
     table::{Cell, Colour, Table},
 };
 
-/// How much of an id is shown at least: the part that tells the millisecond of its making.
+/// The shortest part of an id that is shown: the time of its creation, in milliseconds.
 const ID_LENGTH: usize = "0193b6e0-8d5c".len();
 
-/// List leases: those that have not ended, oldest first
+/// List the leases that have not ended, oldest first
 #[derive(Clone, Debug, Args)]
 #[command(visible_alias = "ps")]
 pub struct Arguments {
-    /// Also those that have ended, newest first
+    /// Include ended leases, newest first
     #[arg(short, long, conflicts_with = "state")]
     all: bool,
     /// Only those in this state
@@ -42,7 +42,7 @@ pub struct Arguments {
     /// Show whole ids, and nothing else
     #[arg(short, long, conflicts_with = "json")]
     quiet: bool,
-    /// Show them as a JSON array, with all that is known of each
+    /// Show them as a JSON array, with everything known about each
     #[arg(long)]
     json: bool,
 }
@@ -75,7 +75,7 @@ pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Res
     }
 }
 
-/// As the API has it, which takes a colon between the two.
+/// In the API's form, which has a colon between key and value.
 fn filter(text: &str) -> String {
     match text.parse::<Pair>() {
         Ok(Pair { key, value }) => format!("{key}:{value}"),
@@ -105,7 +105,7 @@ fn table(found: &Leases) -> Table<6> {
     table
 }
 
-/// How much of each id tells it from the others.
+/// How much of each id distinguishes it from the others.
 fn telling_length(ids: &[String]) -> usize {
     let mut sorted: Vec<_> = ids.iter().map(String::as_str).collect();
     sorted.sort_unstable();
@@ -150,7 +150,7 @@ fn state(lease: &Lease) -> Cell {
     Cell::coloured(text, colour)
 }
 
-/// How long it still has, or for how long it has not been there.
+/// Time left, or time since it ended.
 fn end(lease: &Lease, now: Time) -> String {
     let ended = lease
         .receipt
@@ -167,7 +167,7 @@ fn end(lease: &Lease, now: Time) -> String {
 }
 
 fn ports(lease: &Lease) -> String {
-    // Of an ended lease nothing is reached any more.
+    // The ports of an ended lease are closed.
     if lease.is_over() {
         return String::new();
     }

@@ -13,23 +13,23 @@ fn main() -> ExitCode {
     let mut console = Console::of_process(settings.colours);
     let mut builder = runtime::Builder::new_multi_thread();
     if !call.serves() {
-        // A command has the first thread, and may wait there for whoever reads its output; the
-        // other one takes Ctrl-C all the same.
+        // A command runs on the first thread and may block there on a slow reader; the other thread
+        // still receives Ctrl-C.
         builder.worker_threads(1);
     }
     let runtime = builder.enable_all().build();
     let runtime = runtime.expect("a process can have a thread or two");
     let code = match runtime.block_on(call.carry_out(&settings, &mut console)) {
         Ok(code) => code,
-        // `head` has what it wanted.
+        // The reader, such as `head`, has what it wanted.
         Err(failure) if failure.is_closed_pipe() => 0,
         Err(failure) => {
-            // Where nobody reads it, the exit code must do.
+            // If nobody reads standard error, the exit code must say it.
             console.tell(&failure);
             failure.exit_code()
         }
     };
-    // What still waits, such as for a name to be resolved, is not waited for.
+    // Do not wait for what is still pending, such as a DNS lookup.
     runtime.shutdown_background();
     ExitCode::from(code)
 }

@@ -1,17 +1,17 @@
-//! `KEY=VALUE`, as labels are given; pure.
+//! `KEY=VALUE`, the form of labels; pure.
 
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A key and its value, which may be empty and hold more `=`.
+/// A key and its value. The value may be empty and may hold more `=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
     pub key: String,
     pub value: String,
 }
 
-/// The text is no pair.
+/// The text is not a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("give it as KEY=VALUE")]
 pub struct NotAPair;

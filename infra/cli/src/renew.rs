@@ -1,4 +1,4 @@
-//! `containerlease renew`: a later end.
+//! `containerlease renew`: moves a lease's end.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ use crate::{
 /// Let a lease end later
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-A lease never ends sooner by it. Whole seconds are asked for from now on: a lease that is to
-have +15m gets 15 minutes more, and less than a second on top.")]
+A renewal never shortens a lease. The new end is counted from now in whole seconds, so +15m adds
+15 minutes and less than a second more.")]
 pub struct Arguments {
     /// The lease: its id, the beginning of its id, or its name
     #[arg(value_name = "LEASE")]
     lease: Called,
-    /// How much longer, such as +15m or +90s; or how long from now on, such as 15m
+    /// How much longer, such as +15m or +90s; or how long from now, such as 15m
     #[arg(value_name = "[+]DURATION")]
     duration: Renewal,
     /// Show the lease as JSON, with what was granted
@@ -68,7 +68,7 @@ fn said(granted: Granted, end: Time) -> String {
         format!("{} later than before", spell(added))
     };
     let capped = if granted.capped {
-        "; more is not allowed: a lease has a longest lifetime, all renewals included"
+        "; more is not allowed: the longest lifetime includes all renewals"
     } else {
         ""
     };

@@ -1,4 +1,4 @@
-//! `containerlease rm`: the end of leases, before their time.
+//! `containerlease rm`: ends leases early.
 
 use clap::Args;
 
@@ -11,7 +11,7 @@ use crate::{
 
 /// End leases now
 ///
-/// Shows the id of each lease that has ended. Goes on when one cannot be ended, and says so.
+/// Shows the id of each lease that has ended. If one cannot be ended, says so and goes on.
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
     /// The leases: ids, beginnings of ids, or names
@@ -25,7 +25,7 @@ pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Res
     for called in &arguments.leases {
         match end(api, &mut finder, called, console).await {
             Ok(()) => {}
-            // Nobody reads what else there is to say, but the rest is to end all the same.
+            // Nobody reads the output any more, but the other leases must still end.
             Err(failure) if failure.is_closed_pipe() => {}
             Err(failure) => failures.push(failure),
         }
@@ -42,13 +42,13 @@ async fn end(
     let lease = finder.find(called).await?;
     if !api.end(&lease).await? {
         console.tell(&format!(
-            "the end of {lease} is decided, and the server will finish it"
+            "the end of {lease} is recorded, and the server will finish it"
         ));
     }
     console.print_line(&lease.to_string())
 }
 
-/// What several have come to. Of one alone the failure says it itself.
+/// The outcome for several leases. A single failure speaks for itself.
 pub(crate) fn all_or_some(
     mut failures: Vec<Failure>,
     all: usize,

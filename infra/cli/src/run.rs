@@ -2,10 +2,10 @@
 //!
 //! # Layout
 //!
-//! - [`ask`]: what is asked for, as the command line has it and as the API does; pure.
-//! - [`variable`]: variables for its program, from the call and from files.
-//! - [`wait`]: until a lease's ports answer.
-//! - [`attach`]: a lease that lives no longer than this command.
+//! - [`ask`]: the request, from the command line's options to the API's fields.
+//! - [`variable`]: environment variables, from the command line and from files.
+//! - [`wait`]: waits until a lease's ports answer.
+//! - [`attach`]: a lease that ends with this command.
 
 mod ask;
 mod attach;
@@ -29,33 +29,33 @@ use ask::Asked;
 
 /// Lease a container
 ///
-/// Shows the lease's id; on a terminal also, on standard error, until when it is and where its
-/// ports are reached.
+/// Shows the lease's id. On a terminal it also shows, on standard error, when the lease ends and
+/// the addresses of its ports.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Interrupted before it has shown an id it leaves nothing behind: what it has asked for is ended.
+If interrupted before it shows an id, it waits for the pending request and ends that lease.
 
-With --attach the exit code is that of the program in the container; 125 where it has none,
-126 where it cannot be run.")]
+With --attach the exit code is that of the program in the container; 125 if it has none,
+126 if it cannot be run.")]
 pub struct Arguments {
     #[command(flatten)]
     ask: Asked,
-    /// Wait until its ports answer, for a minute at most
+    /// Wait until its ports answer, up to a minute
     #[arg(long)]
     wait: bool,
-    /// Show its log, and end it with this command
+    /// Show its log, and end the lease with this command
     #[arg(long, conflicts_with_all = ["wait", "json"])]
     attach: bool,
-    /// Show the lease as JSON, with all that is known of it
+    /// Show the lease as JSON, with everything known about it
     #[arg(long)]
     json: bool,
 }
 
-/// Gives the exit code.
+/// Returns the exit code.
 pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Result<u8, Failure> {
     let run = lease(api, arguments, console).await;
     if arguments.attach {
-        // Its exit codes are the program's.
+        // The exit codes are those of the program in the container.
         run.map_err(|failure| Failure::NotRun(Box::new(failure)))
     } else {
         run
@@ -64,9 +64,9 @@ pub async fn run(api: &Api, arguments: &Arguments, console: &mut Console) -> Res
 
 async fn lease(api: &Api, arguments: &Arguments, console: &mut Console) -> Result<u8, Failure> {
     let body = arguments.ask.body()?;
-    // Before anything is asked: from here on nothing may stay behind.
+    // Before any request: from here on, an interrupted command must leave no lease behind.
     let mut interrupt = Interrupt::listen()?;
-    // Random, so that nobody who reads the table can guess it.
+    // Random, so that nobody who can read the table can guess it.
     let key = uuid::Uuid::new_v4().to_string();
     let request = Request::post("/provision", body).once(key);
     console.progress("leasing…");
@@ -87,8 +87,7 @@ async fn lease(api: &Api, arguments: &Arguments, console: &mut Console) -> Resul
             Ok(())
         }
     };
-    // A signal that has come by now counts, whatever else has: until the id is shown nobody
-    // knows of the lease.
+    // A signal that has come by now wins: until the id is shown, nobody knows of the lease.
     let ready = tokio::select! {
         biased;
         signal = interrupt.recv() => {
@@ -108,23 +107,23 @@ async fn lease(api: &Api, arguments: &Arguments, console: &mut Console) -> Resul
     ready.map(|()| 0)
 }
 
-/// What a provision has come to.
+/// The outcome of a provision.
 enum Made {
     Lease(Box<Leased>),
-    /// By this signal. What was asked for is ended.
+    /// Interrupted by this signal; the requested lease was ended.
     Interrupted(Signal),
 }
 
-/// A lease that was made, and the time by which its end is counted.
+/// A new lease, and the server's time from which the time left is counted.
 struct Leased {
     lease: Lease,
     now: Time,
-    /// The answer, whole.
+    /// The whole answer.
     json: String,
 }
 
-/// Asks for a lease until it is known what has come of it. Where that is interrupted, what was
-/// asked for is waited for and ended: a request that is on its way cannot be taken back.
+/// Requests a lease until the outcome is known. If interrupted, waits for the pending request and
+/// ends its lease: a request on its way cannot be taken back.
 async fn provision(
     api: &Api,
     request: &Request,
@@ -146,7 +145,7 @@ async fn provision(
         signal = interrupt.recv() => signal,
     };
     console.tell(
-        "interrupted: what was asked for is waited for and ended; interrupt again to leave it",
+        "interrupted: ending the lease that was requested; interrupt again to stop waiting",
     );
     let made = tokio::select! {
         made = &mut making => settled(made),
@@ -158,12 +157,12 @@ async fn provision(
             Ok(Made::Interrupted(signal))
         }
         Err(failure @ Failure::Unsettled { .. }) => Err(failure),
-        // Nothing was leased, which is what is wanted by now.
+        // There is no lease, as wanted by now.
         Err(_) => Ok(Made::Interrupted(signal)),
     }
 }
 
-/// Tells what is not known from what has failed.
+/// Separates an unknown outcome from a failure.
 fn settled<T>(made: Result<T, Failure>) -> Result<T, Failure> {
     made.map_err(|failure| {
         if failure.leaves_open() {
@@ -184,7 +183,7 @@ async fn end(api: &Api, lease: &Lease) -> Result<(), Failure> {
     })
 }
 
-/// Tells a person, if one watches, until when the lease is and where it is reached.
+/// Tells a watching person when the lease ends and the addresses of its ports.
 fn tell(made: &Leased, console: &mut Console) {
     if console.watched {
         console.tell(&summary(&made.lease, made.now));
@@ -194,7 +193,7 @@ fn tell(made: &Leased, console: &mut Console) {
 fn summary(lease: &Lease, now: Time) -> String {
     let left = spell(now.until(lease.expiry_time));
     let end = lease.expiry_time.to_string();
-    // `2026-11-24T09:30:00.000Z`: who reads this wants the time of the day.
+    // Of `2026-11-24T09:30:00.000Z`, a person wants the time of day.
     let clock = end.get(11..19).unwrap_or(&end);
     let stand_in = if lease.stand_in { " (a stand-in)" } else { "" };
     let ports: Vec<_> = lease.ports.iter().map(Port::reached_at).collect();

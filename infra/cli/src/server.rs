@@ -1,4 +1,4 @@
-//! Where the server is, and whom it must be certified by.
+//! The server's address, the caller's token, the trusted certificates.
 
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
@@ -13,14 +13,14 @@ use tokio_tungstenite::Connector;
 
 use crate::failure::Failure;
 
-/// A server's address, `http://HOST:PORT` or `https://HOST`. The server may lie below a path.
+/// A server's address, `http://HOST:PORT` or `https://HOST`. It may have a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     secure: bool,
     authority: http::uri::Authority,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     path: String,
-    /// What it is told of who calls.
+    /// Identifies the caller.
     token: Option<Token>,
 }
 
@@ -42,12 +42,12 @@ impl Server {
         })
     }
 
-    /// The server, told who calls as the settings have it: with the token that they name, or
-    /// else with that of a server on this machine whose data folder is ours to read. A token
-    /// goes nowhere where others could read it on its way.
+    /// Adds the caller's token: the one in the settings or else, for a server on this machine, the
+    /// one in its data folder if this user may read that. A token is never sent where others could
+    /// read it on its way.
     ///
-    /// On Linux none is read from a folder: the server knows us without, and where it does not
-    /// run somebody else may listen in its place.
+    /// On Linux, no token is read from a folder: the server knows this user without one, and if it
+    /// does not run, another user's program may listen in its place.
     pub fn called_with(self, settings: &CommandLineSettings) -> Self {
         let is_here = self.is_on_this_machine();
         let from_file = || {
@@ -65,7 +65,7 @@ impl Server {
         Self { token, ..self }
     }
 
-    /// The header that says who calls.
+    /// The header that identifies the caller.
     pub fn authorization(&self) -> Option<HeaderValue> {
         let token = self.token.as_ref()?;
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.0)).ok()?;
@@ -86,12 +86,12 @@ impl Server {
         format!("{scheme}://{authority}{path}/ws/logs/{lease}{query}")
     }
 
-    /// The address of something below the API's root, such as `/containers`.
+    /// The address of a path of the API, such as `/containers`.
     pub fn api_url(&self, path: &str) -> String {
         format!("{self}/api{path}")
     }
 
-    /// How a WebSocket to it is opened.
+    /// How to open a WebSocket to it.
     pub fn connector(&self) -> Result<Connector, Failure> {
         if !self.secure {
             return Ok(Connector::Plain);
@@ -99,9 +99,9 @@ impl Server {
         Ok(Connector::Rustls(Arc::new(self.tls()?)))
     }
 
-    /// Whom it must be certified by. For https the operating system says which authorities are
-    /// trusted, so that a company's own is, too; `SSL_CERT_FILE` names others. For http there
-    /// is nobody to ask.
+    /// The certificate authorities that it must be certified by. For https these are the operating
+    /// system's, so a company's own authority works too; `SSL_CERT_FILE` replaces them. For http
+    /// there are none.
     pub fn tls(&self) -> Result<ClientConfig, Failure> {
         let mut trusted = RootCertStore::empty();
         if self.secure {
@@ -110,7 +110,7 @@ impl Server {
                 return Err(Failure::NobodyTrusted);
             }
         }
-        // The provider is named: which one is the default is a matter of what else is linked.
+        // Named explicitly: the default provider depends on which crates are linked.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         Ok(ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

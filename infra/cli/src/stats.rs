@@ -10,7 +10,7 @@ use crate::{
     table::Table,
 };
 
-/// Show what a lease uses just now
+/// Show what a lease uses now
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
     /// The lease: its id, the beginning of its id, or its name
@@ -70,7 +70,7 @@ fn table(stats: &Stats) -> Table<5> {
     table
 }
 
-/// Bytes in the largest unit that leaves at least one of it.
+/// Bytes in the largest unit of which there is at least one.
 fn size(bytes: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match UNITS.iter().find(|(length, _)| bytes >= *length) {

@@ -1,6 +1,6 @@
 //! Tables for people; pure.
 
-/// How a cell is to stand out, where there are colours.
+/// A cell's colour, if colours are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
     Dim,
@@ -24,7 +24,7 @@ pub struct Table<const COLUMNS: usize> {
 }
 
 impl Cell {
-    /// A cell that stands out.
+    /// A cell with a colour.
     pub fn coloured(text: impl Into<String>, colour: Option<Colour>) -> Self {
         Self {
             text: text.into(),
@@ -53,7 +53,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         self.rows.push(row);
     }
 
-    /// Its lines. Each column is as wide as its widest cell, and the last has no end.
+    /// The table as text. Each column is as wide as its widest cell; the last has no padding.
     pub fn render(&self, colours: bool) -> String {
         let head = self.head.map(Cell::from);
         let all = || std::iter::once(&head).chain(&self.rows);

@@ -1,11 +1,11 @@
-"""What the tests of the deployed template share: the stack, its API, the parts behind it.
+"""Shared parts of the tests of the deployed template: the stack, its API, and AWS behind it.
 
-They drive what emulator.sh has deployed from outside, as users and AWS would. The AWS
-settings, and the docker command's, come from the environment; ``--stack FILE`` names the file
-with the stack's outputs, one NAME=VALUE a line.
+The tests drive emulator.sh's deployment from outside, as users and AWS would. The AWS settings,
+and the docker command's, come from the environment; ``--stack FILE`` names the file with the
+stack's outputs, one NAME=VALUE per line.
 
-Some of them wait for a minute of the schedule or of the table's TTL. What they wait for is
-begun before the first test, and they come last.
+Some tests wait for a minute of the schedule or of the table's TTL. Their waits start before the
+first test, and they run last.
 """
 
 import json
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from stack import Stack
 
-# A name that has no address anywhere, so that every attempt to tell somebody there fails.
+# A host name without an address, so that every webhook call to it fails.
 NOTIFY = {"notifyUrl": "https://receiver.invalid/hook", "warnSeconds": 60}
 
 LEASE_OF_NOBODY = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5d"
@@ -67,10 +67,10 @@ def api(stack):
 
 @pytest.fixture(autouse=True)
 def nothing_left_to_others(api, stack):
-    """Ends what a test has leased, for all of them share what an owner may hold.
+    """Ends a test's leases, because all tests share one owner's limits.
 
-    What would be told of it is forgotten: nobody can be told here, and each run of cleanup
-    waits for the next attempts that fall into its minute.
+    Removes their notifications too: no webhook can succeed here, and each run of cleanup would
+    wait for the attempts due in its minute.
     """
     begin = len(api.leased)
     yield
@@ -84,7 +84,7 @@ def nothing_left_to_others(api, stack):
             table.delete_item(TableName=stack["TableName"], Key=key)
 
 
-# --- what takes its minute --------------------------------------------------------------------
+# --- waits of a minute ------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -94,8 +94,8 @@ def short_leases(api):
 
 @pytest.fixture(scope="session")
 def orphan(stack, api):
-    """A container of our deployment whose lease nobody has written and whose deadline has passed,
-    and when it was made."""
+    """A container of our deployment without a lease and past its deadline, and when it was
+    made."""
     lease = api.lease()
     [container] = containers_of(lease["id"])
     [image] = docker("inspect", "--format={{.Config.Image}}", container)
@@ -114,14 +114,14 @@ def orphan(stack, api):
 
 @pytest.fixture(scope="session")
 def purgeable(stack):
-    """The key of a record whose time to live is over."""
+    """The key of a record whose TTL is over."""
     key = {"pk": {"S": "owner#purge"}, "sk": {"S": "lease#purge"}}
     item = {**key, "purgeAt": {"N": str(int(time.time()) - 60)}}
     boto3.client("dynamodb").put_item(TableName=stack["TableName"], Item=item)
     return key
 
 
-# Of test_ends.py. These import from here, and so are imported late.
+# For test_ends.py. Imported late, because they import from here.
 
 
 @pytest.fixture(scope="session")
@@ -156,7 +156,7 @@ def with_late_ticks(stack):
 
 
 class Answer:
-    """A status, headers, the parsed body, and milliseconds that it took."""
+    """The status, the headers, the parsed body, and the duration in milliseconds."""
 
     def __init__(self, status, headers, text, took):
         self.status = status
@@ -217,7 +217,7 @@ class Api:
 
 
 def docker(*arguments):
-    """What the docker command prints, word by word."""
+    """The docker command's output, as a list of words."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True)
     assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
     return done.stdout.split()
@@ -228,14 +228,14 @@ def containers_of(lease_id):
 
 
 def kept_log_of(stack, lease_id):
-    """What the table holds of the log of a lease that has ended; none where there is nothing."""
+    """The table's copy of an ended lease's log, or none."""
     key = {"pk": {"S": f"log#{lease_id}"}, "sk": {"S": "log"}}
     table = boto3.client("dynamodb")
     return table.get_item(TableName=stack["TableName"], Key=key, ConsistentRead=True).get("Item")
 
 
 def wait_until(seconds, what, happened):
-    """Waits for ``happened`` to answer something true, and answers that."""
+    """Waits until ``happened`` returns something true, and returns that."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         result = happened()
@@ -246,9 +246,9 @@ def wait_until(seconds, what, happened):
 
 
 def invoke(stack, function, event):
-    """Calls a function and waits for it; what it returned, or its error under ``errorType``."""
+    """Invokes a function and waits for its result, or for its error under ``errorType``."""
     name = stack.resource(f"{function}Function")
-    # A run of cleanup stays as long as there is something to tell in its minute.
+    # A run of cleanup lasts as long as notifications are due in its minute.
     patience = Config(read_timeout=130, retries={"total_max_attempts": 1})
     functions = boto3.client("lambda", config=patience)
     answer = functions.invoke(FunctionName=name, Payload=json.dumps(event))
@@ -256,7 +256,7 @@ def invoke(stack, function, event):
 
 
 def invoke_and_go_on(stack, function, event):
-    """Calls a function and does not wait for it."""
+    """Invokes a function and does not wait for it."""
     name = stack.resource(f"{function}Function")
     payload = json.dumps(event)
     boto3.client("lambda").invoke(FunctionName=name, Payload=payload, InvocationType="Event")
@@ -279,7 +279,7 @@ def assert_writes_its_log(stack, function, line):
 
 
 def assert_sends(stack, function, lease, queue, send):
-    """``send`` has the function send a message about the lease to a queue, which it may."""
+    """Checks that ``send`` makes the function send a message about the lease to a queue."""
     before = held_back(stack, queue)
     send()
     wait_until(5, f"a message in {queue}", lambda: held_back(stack, queue) > before)
@@ -288,7 +288,7 @@ def assert_sends(stack, function, lease, queue, send):
 
 
 def held_back(stack, queue):
-    """How many messages a queue holds, visible or not yet."""
+    """The number of messages in a queue, including those not visible yet."""
     names = [
         "ApproximateNumberOfMessages",
         "ApproximateNumberOfMessagesDelayed",
@@ -301,13 +301,13 @@ def held_back(stack, queue):
 
 
 def send(stack, queue, lease, due_at):
-    """Sends the message that something of the lease is due, to be given out at once."""
+    """Sends the message that something of the lease is due, without a delay."""
     body = {"owner": "local", "leaseId": lease["id"], "dueAt": due_at}
     boto3.client("sqs").send_message(QueueUrl=stack[f"{queue}Url"], MessageBody=json.dumps(body))
 
 
 def set_tick(stack, on):
-    """Has the schedule run the reaper each minute, or not."""
+    """Enables or disables the schedule of the reaper."""
     scheduler = boto3.client("scheduler")
     name = stack.resource("CleanupFunctionEachMinute").rsplit("/", 1)[-1]
     schedule = scheduler.get_schedule(Name=name)
@@ -317,14 +317,14 @@ def set_tick(stack, on):
 
 
 def set_queue(stack, on):
-    """Has the queue of ends call its function, or not."""
+    """Enables or disables the queue of ends as a source of its function."""
     mapping = stack.resource("EndFunctionDue")
     boto3.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=on)
 
 
 @pytest.fixture
 def no_tick(stack):
-    """No run of the reaper does what a queue is to do."""
+    """Disables the schedule, so that only queues act."""
     set_tick(stack, False)
     yield
     set_tick(stack, True)
@@ -332,7 +332,7 @@ def no_tick(stack):
 
 @contextmanager
 def told(stack, function, **variables):
-    """As if a function had been deployed with other settings."""
+    """Changes a function's settings, as another deploy would."""
     functions = boto3.client("lambda")
     name = stack.resource(f"{function}Function")
     was = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -351,7 +351,7 @@ def told(stack, function, **variables):
 
 
 def failures_of(stack, function):
-    """What the queue of failures holds of a function's invocations; it is taken out."""
+    """Takes a function's failed invocations out of the queue of failures."""
     queue = boto3.client("sqs")
     name = stack.resource(f"{function}Function")
     found = queue.receive_message(QueueUrl=stack["FailuresQueueUrl"], MaxNumberOfMessages=10)
@@ -366,7 +366,7 @@ def failures_of(stack, function):
 
 
 def assert_failure_arrives(stack, function, event, name_of_it):
-    """An asynchronous invocation that fails ends in the queue of failures, with its name."""
+    """Checks that a failed asynchronous invocation arrives in the queue of failures, by name."""
     name = stack.resource(f"{function}Function")
     boto3.client("lambda").invoke(
         FunctionName=name, InvocationType="Event", Payload=json.dumps(event)

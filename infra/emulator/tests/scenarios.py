@@ -1,7 +1,7 @@
-"""Stacks of their own with leases of one minute and of two, and what may end these.
+"""Separate stacks with leases of one and of two minutes, and with different ways to end them.
 
-They are few in a usual run: ``CONTAINERLEASE_END_LEASES=50``, and ``-k`` with one of the tests of
-test_ends.py, take many.
+By default there are few leases. For many, set ``CONTAINERLEASE_END_LEASES=50`` and pick one of
+the tests of test_ends.py with ``-k``.
 """
 
 import os
@@ -14,13 +14,13 @@ from conftest import Api, containers_of, docker, invoke, log_of, set_queue, set_
 
 LEASES = int(os.environ.get("CONTAINERLEASE_END_LEASES", "6"))
 
-# Two minutes, two ticks, and what a busy machine takes to make the leases.
+# Two minutes, two ticks, and the time that a busy machine needs to make the leases.
 ENDED_SECONDS = 300
 BETWEEN_TICKS = 119
 
 
 class Scenario:
-    """A stack with so many leases, and what may end them."""
+    """A stack with a number of leases, and the ways to end them."""
 
     def __init__(self, stack, name, tick, queue):
         self.deployment = f"{stack['Deployment']}-{name}"
@@ -46,14 +46,14 @@ class Scenario:
         ]
 
     def ended(self):
-        """The leases once all have ended, each once and as it should have."""
+        """Waits until all leases have ended, each exactly once and correctly; returns them."""
 
         def all_have():
             found = [self.api.lease_of(lease) for lease in self.leases]
             return all(lease["state"] == "ended" for lease in found) and found
 
         found = wait_until(ENDED_SECONDS, "the end of all leases", all_have)
-        # A function's log comes a moment after its answer.
+        # A function's log arrives a moment after its answer.
         wait_until(10, "word of all ends", lambda: self.ids_that_ended() >= set(self.leases))
         said = self.words_of_ends()
         for lease in found:
@@ -69,7 +69,7 @@ class Scenario:
         return late
 
     def words_of_ends(self):
-        """What the functions have logged of leases that they ended."""
+        """The functions' log entries about leases that they ended."""
         logs = (log_of(self.stack, function) for function in ("End", "Cleanup"))
         return [line for log in logs for line in log if "ended a lease" in line]
 
@@ -81,7 +81,7 @@ class Scenario:
         boto3.client("sqs").purge_queue(QueueUrl=self.stack["EndQueueUrl"])
 
     def tick_twice(self):
-        """Runs the reaper now and once more so much later as two ticks may be apart."""
+        """Runs the reaper now, and again after the longest time between two ticks."""
 
         def ticks():
             invoke(self.stack, "Cleanup", {})
@@ -100,7 +100,7 @@ class Scenario:
 
 
 def scenario(stack, name, tick, queue, begin=None):
-    """What a fixture does: the scenario, and its removal."""
+    """The body of a fixture: the scenario, and its removal."""
     made = Scenario(stack, name, tick, queue)
     if begin:
         begin(made)
@@ -109,6 +109,6 @@ def scenario(stack, name, tick, queue, begin=None):
 
 
 def lose_messages_and_tick(made):
-    """What provision has sent is lost, so that the first of two late ticks must send all of it."""
+    """Loses provision's messages, so that the first of two late ticks must send them all."""
     made.messages_are_lost()
     made.tick_twice()

@@ -1,7 +1,6 @@
-"""What a deploy with a wrong parameter says: each is named by ``/readyz``, and no function is
-the worse for it than it must be.
+"""Deploys with a wrong parameter: ``/readyz`` names it, and only the functions that need it fail.
 
-It is a second stack of the same packaged template, so that the others stay whole.
+They use a second stack of the same packaged template, to keep the other tests' stack intact.
 """
 
 import itertools
@@ -16,7 +15,7 @@ import pytest
 import stack as stacks
 from conftest import Api, containers_of, docker, invoke, wait_until
 
-# A certificate that is wrong is read again at most every 10 s.
+# A wrong certificate is read again at most every 10 s.
 ROTATION_SECONDS = 20
 
 MISSING_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:no-such-secret-AbCdEf"
@@ -24,7 +23,7 @@ MISSING_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:no-such-s
 
 @pytest.fixture(scope="module")
 def deployed(stack):
-    """Deploys the stack with other parameters than the right ones, as often as it is called."""
+    """A function that deploys the stack with changed parameters."""
     name = f"{stack.name}-bad"
     deployment = f"{stack['Deployment']}-bad"
     deploys = itertools.count(1)
@@ -37,14 +36,14 @@ def deployed(stack):
             "DeletionProtection": "false",
             "Hosting": "false",
             "Alarms": "false",
-            # Other functions each time, which have read no certificate yet.
+            # New functions each time, which have not read a certificate yet.
             "HistoryHours": str(next(deploys)),
         }
         return stacks.deploy(stack["Packaged"], name, {**right, **wrong}, stack["Bucket"])
 
     yield deploy
     stacks.delete(name)
-    # An engine has some thirty networks to give; each run would take one.
+    # An engine has only some thirty networks, and each run would take one.
     for network in docker(
         "network", "ls", "--quiet", f"--filter=label=containerlease.deployment={deployment}"
     ):
@@ -53,7 +52,7 @@ def deployed(stack):
 
 @pytest.fixture(scope="module")
 def secret():
-    """A secret of this module's own; its ARN."""
+    """The ARN of this module's own secret."""
     client = boto3.client("secretsmanager")
     arn = client.create_secret(Name="containerlease/bad-deploys", SecretString="{}")["ARN"]
     yield arn
@@ -71,9 +70,9 @@ def certificate_of(folder):
 
 
 def assert_only_the_engine_is_named(bad, detail):
-    """The engine's fault is named, and all that needs no engine goes on."""
+    """Checks that the engine's fault is named, and that everything else works."""
     api = Api(bad["ApiUrl"])
-    # Twice, for a function that has just started and for one that is up.
+    # Twice: once on a cold start, once warm.
     for _ in range(2):
         answer = api.get("/readyz")
         assert answer.status == 503, answer
@@ -89,7 +88,7 @@ def assert_only_the_engine_is_named(bad, detail):
         assert (refused.status, refused.problem) == (503, "engine-unavailable")
         for internal in ("arn:", "pem", "tcp://", "secret"):
             assert internal not in json.dumps(refused.body).lower()
-    # A reaper that still has these to end would wait for them, minutes in all.
+    # A reaper with these leases still to end would wait for them, minutes in all.
     forget_leases(bad)
 
 
@@ -132,7 +131,7 @@ def test_a_certificate_that_the_engine_refuses_until_it_is_rotated(
     put(secret, certificate_of(another))
     bad = deployed(DockerCertificateSecret=secret)
     assert_only_the_engine_is_named(bad, "The engine refuses our client certificate.")
-    # Without another deploy, and in functions that are up already.
+    # Without another deploy, and in warm functions.
     put(secret, certificate_of(ours))
     api = Api(bad["ApiUrl"])
     wait_until(ROTATION_SECONDS, "the rotation", lambda: api.get("/readyz").status == 200)
@@ -187,6 +186,6 @@ def test_a_table_that_is_not_there(deployed):
         ]:
             refused = api.call(method, path, body)
             assert (refused.status, refused.problem) == (503, "store-unavailable")
-    # The reaper fails with a name, and does not fall over.
+    # The reaper fails with a named error, and does not crash.
     for _ in range(2):
         assert invoke(bad, "Cleanup", {})["errorType"] == "NoTable"

@@ -1,4 +1,4 @@
-"""The cleanup function: the schedule, and what the reaper reconciles."""
+"""The cleanup function: the schedule, and the reaper's reconciliation."""
 
 import json
 import time
@@ -20,14 +20,14 @@ from conftest import (
     wait_until,
 )
 
-# A tick comes each minute; its run and the emulator's own delay come on top.
+# A tick each minute, plus its run and the emulator's own delay.
 SCHEDULE_SECONDS = 150
-# How long the reaper leaves a container without a lease alone, and some seconds.
+# The reaper's grace for a container without a lease, plus some seconds.
 ORPHAN_SECONDS = 63
 
 
 def reap(stack):
-    """Runs the reaper now; its report."""
+    """Runs the reaper now and returns its report."""
     report = invoke(stack, "Cleanup", {})
     assert "errorType" not in report, report
     return report
@@ -60,7 +60,7 @@ def test_the_log_of_a_program_that_ended_is_kept(api, stack):
 def test_an_end_is_told_and_what_cannot_be_delivered_is_tried_again(api, stack):
     lease = api.lease(**NOTIFY)
     docker("rm", "--force", *containers_of(lease["id"]))
-    # The run would wait for the next attempts, too.
+    # The run would also wait for the next attempts.
     invoke_and_go_on(stack, "Cleanup", {})
 
     def tried():
@@ -86,7 +86,7 @@ def exited(lease_id):
 @pytest.mark.parametrize("queue", ["EndQueue", "DeliveryQueue"])
 def test_a_run_sends_ahead_what_is_due_soon(api, stack, no_tick, queue):
     lease = api.lease(**NOTIFY)
-    # As if no run had been there yet, so that all of it is this one's to send.
+    # As if there had been no run yet, so that this one must send everything.
     mark = {"pk": {"S": "reaper"}, "sk": {"S": "sent"}}
     boto3.client("dynamodb").delete_item(TableName=stack["TableName"], Key=mark)
     assert_sends(stack, "Cleanup", lease, queue, lambda: reap(stack))
@@ -102,7 +102,7 @@ def test_a_run_leaves_metrics_in_its_log(stack):
 
 
 def test_an_invocation_that_fails_is_kept(stack):
-    """It fails where it is told another table's name, which its policy does not know."""
+    """With another table's name, which its policy does not allow, it fails."""
     with told(stack, "Cleanup", CONTAINERLEASE_TABLE="no-such-table"):
         assert_failure_arrives(stack, "Cleanup", {}, "Denied")
     reap(stack)

@@ -1,4 +1,4 @@
-"""The deliver function: what the queue of notifications gives out."""
+"""The deliver function, the consumer of the queue of notifications."""
 
 import pytest
 from conftest import NOTIFY, assert_writes_its_log, send, wait_until

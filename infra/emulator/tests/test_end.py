@@ -1,4 +1,4 @@
-"""The end function: what the queue of ends gives out."""
+"""The end function, the consumer of the queue of ends."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,12 +17,12 @@ from conftest import (
 
 pytestmark = pytest.mark.usefixtures("no_tick")
 
-# A message is given out, a function starts, and a container is stopped.
+# The time to receive a message, start a function and stop a container.
 SOON = 10
 
 
 def over_in(stack, lease, seconds):
-    """Has a lease end so soon; no lease is that short, and no test waits a minute for each."""
+    """Moves a lease's end to ``seconds`` from now: real leases last a minute, too long to wait."""
     end = datetime.now(UTC) + timedelta(seconds=seconds)
     millis = str(int(end.timestamp() * 1000))
     boto3.client("dynamodb").update_item(
@@ -35,7 +35,7 @@ def over_in(stack, lease, seconds):
 
 
 def ended(api, stack, lease):
-    """The lease, once the function has ended it."""
+    """Waits until the function has ended the lease, and returns it."""
     send(stack, "EndQueue", lease, over_in(stack, lease, 2))
 
     def is_over():
@@ -58,7 +58,7 @@ def test_the_log_of_a_lease_is_kept(api, stack):
 
 
 def test_an_end_is_told_at_once(api, stack):
-    """The function sends it to the other queue, which gives it to another function."""
+    """The function sends it to the other queue, whose consumer is another function."""
     lease = ended(api, stack, api.lease(**NOTIFY))
 
     def tried():
@@ -84,7 +84,7 @@ def test_a_message_for_another_end_is_dropped(api, stack):
 
 
 def test_what_fails_each_time_is_put_aside_and_all_is_encrypted(stack):
-    """The queue's settings alone: it would take half an hour to see it."""
+    """Checks only the queue's settings: the real thing would take half an hour."""
     sqs = boto3.client("sqs")
 
     def of(queue):

@@ -1,9 +1,9 @@
-"""Leases end on time whatever fires: by the queue alone, by the tick alone, by both, and with
-ticks that are 119 s apart, as EventBridge Scheduler may have them."""
+"""Leases end on time with only the queue, only the tick, both, and ticks 119 s apart, which
+EventBridge Scheduler permits."""
 
 import pytest
 
-# What is promised of an end, in milliseconds.
+# The promised lateness of an end, in milliseconds.
 PROMISED = 2_000
 
 

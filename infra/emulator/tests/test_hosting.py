@@ -1,7 +1,7 @@
-"""The one address of everything: dashboard, API and logs behind the emulated CloudFront.
+"""Dashboard, API and logs at one address, behind the emulated CloudFront.
 
-A WebSocket through CloudFront is out of the emulator's reach: what the function of its path
-does is tested in infra/hosting, and the WebSocket API behind it in test_logs.py.
+The emulator cannot pass a WebSocket through CloudFront. infra/hosting tests the function of that
+path, and test_logs.py the WebSocket API behind it.
 """
 
 import http.client
@@ -19,7 +19,7 @@ HOSTING = Path(__file__).parents[2] / "hosting"
 
 @pytest.fixture(scope="module")
 def page(stack):
-    """Uploads the dashboard; asks CloudFront for a path."""
+    """Uploads the dashboard; returns a function that requests a path from CloudFront."""
     tools = Path(sys.executable).parent
     environment = {
         **os.environ,
@@ -30,7 +30,7 @@ def page(stack):
 
     def get(path):
         connection = http.client.HTTPConnection(urlsplit(stack["ApiUrl"]).netloc, timeout=35)
-        # The emulator knows a distribution by its name, as AWS does.
+        # The emulator recognises a distribution by its host name, as AWS does.
         headers = {"host": stack["DistributionDomain"], "x-forwarded-proto": "https"}
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()

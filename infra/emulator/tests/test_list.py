@@ -1,4 +1,4 @@
-"""The list function: all that only reads."""
+"""The list function: the read-only routes."""
 
 import pytest
 from conftest import NOTIFY, assert_writes_its_log, wait_until

@@ -12,8 +12,8 @@ from watching import COUNTING, next_object, viewer, viewers_of
 
 
 def test_a_viewer_hears_of_a_log_at_once(api, stack):
-    """The first viewer too, and those who come to a warm function, where a relay has lines
-    before ``$connect`` is over."""
+    """Both the first viewer and viewers of a warm function, where a relay has lines before
+    ``$connect`` returns."""
     lease = api.lease(command=["sh", "-c", "echo here; sleep 600"])
 
     async def hear():
@@ -43,7 +43,7 @@ def test_viewers_of_one_log_share_a_relay_and_are_forgotten_when_they_leave(api,
     served_by = {item["servedBy"]["S"] for item in items if "servedBy" in item}
     assert len(items) == 3 and len(served_by) == 1, items
     wait_until(10, "forgetting the viewers", lambda: not viewers_of(stack, lease))
-    # The relay would forget them too, only later.
+    # The relay would forget them too, but later.
     time.sleep(1)
     assert not [line for line in log_of(stack, "Logs") if "removing a viewer" in line]
 
@@ -108,7 +108,8 @@ def test_its_log_is_written(api, stack):
 
 
 def test_a_viewer_of_one_log_too_many_is_refused(api, stack):
-    """Every place for a relay is taken, so that no log starves what ends leases."""
+    """All relay slots are in use; the limit keeps logs from starving the functions that end
+    leases."""
     lease = api.lease(command=COUNTING)
     functions, name = boto3.client("lambda"), stack.resource("LogsFunction")
     settings = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]

@@ -101,7 +101,7 @@ def test_a_host_that_is_full_is_told_until_when(api, stack):
 
 @contextmanager
 def counted_at(stack, partition, sort, resource, bound):
-    """As if so much were leased that nothing is left."""
+    """Changes a count as if nothing were left to lease."""
     key = {"pk": {"S": partition}, "sk": {"S": sort}}
     table = {"TableName": stack["TableName"], "Key": key}
     dynamodb = boto3.client("dynamodb")

@@ -1,4 +1,4 @@
-"""The relay function: a log's way to its viewers, over a real WebSocket and several relays."""
+"""The relay function: sends a log to its viewers, over a real WebSocket and several relays."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import websockets
 from conftest import assert_failure_arrives, assert_writes_its_log, log_of, wait_until
 from watching import COUNTING, next_object, processes_of, viewer, viewers_of
 
-# Longer than three relays as emulator.sh deploys them.
+# Longer than three relays with emulator.sh's settings.
 LISTEN_SECONDS = 22
 
 
@@ -74,7 +74,7 @@ def test_a_viewer_who_comes_after_the_end_has_what_was_kept(api, stack):
 
 
 def test_a_relay_that_is_killed_is_replaced_and_no_line_is_lost(api, stack):
-    """What a killed relay sent last is not known: its viewer is told to connect again."""
+    """Nobody knows what a killed relay sent last, so its viewer must reconnect."""
     lease = api.lease(command=COUNTING)
 
     async def listen(socket, waiting, numbers, seconds):
@@ -94,7 +94,7 @@ def test_a_relay_that_is_killed_is_replaced_and_no_line_is_lost(api, stack):
             cursor, _ = await listen(socket, waiting, numbers, 2)
             for process in processes_of(stack, "Relay"):
                 os.kill(process, signal.SIGKILL)
-            # The hold of the relay lasts for ten seconds at most.
+            # The relay's hold lasts at most ten seconds.
             later, _ = await listen(socket, waiting, numbers, 11)
             await socket.send("ping")
             _, last = await listen(socket, waiting, numbers, 10)

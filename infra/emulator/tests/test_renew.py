@@ -1,4 +1,4 @@
-"""The renew function, and what happens where a policy lacks what it needs."""
+"""The renew function, and what happens if its policy lacks a permission."""
 
 import contextlib
 import json
@@ -41,7 +41,7 @@ def test_what_its_policy_does_not_allow_is_denied(api, stack, change):
     with changed(stack, "RenewRole", "ChangeALease", change):
         answer = api.renew(lease["id"], 30)
         assert (answer.status, answer.problem) == (503, "store-unavailable")
-        # The caller learns nothing of it, and the operator all.
+        # The caller sees no details; the operator sees all.
         assert "dynamodb" not in json.dumps(answer.body).lower()
         assert any("AccessDenied" in line for line in log_of(stack, "Renew"))
         assert api.lease_of(lease["id"])["expiryTime"] == lease["expiryTime"]
@@ -50,7 +50,7 @@ def test_what_its_policy_does_not_allow_is_denied(api, stack, change):
 
 @contextlib.contextmanager
 def changed(stack, role, sid, change):
-    """While it lasts, a statement of the role's policy is gone, or about somebody else's keys."""
+    """Temporarily removes a statement of the role's policy, or limits it to foreign keys."""
     iam, role = boto3.client("iam"), stack.resource(role)
     [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
     document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]

@@ -1,6 +1,6 @@
-"""What ``infra/hosting/smoke.sh`` says of a stack that is not as it should be.
+"""What ``infra/hosting/smoke.sh`` reports about a faulty stack.
 
-Of one that is, ``emulator.sh smoke`` sees it succeed.
+``emulator.sh smoke`` checks that it succeeds on a good one.
 """
 
 import json
@@ -38,7 +38,7 @@ def test_an_address_where_nobody_answers_is_named(tmp_path):
 
 @pytest.fixture
 def alarm(stack):
-    """An alarm of the stack that has gone off, and is quiet again afterwards."""
+    """Sets off an alarm of the stack, and resets it afterwards."""
     name = stack.resource("LateAlarm")
     alarms = boto3.client("cloudwatch")
     [before] = alarms.describe_alarms(AlarmNames=[name])["MetricAlarms"]

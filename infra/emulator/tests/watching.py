@@ -17,7 +17,7 @@ def viewer(stack, container_id, **parameters):
 
 
 def viewers_of(stack, lease):
-    """What the table holds of a log's viewers: theirs, and their relay's, items."""
+    """The table's items of a log's viewers and of their relay."""
     found = boto3.client("dynamodb").query(
         TableName=stack["TableName"],
         KeyConditionExpression="pk = :pk",
@@ -28,7 +28,7 @@ def viewers_of(stack, lease):
 
 
 def processes_of(stack, function):
-    """The processes that the emulator runs of a function."""
+    """The emulator's processes of a function."""
     mark = f"AWS_LAMBDA_FUNCTION_NAME={stack.resource(function + 'Function')}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -37,7 +37,7 @@ def processes_of(stack, function):
 
 
 async def next_object(socket, waiting, seconds=10):
-    """The next JSON object; a frame may hold several, one a line."""
+    """The next JSON object; a frame may hold several, one per line."""
     while not waiting:
         waiting.extend((await asyncio.wait_for(socket.recv(), seconds)).splitlines())
     return json.loads(waiting.pop(0))

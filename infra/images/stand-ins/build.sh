@@ -2,11 +2,11 @@
 # Builds the root file systems of stand-in images from this Debian's or Ubuntu's own packages.
 #
 # usage: build.sh FOLDER TYPE...        (as root; prepare.sh calls it)
-#   writes FOLDER/TYPE.tar, for 'docker import', and FOLDER/TYPE.origin, one line that says
-#   where it came from, for each TYPE of: alpine nginx postgres python redis ubuntu
+#   writes FOLDER/TYPE.tar, for 'docker import', and FOLDER/TYPE.origin, one line about its origin,
+#   for each TYPE of: alpine nginx postgres python redis ubuntu
 #
 # Nothing is installed on this machine: mmdebstrap resolves and unpacks the packages into a
-# temporary folder, and only a program, the libraries it is linked with and busybox are taken over.
+# temporary folder. Only a program, its linked libraries and busybox are copied.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -31,7 +31,7 @@ package_of() { # TYPE
   esac
 }
 
-# Only the distribution's own sources are used: others have other keys, and nothing we need.
+# Uses only the distribution's own sources: others have other keys, and nothing that we need.
 find_sources() {
   local file
   sources=()
@@ -44,7 +44,7 @@ find_sources() {
   [[ ${#sources[@]} -gt 0 ]] || fail "apt's own sources were found neither in sources.list nor in sources.list.d."
 }
 
-# apt inside mmdebstrap does not read this machine's settings, but needs its proxy and its checks.
+# apt inside mmdebstrap does not read this machine's settings, but needs those for proxy and verification.
 write_apt_settings() {
   apt-config dump | grep -E '^Acquire::(Check-|http|https|Retries|ForceIPv)' >"$work/apt.conf" || true
 }
@@ -78,7 +78,7 @@ version_of() { # PACKAGE
 
 # --- small roots ----------------------------------------------------------------------------
 
-# Everything that a small root shares: the folders, the users, the certificates of the web.
+# The common parts of all small roots: folders, users, public CA certificates.
 start_root() {
   rm -rf "$root"
   mkdir -p "$root"/{dev,etc/ssl/certs,home,proc,root,run,sys,tmp,usr/bin,usr/lib,usr/lib64,usr/sbin,var/log,var/tmp}
@@ -167,7 +167,7 @@ copy_programs() { # PATH...
   copy_libraries "${found[@]}"
 }
 
-# The commands of busybox fill in what the copied programs have not taken.
+# Adds the commands of busybox whose names the copied programs do not use.
 finish_root() { # TYPE
   cp -L "$full$(find_in_full /bin/busybox)" "$root/usr/bin/busybox"
   chroot "$root" /usr/bin/busybox --install -s
@@ -185,7 +185,7 @@ build_redis() {
   start_root
   add_user redis 999 /data
   own_folder /data 755 999
-  # In Debian redis-server is another name for redis-check-rdb, which asks for its own name.
+  # In Debian redis-server is a link to redis-check-rdb, which acts by the name it is called with.
   copy_programs /usr/bin/redis-server /usr/bin/redis-cli /usr/bin/setpriv
   install -D -m 755 "$here/redis/entry.sh" "$root/usr/local/bin/docker-entrypoint.sh"
   finish_root redis
@@ -224,7 +224,7 @@ build_postgres() {
   start_root
   add_user postgres 999 /var/lib/postgresql
   version=$(basename "$(find "$full/usr/lib/postgresql" -mindepth 1 -maxdepth 1 | sort -V | tail -n 1)")
-  # Compiling queries at run time takes LLVM, six times the size of all the rest.
+  # Compiling queries at run time needs LLVM, six times the size of everything else.
   rm -rf "$full/usr/lib/postgresql/$version/lib/"{llvmjit.so,bitcode}
   copy_tree "/usr/lib/postgresql/$version"
   copy_tree "/usr/share/postgresql/$version"
@@ -236,7 +236,7 @@ build_postgres() {
   for program in "$root/usr/lib/postgresql/$version/bin/"*; do
     ln -s "${program#"$root"}" "$root/usr/local/bin/$(basename "$program")"
   done
-  # initdb asks for the locale C.UTF-8, which older releases keep as files.
+  # initdb needs the locale C.UTF-8, which older releases keep as files.
   [[ ! -d $full/usr/lib/locale ]] || copy_tree /usr/lib/locale
   own_folder /var/lib/postgresql 755 999
   own_folder /var/lib/postgresql/data 1777 999
@@ -247,8 +247,8 @@ build_postgres() {
 
 build_ubuntu() {
   say "installing a minimal $NAME"
-  # What is left out is what containers do without; it is half of the size. A proxy's address goes
-  # too, since it may hold a password and tenants see everything in here.
+  # Leaves out what containers do not need, half of the size. Also removes a proxy's address, which
+  # may contain a password: tenants see everything in here.
   # shellcheck disable=SC2016  # mmdebstrap expands the variable.
   strap minbase "$out/ubuntu.tar" \
     --dpkgopt='path-exclude=/usr/share/doc/*' \

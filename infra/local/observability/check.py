@@ -10,14 +10,14 @@ import yaml
 
 HERE = Path(__file__).parent
 
-# What Grafana puts in for its own variables.
+# Values for Grafana's own variables.
 VARIABLES = {"$__rate_interval": "5m"}
 DURATION = re.compile(r"(\d+[smhd])+")
 SEVERITIES = {"warning", "critical"}
 
 
 def faults_of_alerts(rules):
-    """What Prometheus would refuse, and what whoever is woken would miss."""
+    """Yields what Prometheus would refuse, and what an operator would miss in an alert."""
     names = [rule.get("alert") for rule in rules]
     if len(set(names)) != len(names) or None in names:
         yield "a rule has no name of its own"
@@ -37,7 +37,7 @@ def faults_of_alerts(rules):
 
 
 def faults_of_dashboard(panels):
-    """Panels that show nothing, or lie over each other."""
+    """Yields panels that show nothing, or that overlap."""
     taken = {}
     for panel in panels:
         title, at = panel["title"], panel["gridPos"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the alert rules and the dashboard: their form, and every expression in them by a parser of
-# Prometheus's language. Whether a server has the metrics is a test of the server.
+# Checks the alert rules and the dashboard: their form, and every expression with a parser of
+# Prometheus's language. A test of the server checks that the metrics exist.
 #
 # usage: check.sh
 set -euo pipefail

@@ -1,8 +1,8 @@
-//! A request's body, as far as it is taken.
+//! Reads a request's body, up to a limit.
 //!
-//! What is too large is refused while it still arrives. Whoever sends it may look for the
-//! answer only when all is sent, and never sees it where the connection is closed before: so
-//! the rest is read and thrown away, for a while.
+//! A body that is too large is refused while it still arrives. The client may look for the answer
+//! only after sending everything, and never sees it if the connection closes first. So the server
+//! reads and discards the rest, for a while.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use futures_util::StreamExt as _;
 use http::{HeaderMap, header};
 use tokio::time::timeout;
 
-/// How long a body may take to arrive.
+/// Time limit for a body to arrive.
 const BODY_TIME: Duration = Duration::from_secs(20);
 
-/// For how long, and how much in bytes, the rest of a body that is too large is read.
+/// How long, and how many bytes, the rest of a too large body is read.
 const REST_TIME: Duration = Duration::from_secs(10);
 const REST_LIMIT: usize = 64 * 1024 * 1024;
 
@@ -45,7 +45,7 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
     match timeout(BODY_TIME, reading).await {
         Ok(Ok(())) => Ok(taken.into()),
         Ok(Err(problem)) => {
-            // Who asks first whether to send it at all sends nothing now.
+            // With `Expect`, the client waits for the server's consent and sends no body now.
             if !headers.contains_key(header::EXPECT) {
                 tokio::spawn(timeout(REST_TIME, throw_away(chunks)));
             }

@@ -1,11 +1,10 @@
-//! Who may call: the user whose server this is.
+//! Who may call: the user who runs this server.
 //!
-//! On Linux the kernel says whose process is at the other end of a loopback connection, so that
-//! this user, and root, need nothing else. Whoever cannot be told that way, another user or a
-//! system that does not say, has to know the token in the data folder; a page in a browser gets
-//! a session instead, by a link that works once.
+//! On Linux the kernel says which user owns the other end of a loopback connection, so this user
+//! and root need nothing else. Anybody else, or everybody on other systems, must present the token
+//! from the data folder. A browser gets a session instead, through a link that works once.
 //!
-//! It fails closed: who is not known to be let in is not.
+//! It fails closed: a caller who is not known is refused.
 
 mod peer;
 
@@ -26,35 +25,36 @@ use http::{HeaderMap, header};
 use crate::folder::{TOKEN, private_file};
 pub(crate) use peer::Peer;
 
-/// Where a link that works once leads, before its code.
+/// The path of the one-time link, before its code.
 pub(crate) const SIGN_IN: &str = "/sign-in/";
 
-/// How long a secret is: 244 random bits.
+/// Length of a secret in characters: 244 random bits.
 const SECRET: usize = 64;
 
-/// Whom this server lets in.
+/// The callers that this server admits.
 pub(crate) struct Callers {
-    /// The user whose server this is.
+    /// The user who runs this server.
     user: u32,
     token: Key,
-    /// The name of a session's cookie: cookies do not tell ports apart.
+    /// The name of the session cookie. It holds the port, since cookies ignore ports.
     cookie: String,
     signed_in: Mutex<SignedIn>,
 }
 
-/// How long the link works: it may lie in a log that others read.
+/// How long the link works. It may end up in a log that others read.
 const LINK_LIFE: Duration = Duration::from_secs(3_600);
 
-/// What has become of the link.
+/// The state of the link.
 enum SignedIn {
     /// Nobody has used its code, which was made at that time.
     Nobody(Key, Time),
-    /// The browser with this session has.
+    /// The browser with this session has used it.
     One(Key),
 }
 
 impl Callers {
-    /// Those of a server at `address`, whose token is in `folder` and is made if it is not.
+    /// The callers of a server at `address`. Its token is in `folder`, and is made if it is
+    /// missing.
     pub(crate) fn of(folder: &Path, address: SocketAddr) -> io::Result<Self> {
         Ok(Self {
             user: rustix::process::geteuid().as_raw(),
@@ -64,7 +64,7 @@ impl Callers {
         })
     }
 
-    /// The path that lets one browser in.
+    /// The path of the one-time link.
     pub(crate) fn link(&self) -> Option<String> {
         match &*self.signed_in() {
             SignedIn::Nobody(code, _) => Some(format!("{SIGN_IN}{}", code.as_str())),
@@ -72,7 +72,7 @@ impl Callers {
         }
     }
 
-    /// Lets in a request from that peer, or says why not.
+    /// Admits a request from that peer, or says why not.
     pub(crate) fn admit(&self, peer: Option<&Peer>, headers: &HeaderMap) -> Result<(), Problem> {
         let is_ours = |peer: &Peer| peer.user().is_some_and(|it| it == self.user || it == 0);
         if self.has_token(headers) || self.has_session(headers) || peer.is_some_and(is_ours) {
@@ -82,7 +82,7 @@ impl Callers {
         }
     }
 
-    /// Opens a session for whoever has the code of the link; gives what its cookie is set to.
+    /// Opens a session for the link's code; returns the value of its cookie.
     pub(crate) fn sign_in(&self, code: &str) -> Result<String, Problem> {
         let mut signed_in = self.signed_in();
         match &*signed_in {
@@ -122,14 +122,14 @@ impl Callers {
     }
 
     fn signed_in(&self) -> MutexGuard<'_, SignedIn> {
-        // It is whole after every change, so a panic elsewhere has not broken it.
+        // Every change leaves it complete, so a panic elsewhere cannot have broken it.
         self.signed_in
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The token that lies in the folder; a new one where none does, or one that was cut short.
+/// The token in the folder; a new one if it is missing or truncated.
 fn token_in(folder: &Path) -> io::Result<String> {
     let path = folder.join(TOKEN);
     let mut file: File = private_file(&path)?;

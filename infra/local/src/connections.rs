@@ -1,12 +1,12 @@
-//! TCP connections, and the HTTP/1.1 on them.
+//! TCP connections, and HTTP/1.1 on them.
 //!
-//! A client that has sent its request and hung up has asked all the same: hyper is told that
-//! the half of a connection may be closed, without which it drops such a request, and may do
-//! so before anybody has looked at it.
+//! A client may send its request and close its half of the connection at once; the request still
+//! counts. hyper is told to allow half-closed connections: otherwise it drops such a request,
+//! perhaps before anybody has looked at it.
 //!
-//! Nobody keeps a connection by doing nothing: a head has a time to arrive in, and so has each
-//! answer to be taken. There are never more connections than descriptors, less what the table,
-//! the engine and the schedule need: ends are on time however many are knocking.
+//! An idle client cannot hold a connection: a request's head must arrive in time, and the client
+//! must read each answer in time. Connections are limited to the free descriptors, less those that
+//! the table, the engine and the schedule need, so leases end on time under any load.
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
@@ -25,28 +25,28 @@ use tower_service::Service as _;
 
 use crate::{callers::Peer, tasks::Tasks};
 
-/// How many connections there may be at once, viewers not counted.
+/// The most connections at once, not counting viewers.
 const CONNECTIONS: u64 = 4_096;
 
-/// Up to so many it is looked at once whose each of them is.
+/// Below this many connections, the user of each is looked up when it opens.
 const FEW: usize = 256;
 
-/// Descriptors that are none of the connections': the table's, the engine's, the viewers'.
+/// Descriptors kept free of connections: for the table, the engine and the viewers.
 const RESERVED: u64 = 2_048;
 
-/// How long the head of a request may take, from the end of the answer before it.
+/// Time limit for the head of a request, from the end of the answer before it.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// How large a head may be, in bytes.
+/// The largest head, in bytes.
 const HEAD_LIMIT: usize = 64 * 1024;
 
-/// How long a client may take none of its answer.
+/// How long a client may read none of its answer.
 const WRITE_TIME: Duration = Duration::from_secs(30);
 
-/// How long it is waited where no connection can be taken, as without a free descriptor.
+/// The pause after a failed accept, for example without a free descriptor.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves every connection in a task of its own, until `stop`. What has begun by then goes on.
+/// Serves every connection in its own task, until `stop`. Started requests finish.
 pub(crate) async fn serve(
     listener: &TcpListener,
     router: Router,
@@ -56,7 +56,7 @@ pub(crate) async fn serve(
     let most = most();
     let room = Arc::new(Semaphore::new(most));
     loop {
-        // Whoever finds no room waits for one of those before to be done, or to be let go.
+        // Without a free place, a new connection waits until another one closes.
         let next = async {
             let place = Arc::clone(&room).acquire_owned().await;
             (place, listener.accept().await)
@@ -68,8 +68,8 @@ pub(crate) async fn serve(
         match (place, accepted) {
             (Ok(place), Ok((stream, theirs))) => {
                 let peer = Peer::of(Some(theirs), stream.local_addr().ok());
-                // As long as it is there: one that hangs up is nobody's any more. In a flood,
-                // whose sockets all have to be gone through each time, only who asks counts.
+                // Look now, while the socket exists: after a hang-up it belongs to nobody. A look
+                // reads all sockets, so in a flood only connections with a request are looked up.
                 if most - room.available_permits() < FEW {
                     peer.user();
                 }
@@ -85,7 +85,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Serves a connection until it is closed, or is a viewer's, who has a bound of their own.
+/// Serves a connection until it closes or becomes a viewer's; viewers have their own limit.
 async fn serve_one(
     stream: TcpStream,
     peer: Peer,
@@ -120,7 +120,7 @@ async fn serve_one(
     }
 }
 
-/// How many connections the descriptors allow. As many of them are asked for as may be had.
+/// How many connections the descriptors allow, after raising their limit as far as possible.
 fn most() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
@@ -132,13 +132,13 @@ fn most() -> usize {
             limit = raised;
         }
     }
-    // None is as many as one likes.
+    // `None` means no limit.
     let descriptors = limit.current.unwrap_or(u64::MAX);
     let free = descriptors.saturating_sub(RESERVED).max(descriptors / 4);
     usize::try_from(free.min(CONNECTIONS)).expect("it is small")
 }
 
-/// Whether it is the fault of the connection that could not be taken, and of no other.
+/// Whether accepting failed because of that one connection.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,4 +1,4 @@
-//! The built dashboard, as CloudFront and a bucket serve it on AWS.
+//! Serves the built dashboard, as CloudFront and a bucket do on AWS.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use axum::{extract::Request, middleware::Next, response::Response};
 use http::{HeaderName, HeaderValue, header};
 use tower_http::services::ServeDir;
 
-/// What the page may do. It loads from here alone, and no other page may frame it.
+/// What the page may do: it loads only from here, and no other page may frame it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
-/// What the page has no use for, so that nothing which gets into it has one either.
+/// Browser features that the page does not use, denied to any script injected into it.
 const PERMISSIONS: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), \
      payment=(), usb=()";
 
@@ -20,7 +20,7 @@ pub(crate) fn files(folder: &Path) -> ServeDir {
     ServeDir::new(folder)
 }
 
-/// What to say beside the page's address when it was not built.
+/// A hint beside the page's address if it was not built.
 pub(crate) fn hint(folder: &Path) -> &'static str {
     if folder.join("index.html").is_file() {
         ""
@@ -29,9 +29,9 @@ pub(crate) fn hint(folder: &Path) -> &'static str {
     }
 }
 
-/// Adds the headers that every answer has.
+/// Adds the headers of every answer.
 pub(crate) async fn security_headers(request: Request, next: Next) -> Response {
-    // A file under /assets has its content's hash in its name.
+    // The name of a file under /assets holds its content's hash.
     let immutable = request.uri().path().starts_with("/assets/");
     let mut response = next.run(request).await;
     let found = response.status().is_success();

@@ -1,4 +1,4 @@
-//! How a viewer's connection ends from its own side, and what is said to it then.
+//! How a viewer's side ends a connection, and the close frame that answers it.
 
 use axum::extract::ws::{CloseFrame, close_code};
 use tokio_tungstenite::tungstenite::Error;
@@ -6,20 +6,20 @@ use tokio_tungstenite::tungstenite::Error;
 /// Why nothing more is read from a viewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// It has closed the connection, or the connection is gone.
+    /// It closed the connection, or the connection is gone.
     Left,
-    /// Nothing has come for too long.
+    /// Nothing came for too long.
     Silent,
-    /// A message is longer than is read.
+    /// A message is longer than the limit.
     TooLong,
-    /// A text is not UTF-8.
+    /// A text message is not UTF-8.
     NotText,
-    /// It is no WebSocket's frame.
+    /// The bytes are not a WebSocket frame.
     Malformed,
 }
 
 impl Ended {
-    /// What a failed reading says of the end.
+    /// The end that a read error means.
     pub(crate) fn of(error: axum::Error) -> Self {
         match error.into_inner().downcast_ref::<Error>() {
             Some(Error::Capacity(_)) => Self::TooLong,
@@ -29,8 +29,8 @@ impl Ended {
         }
     }
 
-    /// The frame that closes the connection; none where there is nobody to get it, or it was
-    /// answered already.
+    /// The frame that closes the connection; none if nobody would receive it, or it was already
+    /// sent.
     pub(crate) fn farewell(self) -> Option<CloseFrame> {
         let (code, reason) = match self {
             Self::Left => return None,
@@ -43,7 +43,7 @@ impl Ended {
     }
 }
 
-/// A close with a code and a sentence.
+/// A close frame with a code and a sentence.
 pub(crate) fn close_frame(code: u16, reason: &'static str) -> CloseFrame {
     CloseFrame {
         code,

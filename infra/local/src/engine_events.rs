@@ -1,5 +1,5 @@
-//! Listening to the engine: what happens to a container is known when it happens. The ticker
-//! remains, for what was missed.
+//! Listens to the engine's events, so changes to a container are known at once. The ticker remains,
+//! for missed events.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,15 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// How long to wait before the engine is listened to again: at first, and at the most.
+/// The pause before listening again: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How many events are acted on at once; those that wait for a program's restart do not count.
+/// How many events are handled at once, not counting those that wait for a program's restart.
 const AT_ONCE: usize = 8;
 
-/// Acts on what the engine tells until `ending` is cancelled; returns when what was begun is
-/// done.
+/// Handles the engine's events until `ending` is cancelled; returns when all started work is done.
 pub(crate) async fn listen(reaper: Arc<Reaper>, metrics: Arc<Metrics>, ending: CancellationToken) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut acting = JoinSet::new();
@@ -32,8 +31,7 @@ pub(crate) async fn listen(reaper: Arc<Reaper>, metrics: Arc<Metrics>, ending: C
             let mut events = Box::pin(reaper.host.events(since).await?);
             while let Some(event) = events.next().await {
                 let event = event?;
-                // What has happened while nobody listened is told first, as far as the engine
-                // remembers it.
+                // The engine first replays the events since then, as far as it remembers them.
                 since = event.at;
                 pause = FIRST_PAUSE;
                 let (reaper, metrics) = (Arc::clone(&reaper), Arc::clone(&metrics));
@@ -61,7 +59,7 @@ pub(crate) async fn listen(reaper: Arc<Reaper>, metrics: Arc<Metrics>, ending: C
     while acting.join_next().await.is_some() {}
 }
 
-/// A pause, in which it is noticed whether the engine is away, and when it returns.
+/// A pause that also notices whether the engine is away and when it returns.
 async fn quiet(reaper: &Reaper, pause: Duration) {
     tokio::time::sleep(pause.min(FIRST_PAUSE)).await;
     if reaper.host.is_there().await {

@@ -1,4 +1,4 @@
-//! Events: what API Gateway makes of requests and of messages, for the functions to take.
+//! Builds the events that API Gateway makes of requests and messages, for the functions.
 
 use axum::body::Bytes;
 use base64::Engine as _;
@@ -44,39 +44,39 @@ pub(crate) fn http_event(parts: &Parts, id: Option<&str>, body: &Bytes, request_
     })
 }
 
-/// The headers without what only a proxy may say, such as how the client has reached it. API
-/// Gateway says that itself, and here there is no proxy.
+/// The headers without those that only a proxy may set, such as how the client reached it. API
+/// Gateway sets these itself; here there is no proxy.
 fn own_headers(all: &HeaderMap) -> Map<String, Value> {
     let mut own = headers(all);
     own.retain(|name, _| !name.starts_with("x-forwarded-"));
     own
 }
 
-/// The headers, as API Gateway gives them: lower case, several of a name joined by a comma.
-/// One that is no text stays there all the same: a handler may have to refuse it.
+/// The headers in API Gateway's form: lower case, repeated ones joined by a comma. A value that is
+/// not text stays: a handler may have to refuse it.
 pub(crate) fn headers(headers: &HeaderMap) -> Map<String, Value> {
     let joined = headers.keys().map(|name| {
         let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let values: Vec<_> = values.map(String::from_utf8_lossy).collect();
-        // A key may have a comma and no space, so that two of them are no key.
+        // A key may hold a comma but no space, so two joined keys are not a valid key.
         let between = if name == "idempotency-key" { ", " } else { "," };
         (name.as_str().to_owned(), Value::from(values.join(between)))
     });
     joined.collect()
 }
 
-/// The query's parameters, decoded; of several of a name the last.
+/// The query's parameters, decoded; of a repeated one, the last.
 pub(crate) fn query(query: Option<&str>) -> Map<String, Value> {
     last_of_each(&query_pairs(query))
 }
 
-/// Of several parameters of a name the last.
+/// Of each repeated parameter, the last value.
 pub(crate) fn last_of_each(pairs: &[(String, String)]) -> Map<String, Value> {
     let last = pairs.iter().cloned();
     last.map(|(name, value)| (name, value.into())).collect()
 }
 
-/// Of each parameter all values, as a list.
+/// All values of each parameter, as a list.
 pub(crate) fn all_of_each(pairs: &[(String, String)]) -> Map<String, Value> {
     let mut all: Map<String, Value> = Map::new();
     for (name, value) in pairs {
@@ -88,7 +88,7 @@ pub(crate) fn all_of_each(pairs: &[(String, String)]) -> Map<String, Value> {
     all
 }
 
-/// The query's parameters in their order, decoded.
+/// The query's parameters in order, decoded.
 pub(crate) fn query_pairs(query: Option<&str>) -> Vec<(String, String)> {
     let decode = |text: &str| {
         let spaced = text.replace('+', " ");
@@ -102,7 +102,7 @@ pub(crate) fn query_pairs(query: Option<&str>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Something that happened to a connection, as API Gateway gives it to a function.
+/// An event of a connection, as API Gateway gives it to a function.
 pub(crate) fn socket_event(connection: &str, route_key: &str, kind: &str) -> Value {
     let now = Time::now().as_millis();
     json!({

@@ -1,4 +1,4 @@
-//! The data folder: what lies in it, which is this user's alone.
+//! The data folder and its files, which only this user may access.
 
 use std::{
     fs::{self, File},
@@ -9,22 +9,22 @@ use std::{
     path::Path,
 };
 
-/// Whoever holds it uses the folder.
+/// The server that holds this lock uses the folder.
 pub(crate) const LOCK: &str = "lock";
 
-/// The file that keeps space for the table.
+/// The file that reserves space for the table.
 pub(crate) const RESERVE: &str = "reserve";
 
-/// The file with the token of those who may call.
+/// The file with the callers' token.
 pub(crate) const TOKEN: &str = "token";
 
 /// The table's file.
 pub(crate) const FILE: &str = "table.sqlite";
 
-/// The file with the URL of the table's door, where there is one.
+/// The file with the URL at which other processes reach the table, if they may.
 pub(crate) const ENDPOINT: &str = "table-endpoint";
 
-/// All that this server keeps there.
+/// All files that this server keeps there.
 const FILES: [&str; 7] = [
     LOCK,
     RESERVE,
@@ -35,8 +35,8 @@ const FILES: [&str; 7] = [
     ENDPOINT,
 ];
 
-/// Makes the folder for this user alone. One that was there already is closed to others only if
-/// nothing else is kept in it: somebody may have named one that others need.
+/// Creates the folder for this user alone. An existing folder is closed to others only if it holds
+/// nothing else: others may need it.
 pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     let mut make = fs::DirBuilder::new();
     make.recursive(true).mode(0o700).create(folder)?;
@@ -50,9 +50,9 @@ pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
         .map_or(Ok(()), |closed| fs::set_permissions(folder, closed))
 }
 
-/// Opens a file that only this user may read, and makes it if it is not there. One that an
-/// earlier release has left open to others is closed to them. One that somebody else has put
-/// there is not opened: he could read it, or have named another file by it.
+/// Opens a file that only this user may read; creates it if it is missing. Closes it to others if
+/// an earlier release left it open. Refuses a file that another user put there: that user could
+/// read it, or the name could be a link to another file.
 pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     let file = options.create(true).truncate(false).write(true).mode(0o600);
@@ -70,7 +70,7 @@ pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// What its owner may do, if others may do anything.
+/// The permissions without those of others; none if others already have none.
 fn close_to_others(open: &fs::Permissions) -> Option<fs::Permissions> {
     const OTHERS: u32 = 0o077;
     let mode = open.mode();

@@ -1,8 +1,7 @@
-//! API Gateway's HTTP API: routes, and requests as the events that the functions take.
+//! API Gateway's HTTP API: the routes, and requests turned into the functions' events.
 //!
-//! What a request has begun goes on to its end, whoever still listens: each is a task of the
-//! server's, and the connection only waits for its answer. One that panics is answered as any
-//! other fault of ours.
+//! A request runs to its end, even if its client leaves: each is a task of the server, and the
+//! connection only waits for its answer. A panic is answered like any other internal error.
 
 use std::{any::Any, net::SocketAddr, path::Path, sync::Arc};
 
@@ -32,16 +31,16 @@ use crate::{
     tasks::Tasks,
 };
 
-/// How long a target may be, in bytes: more than any that has a meaning here.
+/// The longest request target, in bytes: longer than any valid one.
 const TARGET_LIMIT: usize = 8 * 1024;
 
-/// What the routes work with.
+/// What the routes share.
 pub(crate) struct Gateway {
     callers: Arc<Callers>,
     app: App,
     sockets: Sockets,
     tasks: Tasks,
-    /// The names under which this server may be called, each as `HOST:PORT`.
+    /// The names under which clients may call this server, each as `HOST:PORT`.
     names: Vec<String>,
 }
 
@@ -69,8 +68,8 @@ impl Gateway {
         }
     }
 
-    /// Whether a header names this server. Behind another name a page of somebody else's
-    /// could speak to it through the visitor's browser.
+    /// Whether a header names this server. Under another name, a foreign page could speak to it
+    /// through the visitor's browser.
     fn is_named_by(&self, host: &str) -> bool {
         let with_port = |name: &String| {
             let without_port = name.strip_suffix(":80");
@@ -80,20 +79,20 @@ impl Gateway {
         self.names.iter().any(with_port)
     }
 
-    /// Whether a request names this server, and comes from a page of this server if it
-    /// comes from a page at all.
+    /// Whether a request names this server and, if it comes from a page, comes from this server's
+    /// page.
     fn is_addressed_by(&self, request: &Request) -> bool {
-        // A name is no target, but that of a tunnel.
+        // Only CONNECT has a target that is a bare name.
         if request.uri().scheme().is_none() && request.uri().authority().is_some() {
             return false;
         }
         let hosts = request.headers().get_all(header::HOST).iter();
         let mut hosts: Vec<_> = hosts.map(HeaderValue::to_str).collect();
-        // Which of two names counts is open to dispute.
+        // With two Host headers, it is unclear which one counts.
         if hosts.len() > 1 {
             return false;
         }
-        // A target with a name of its own must not be another's either.
+        // A name in the target must be this server's, too.
         hosts.extend(request.uri().authority().map(|name| Ok(name.as_str())));
         let is_ours = |host: &Result<&str, _>| host.as_ref().is_ok_and(|it| self.is_named_by(it));
         let mut origins = request.headers().get_all(header::ORIGIN).iter();
@@ -108,12 +107,12 @@ impl Gateway {
     }
 }
 
-/// All that the server answers.
+/// All routes of the server.
 pub(crate) fn router(gateway: Arc<Gateway>, metrics: Arc<Metrics>, folder: &Path) -> Router {
     let dashboard = Router::new()
         .fallback_service(dashboard::files(folder))
         .layer(CompressionLayer::new());
-    // Whatever is added here is for those alone who are let in.
+    // Whatever is added here requires an admitted caller.
     let guarded = Router::new()
         .route("/api/{*rest}", any(call))
         .route("/api", any(call))
@@ -129,7 +128,7 @@ pub(crate) fn router(gateway: Arc<Gateway>, metrics: Arc<Metrics>, folder: &Path
             Arc::clone(&gateway),
             refuse_strangers,
         ));
-    // What a supervisor asks, and how a browser gets in. The page itself holds nothing.
+    // A supervisor's checks, and the browser's way in. The page itself holds no data.
     let open = Router::new()
         .route("/healthz", any(call))
         .route("/readyz", any(call))
@@ -147,7 +146,7 @@ pub(crate) fn router(gateway: Arc<Gateway>, metrics: Arc<Metrics>, folder: &Path
         .layer(middleware::from_fn(dashboard::security_headers))
 }
 
-/// The answer of a route that panicked. What it said is in the log already.
+/// The answer of a route that panicked. The log already has the panic's message.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     refused(&new_request_id(), &Problem::internal())
 }
@@ -156,7 +155,7 @@ fn new_request_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// Answers a request to the API. Here every outcome of one comes by.
+/// Answers a request to the API. Every outcome passes through here.
 async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let request_id = new_request_id();
     let (parts, body) = request.into_parts();
@@ -166,7 +165,7 @@ async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
     }
 }
 
-/// Has a request carried out by its function; or says why no function was asked.
+/// Lets the function carry out a request, or refuses it before that.
 async fn carry_out(
     gateway: &Gateway,
     parts: Parts,
@@ -185,14 +184,14 @@ async fn carry_out(
         })?;
         Ok(function.call(&app, request).await)
     };
-    // A problem names the request, and under this name what went wrong is in the log.
+    // The problem names the request, and the log lists what went wrong under that name.
     let span = tracing::info_span!("request", id = request_id);
     let answered = gateway.tasks.spawn(answering.instrument(span)).await;
-    // It panicked, which is in the log and counted.
+    // It panicked; that is logged and counted.
     answered.unwrap_or_else(|_| Err(Problem::internal()))
 }
 
-/// The server's own refusal of a request that no function is given.
+/// The server's own refusal of a request, before any function.
 fn refused(request_id: &str, problem: &Problem) -> Response {
     response_of(problem_response(Some(request_id), problem))
 }
@@ -205,7 +204,7 @@ fn response_of(response: lambda_http::Response<LambdaBody>) -> Response {
     })
 }
 
-/// Opens a viewer's connection, if the `$connect` route lets it.
+/// Opens a viewer's connection, if the `$connect` route admits it.
 async fn watch(
     State(gateway): State<Arc<Gateway>>,
     PathParameter(id): PathParameter<String>,
@@ -213,7 +212,7 @@ async fn watch(
 ) -> Response {
     let (mut parts, _) = request.into_parts();
     let mut parameters = query_pairs(parts.uri.query());
-    // What CloudFront's function does on AWS, where a WebSocket API has no paths.
+    // On AWS, CloudFront's function does this, since a WebSocket API has no paths.
     parameters.push(("containerId".to_owned(), id));
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
     let Ok(upgrade) = upgrade else {
@@ -231,7 +230,7 @@ async fn watch(
             upgrade
                 .max_message_size(128 * 1024)
                 .max_frame_size(128 * 1024)
-                // A stop waits for it as for all that is the server's.
+                // A stop waits for it, as for every task of the server.
                 .on_upgrade(async move |socket| drop(tasks.spawn(connection.run(socket)).await))
         }
         Ok(Err(response)) => response_of(response),
@@ -239,7 +238,7 @@ async fn watch(
     }
 }
 
-/// Lets a browser in that has the link, and leads it to the page.
+/// Gives a browser that has the link a session, and redirects it to the page.
 async fn sign_in(
     State(gateway): State<Arc<Gateway>>,
     PathParameter(code): PathParameter<String>,
@@ -261,7 +260,7 @@ async fn sign_in(
     }
 }
 
-/// Refuses a request of whoever is not let in.
+/// Refuses a caller who is not admitted.
 async fn refuse_strangers(
     State(gateway): State<Arc<Gateway>>,
     request: Request,
@@ -277,8 +276,8 @@ async fn refuse_strangers(
     }
 }
 
-/// Refuses a request that names another server, or comes from another server's page, and one
-/// whose target nobody reads.
+/// Refuses a request that names another server or comes from another server's page, and one whose
+/// target is too long.
 async fn refuse_foreigners(
     State(gateway): State<Arc<Gateway>>,
     request: Request,

@@ -1,4 +1,4 @@
-//! What a server says once it is up.
+//! The banner that a server prints once it is up.
 
 use std::{
     io::{self, Write as _},
@@ -17,7 +17,7 @@ use crate::{
     table::Table,
 };
 
-/// Says where all is and what to do next.
+/// Prints where everything is and what to do next.
 pub(crate) async fn greet(
     settings: &Settings,
     local: &LocalSettings,
@@ -37,7 +37,7 @@ pub(crate) async fn greet(
             list::engine_fault(&error)
         ),
     };
-    // As it was called, so that the lines below work in the same shell.
+    // The program's name as it was called, so that the lines below work in the same shell.
     let program = std::env::args().next();
     let program = program.as_deref().unwrap_or("containerlease");
     let mut said = Vec::new();
@@ -58,7 +58,7 @@ pub(crate) async fn greet(
     said.push(match table.address() {
         None => "  table      DynamoDB, embedded; no other process reaches it".to_owned(),
         Some(address) => format!(
-            "  table      DynamoDB, embedded; on {address} for who has the key in {}",
+            "  table      DynamoDB, embedded; on {address} for clients with the key in {}",
             local.data.join(ENDPOINT).display()
         ),
     });
@@ -73,7 +73,7 @@ pub(crate) async fn greet(
     }
     if local.firewall == Firewall::Unknown && matches!(settings.engine, EngineAddress::Unix(_)) {
         said.push(
-            "  firewall   nobody has looked; `sudo infra/docker-host/firewall.sh status` says"
+            "  firewall   not checked yet; `sudo infra/docker-host/firewall.sh status` checks it"
                 .to_owned(),
         );
     }
@@ -99,6 +99,6 @@ pub(crate) async fn greet(
         "Stop with Ctrl-C: leases are kept, and end on time once the server runs again.".to_owned(),
     );
     said.push(String::new());
-    // Who has closed it does not want to know, and the server is not to end for that.
+    // If nobody reads standard output, the server still goes on.
     drop(io::stdout().write_all(said.join("\n").as_bytes()));
 }

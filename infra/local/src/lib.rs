@@ -1,30 +1,28 @@
-//! The one-machine server: the API, the schedule, the table and the dashboard in one
-//! process, for a machine without AWS. `containerlease serve` runs it; its settings are the
-//! environment's.
+//! The one-machine server: the API, the schedule, the table and the dashboard in one process, for a
+//! machine without AWS. `containerlease serve` runs it; its settings come from the environment.
 //!
-//! It does what API Gateway, EventBridge Scheduler and DynamoDB do around the functions,
-//! and no more: the handlers are those that run on Lambda, and they are given the events
-//! that they are given there.
+//! It replaces API Gateway, EventBridge Scheduler and DynamoDB, and nothing else: the handlers are
+//! those that run on Lambda, and they get the same events.
 //!
 //! # Layout
 //!
-//! - [`folder`]: the data folder, which is its user's alone.
+//! - [`folder`]: the data folder, which only its user may access.
 //! - [`table`]: DynamoDB, embedded, on a file.
 //! - [`connections`]: TCP, and HTTP/1.1 on it.
-//! - [`body`]: a request's body, as far as it is taken.
+//! - [`body`]: reads a request's body, up to a limit.
 //! - [`callers`]: who may call.
 //! - [`gateway`]: API Gateway's HTTP API: routes.
 //! - [`sockets`]: API Gateway's WebSocket API: connections; [`ended`]: how they end.
-//! - [`event`]: what both make of requests and messages, for the functions to take.
+//! - [`event`]: builds the functions' events from requests and messages.
 //! - [`schedule`]: the tickers that run the reaper.
-//! - [`engine_events`]: what ends by itself, as the engine tells it.
+//! - [`engine_events`]: handles the engine's events, such as a container's exit.
 //! - [`overfull`]: leases that use more disk than they may.
-//! - [`purge`]: what DynamoDB's TTL does.
-//! - [`room`]: what is kept for the table on its disk, and a disk that is full.
-//! - [`metrics`]: what it has done, for Prometheus.
+//! - [`purge`]: deletes expired records, as DynamoDB's TTL does.
+//! - [`room`]: reserves disk space for the table, and handles a full disk.
+//! - [`metrics`]: counters for Prometheus.
 //! - [`dashboard`]: the built page.
-//! - [`greeting`]: what it says once it is up.
-//! - [`tasks`]: what goes on whoever listens, and what a panic does.
+//! - [`greeting`]: the banner of a server that is up.
+//! - [`tasks`]: tasks that outlive their caller, and what a panic does.
 
 mod body;
 mod callers;
@@ -77,10 +75,10 @@ use tasks::{Tasks, keep_running};
 
 pub use table::TableError;
 
-/// How long requests and ends that have begun may take after the server was told to stop.
+/// How long started requests and ends may take after the server was told to stop.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(20);
 
-/// Why the server does not start, each with a sentence that says what to do.
+/// Why the server does not start, in a sentence that says what to do.
 #[derive(Debug, Error)]
 pub enum ServeError {
     #[error(transparent)]
@@ -89,10 +87,10 @@ pub enum ServeError {
     Start(#[from] StartError),
     #[error(transparent)]
     Table(#[from] TableError),
-    #[error("the signals of this process cannot be received: {0}")]
+    #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
     #[error(
-        "{address} cannot be listened on ({error}): stop what listens there, or choose another \
+        "cannot listen on {address} ({error}): stop what listens there, or choose another \
          address with CONTAINERLEASE_LISTEN"
     )]
     Listen {
@@ -101,18 +99,18 @@ pub enum ServeError {
     },
 }
 
-/// Serves until the process is told to stop, by TERM or by INT. It says on standard output
-/// where it is, and logs to standard error.
+/// Serves until TERM or INT tells the process to stop. Prints its address to standard output, and
+/// logs to standard error.
 ///
 /// # Panics
 ///
-/// Where this process logs already: the log is the whole process's.
+/// Panics if this process already has a logger: the log belongs to the whole process.
 pub async fn serve() -> Result<(), ServeError> {
     set_up_process();
     let (settings, local) = read_settings()?;
     let stop = stop_on_signal().map_err(ServeError::Signals)?;
 
-    // The address first: a second server must not get as far as the first one's table.
+    // The address first: a second server must not reach the first one's table.
     let listen = |error| ServeError::Listen {
         address: local.listen,
         error,
@@ -177,7 +175,7 @@ pub async fn serve() -> Result<(), ServeError> {
             ended.clone(),
         )
     }));
-    // By itself, for nothing waits for it; what it has not done at the end, the next start does.
+    // On its own, since nothing waits for it; the next start does what is left.
     let (database, table_name, ended) = (table.database(), settings.table.clone(), ending.clone());
     let purging = tokio::spawn(keep_running("the purge", move || {
         purge::run(database.clone(), table_name.clone(), ended.clone())
@@ -204,7 +202,7 @@ pub async fn serve() -> Result<(), ServeError> {
     sockets.close_all();
     let finished = tokio::time::timeout(SHUTDOWN_LIMIT, async {
         for task in [schedule, events, measuring, purging, keeping, server] {
-            // None returns an error that could still be handled here.
+            // No task returns an error that could still be handled here.
             drop(task.await);
         }
         tasks.finish().await;
@@ -241,10 +239,10 @@ fn measure_disks(
     }))
 }
 
-/// Takes over what a server before this one has left undone, and says what the settings do to
-/// the promises.
+/// Takes over what an earlier server left unfinished, and logs how the settings affect the
+/// promises.
 async fn begin_anew(settings: &Settings, local: &LocalSettings, app: &App) {
-    // This is the one server of the table: what another has claimed nobody holds any more.
+    // This is the table's only server, so nobody holds the claims of an earlier one any more.
     match release_claims(&app.store).await {
         Ok(0) => {}
         Ok(released) => tracing::info!(released, "took over ends that were left unfinished"),
@@ -263,12 +261,12 @@ async fn begin_anew(settings: &Settings, local: &LocalSettings, app: &App) {
 fn read_settings() -> Result<(Settings, LocalSettings), SettingsError> {
     let (settings, local) = (Settings::from_env()?, LocalSettings::from_env()?);
     for (name, meant) in settings::mistaken() {
-        tracing::warn!("{name} is set, and nobody reads it: is {meant} meant?");
+        tracing::warn!("{name} is set, but no such setting exists: did you mean {meant}?");
     }
     Ok((settings, local))
 }
 
-/// What is the whole process's: its clock and its log.
+/// Sets up what belongs to the whole process: its clock and its log.
 fn set_up_process() {
     clock::hold();
     tracing_subscriber::fmt()
@@ -276,14 +274,14 @@ fn set_up_process() {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
-        // It would panic where standard error is closed.
+        // It would panic if standard error is closed.
         .log_internal_errors(false)
         .finish()
         .with(containerlease_shared::log::filter())
         .init();
 }
 
-/// A token that is cancelled when the process is told to stop.
+/// A token that a stop signal cancels.
 fn stop_on_signal() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let told = stop.clone();

@@ -1,6 +1,6 @@
-//! `GET /metrics`: what the reaper has done since the server started, what was asked of the
-//! server, and what the relays carry, in the text format of Prometheus. A run's report is the
-//! same that CloudWatch gets on AWS.
+//! `GET /metrics`: what the reaper has done since the server started, the requests, and what the
+//! relays carry, in Prometheus's text format. A run's report is the same that CloudWatch gets on
+//! AWS.
 
 mod requests;
 
@@ -32,14 +32,14 @@ use prometheus_client::{
 pub(crate) use requests::count_requests;
 use requests::{Answered, Requests};
 
-/// The format that Prometheus asks for first.
+/// Prometheus's preferred format.
 const CONTENT_TYPE: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// From a tenth of a second to five minutes; the promise is 2 s, and 75 s by the bare tick.
 const OVERSHOOT_BUCKETS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 75.0, 150.0, 300.0];
 
-/// Why leases end. Each is counted from zero, so that the first of its kind is seen to rise.
+/// Why leases end. Each counter starts at zero, so that the first end of a kind shows as a rise.
 const ALL_REASONS: [Reason; 6] = [
     Reason::Expired,
     Reason::Deleted,
@@ -49,7 +49,7 @@ const ALL_REASONS: [Reason; 6] = [
     Reason::Evicted,
 ];
 
-/// What is counted.
+/// The counters.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -144,12 +144,12 @@ impl Metrics {
         let unreadable_records = registered(
             all,
             "unreadable_records",
-            "Records that the last run came upon and could not read",
+            "Records that the last run could not read",
         );
         let counts_mended = registered(
             all,
             "counts_mended",
-            "Counts of what owners or the host hold that were wrong and are right now",
+            "Corrected counts of what owners or the host hold",
         );
         let engine_unseen = registered(
             all,
@@ -165,7 +165,7 @@ impl Metrics {
         let wall_clock_ahead = registered_in_seconds(
             all,
             "wall_clock_ahead",
-            "How far the system's clock was set forward since the start; times here go on evenly",
+            "How far the system's clock was set forward since the start; this server ignores it",
             Gauge::default(),
         );
         let certificate_expiry = registered_in_seconds(
@@ -183,7 +183,7 @@ impl Metrics {
         let panics = registered(
             all,
             "panics",
-            "Panics of this process; each is a fault of ours and ends one task at most",
+            "Panics of this process; each is a bug and ends one task at most",
         );
         let log_follows = registered(
             all,
@@ -222,12 +222,12 @@ impl Metrics {
         }
     }
 
-    /// Where panics are counted.
+    /// The counter of panics.
     pub(crate) fn panics(&self) -> Counter {
         self.panics.clone()
     }
 
-    /// Looks whether the engine is away now: a run may wait for it longer than until here.
+    /// Checks whether the engine is away now: a run may wait longer than a scrape for it.
     fn look_at_engine(&self) {
         let by_run = self.engine_unseen_by_run.load(Ordering::Relaxed);
         let unseen = by_run || self.host.is_away();
@@ -239,7 +239,7 @@ impl Metrics {
         self.wall_clock_ahead.set(ahead);
     }
 
-    /// Takes over what the relays have counted.
+    /// Copies the relays' counters.
     fn look_at_logs(&self) {
         let Counts {
             reads,
@@ -255,7 +255,7 @@ impl Metrics {
         }
     }
 
-    /// Counts what owners were told.
+    /// Counts notifications to owners.
     pub(crate) fn count_deliveries(&self, deliveries: Deliveries) {
         for (outcome, count) in [
             ("delivered", deliveries.delivered),
@@ -268,7 +268,7 @@ impl Metrics {
         }
     }
 
-    /// Counts what a run or a look has done, but for the ends, which are counted where they are
+    /// Counts the work of a run or a look, except for ends, which are counted when they are
     /// written.
     pub(crate) fn count_done(&self, report: &Report) {
         self.attempts_failed.inc_by(report.attempts_failed as u64);
@@ -277,7 +277,7 @@ impl Metrics {
         self.count_deliveries(report.deliveries);
     }
 
-    /// Counts what a run has done; none where it could not even read the table.
+    /// Counts the work of a run; `None` if it could not even read the table.
     pub(crate) fn count(&self, report: Option<&Report>, certificate_expiry: Option<Time>) {
         let outcome = if report.is_some() { "done" } else { "failed" };
         self.runs.get_or_create(&Outcome { outcome }).inc();
@@ -306,7 +306,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that was answered.
+    /// Counts an answered request.
     fn count_request(&self, answered: Answered) {
         self.requests.count(answered);
     }
@@ -323,14 +323,14 @@ fn name_of(reason: Reason) -> &'static str {
     }
 }
 
-/// A new metric that the registry shows.
+/// A new metric, added to the registry.
 fn registered<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
 }
 
-/// `metric`, which the registry shows as seconds.
+/// Adds `metric` to the registry, with seconds as its unit.
 fn registered_in_seconds<M: Metric + Clone>(
     registry: &mut Registry,
     name: &str,

@@ -1,4 +1,4 @@
-//! Measures what containers use of the disk, between the runs of the reaper.
+//! Measures the containers' disk use between the reaper's runs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// How long to wait between two looks, at the least.
+/// The shortest pause between two measurements.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// How long at the most, where the engine has much to measure.
+/// The longest pause, if the engine has much to measure.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Looks until `ending` is cancelled.
+/// Measures until `ending` is cancelled.
 pub(crate) async fn watch(reaper: Arc<Reaper>, metrics: Arc<Metrics>, ending: CancellationToken) {
     let mut pause = LOOK_EVERY;
     loop {
@@ -26,7 +26,7 @@ pub(crate) async fn watch(reaper: Arc<Reaper>, metrics: Arc<Metrics>, ending: Ca
             () = tokio::time::sleep(pause) => {}
             () = ending.cancelled() => return,
         }
-        // Owners are told by the next look at what falls due.
+        // The next look at due work notifies the owners.
         let (announce, _) = mpsc::unbounded_channel();
         let stop_at = Time::now().plus(MARGIN);
         let looked = cleanup::end_overfull(&reaper, stop_at, announce).await;

@@ -1,9 +1,8 @@
-//! Purging: the records whose time to live is over are deleted, as DynamoDB does by itself on
-//! AWS.
+//! Deletes records whose TTL is over, as DynamoDB does by itself on AWS.
 //!
-//! It goes through the table in small steps and rests ten times as long after each as it took,
-//! so that whoever wants the table waits for one step at most, and the table is busy with it
-//! for a tenth of the time at most. Nothing is decided by a record that is still there.
+//! It scans the table in small steps and rests ten times as long as each step took. So other users
+//! of the table wait for one step at most, and purging takes at most a tenth of the table's time.
+//! Nothing depends on a record being gone.
 
 use std::{
     collections::HashMap,
@@ -17,14 +16,14 @@ use dynoxide::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How many records are looked at in one step.
+/// Records per step.
 const STEP: usize = 50;
 
-/// How much longer it rests than a step took, and how long at the least.
+/// Rest after a step, as a multiple of its duration, and at least.
 const REST: u32 = 10;
 const SHORTEST_REST: Duration = Duration::from_millis(20);
 
-/// How long it rests when it has been through the table.
+/// Rest after a whole scan.
 const BETWEEN: Duration = Duration::from_secs(60);
 
 /// A record's key.
@@ -70,15 +69,14 @@ pub(crate) async fn run(database: Database, table: String, ending: CancellationT
     }
 }
 
-/// What a step has done.
+/// The result of a step.
 struct Step {
     purged: usize,
-    /// The last record that was looked at; none at the table's end.
+    /// The last record scanned; none at the table's end.
     last: Option<Key>,
 }
 
-/// Looks at the next few records behind `after`, and deletes those whose time was over at
-/// `now`.
+/// Scans the next few records after `after`, and deletes those that were due at `now`.
 fn step(
     database: &Database,
     table: &str,
@@ -99,7 +97,7 @@ fn step(
     })?;
     let mut purged = 0;
     for key in page.items.unwrap_or_default() {
-        // A record that was written anew since is another one.
+        // A record that was rewritten since the scan stays.
         let deleted = database.delete_item(DeleteItemRequest {
             table_name: table.to_owned(),
             key,
@@ -131,14 +129,14 @@ mod tests {
     const TABLE: &str = "containerlease";
 
     async fn table(database: &Database) {
-        // As the server makes it.
+        // Built as the server builds it.
         let aws = containerlease_functions::app::aws_defaults();
         let aws = containerlease_table::inside(aws, database.clone());
         let store = containerlease_shared::store::Store::new(&aws.load().await, TABLE);
         store.create_table().await.unwrap();
     }
 
-    /// The record of a lease that has ended, about as large as one is.
+    /// The record of an ended lease, of realistic size.
     fn ended(number: usize, purge_at: i64) -> Key {
         let text = |text: String| AttributeValue::S(text);
         HashMap::from([
@@ -197,8 +195,8 @@ mod tests {
         assert_eq!(left.unwrap().count, total - purged);
     }
 
-    /// What a million records of ended leases cost whoever uses the table, by the library's
-    /// own sweep and by ours. `cargo test -p containerlease-local -- --ignored --nocapture`
+    /// How a million records of ended leases slow down the table, with the library's own sweep and
+    /// with ours. `cargo test -p containerlease-local -- --ignored --nocapture`
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     #[ignore = "it writes a gigabyte and takes minutes"]
     #[expect(

@@ -1,10 +1,9 @@
-//! Room for the table: what is kept for it on its disk, and what is done when that is full.
+//! Reserves disk space for the table, and handles a full disk.
 //!
-//! A file beside the table, [`RESERVE`], takes up space that nobody else gets. When the table
-//! cannot be written for want of space, a slice of it is given up and the write is made again,
-//! so that leases go on ending, with their receipts, on a disk that somebody else has filled.
-//! No lease is made meanwhile. Once there is space again the reserve is filled up, and leases
-//! are made.
+//! A file beside the table, [`RESERVE`], takes up space. When a write to the table fails for lack
+//! of space, the server gives up a slice of the reserve and writes again, so leases still end, with
+//! their receipts, on a disk that another program has filled. Meanwhile no new lease is made. Once
+//! there is space, the server refills the reserve and makes leases again.
 
 use std::{
     fs::{self, File},
@@ -25,23 +24,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::folder::{FILE, RESERVE, private_file};
 
-/// How much it keeps. An end rewrites some pages, which the table's journal takes before they
-/// get to their place; the journal is a few MB long before it begins again.
+/// The size of the reserve. An end rewrites some pages, first in the table's journal, which grows
+/// to a few MB before it is reused.
 const KEPT: u64 = 16 << 20;
 
-/// How much of it is given up at a time: whoever fills the disk may be quicker than we are.
+/// The size of a slice. Several are given up if another program fills the disk faster.
 const SLICE: u64 = 1 << 20;
 
 /// How much must be free besides, or no lease is made.
 const SPARE: u64 = 4 << 20;
 
-/// How often it is looked after.
+/// How often to check the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How long what a probe has found is taken for true: whoever asks often costs no write each.
+/// How long a probe's result is reused, so that frequent requests do not cost a write each.
 const KNOWN_FOR: Duration = Duration::from_millis(500);
 
-/// The table's place on its disk.
+/// The table's file and its disk.
 #[derive(Clone)]
 pub(crate) struct Place(Arc<Inner>);
 
@@ -52,7 +51,7 @@ struct Inner {
     room: Room,
 }
 
-/// What the system knows a file by: its device and its number there.
+/// The system's identity of a file: its device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(u64, u64);
 
@@ -64,15 +63,15 @@ impl Identity {
 
 #[derive(Default)]
 struct Reserve {
-    /// None where it could not be made yet.
+    /// `None` if it could not be created yet.
     file: Option<File>,
     kept: u64,
-    /// When the table was last tried, and what came of it.
+    /// When the table was last probed, and the result.
     probed: Option<(Instant, Option<Shortage>)>,
 }
 
 impl Place {
-    /// The place of the table in `folder`, with its reserve if there is space for it.
+    /// The place of the table in `folder`, with its reserve if there is space.
     pub(crate) fn take(folder: &Path, table: Identity, room: Room) -> Self {
         let place = Self(Arc::new(Inner {
             folder: folder.to_owned(),
@@ -84,14 +83,14 @@ impl Place {
         place
     }
 
-    /// Has the table tried with a write wherever somebody wants to know how it is just now.
+    /// Answers each request for the table's present state with a test write.
     pub(crate) fn answer_probes(&self, database: Database, table: String) {
         let place = self.clone();
         let room = &self.0.room;
         room.probe_with(move || place.probe(&database, &table));
     }
 
-    /// Gives up a slice of the reserve for a write that was refused. Says whether it had any.
+    /// Gives up a slice of the reserve for a failed write. False if nothing is left.
     pub(crate) fn give_way(&self) -> bool {
         let mut reserve = self.reserve();
         let left = reserve.kept.saturating_sub(SLICE);
@@ -117,7 +116,7 @@ impl Place {
         shortage == Shortage::DiskFull
     }
 
-    /// Looks after the reserve until `ending` is cancelled.
+    /// Maintains the reserve until `ending` is cancelled.
     pub(crate) async fn keep(self, database: Database, table: String, ending: CancellationToken) {
         loop {
             tokio::select! {
@@ -126,7 +125,8 @@ impl Place {
             }
             let (place, database, table) = (self.clone(), database.clone(), table.clone());
             let looked = tokio::task::spawn_blocking(move || {
-                // What could not be written may be again; it is not tried for nothing.
+                // After failed writes, probe whether they work again; otherwise skip the probe,
+                // which costs a write.
                 if place.0.room.shortage() == Some(Shortage::Unwritable) {
                     place.probe(&database, &table);
                 } else {
@@ -139,7 +139,7 @@ impl Place {
         }
     }
 
-    /// Fills the reserve up as far as there is space, and notes whether there is enough.
+    /// Refills the reserve as far as there is space, and notes whether that is enough.
     fn look(&self) {
         let shortage = if self.is_there() {
             self.fill()
@@ -149,7 +149,7 @@ impl Place {
         self.note(shortage);
     }
 
-    /// What stands in the way just now: tries the table with a write.
+    /// The present shortage, if any: tests the table with a write.
     fn probe(&self, database: &Database, table: &str) -> Option<Shortage> {
         if let Some((at, found)) = self.reserve().probed
             && at.elapsed() < KNOWN_FOR
@@ -185,13 +185,13 @@ impl Place {
         found
     }
 
-    /// Whether the table's file is the one that this process has opened.
+    /// Whether the file at the table's path is the one that this process opened.
     fn is_there(&self) -> bool {
         let found = fs::metadata(self.0.folder.join(FILE));
         found.is_ok_and(|found| Identity::of(&found) == self.0.table)
     }
 
-    /// Fills the reserve up, if there is space for all of it and some to spare.
+    /// Refills the reserve, if there is space for all of it and the spare.
     fn fill(&self) -> Option<Shortage> {
         let filled = self.try_to_fill();
         match filled {
@@ -212,14 +212,14 @@ impl Place {
             None => private_file(&self.0.folder.join(RESERVE))?,
         };
         let file = reserve.file.insert(file).try_clone()?;
-        // Somebody else may have cut it short.
+        // Another program may have truncated it.
         reserve.kept = file.metadata()?.len().min(KEPT);
         if free(&self.0.folder)? < KEPT - reserve.kept + SPARE {
             return Ok(false);
         }
         let slice = vec![0; usize::try_from(SLICE).unwrap_or_default()];
         while reserve.kept < KEPT {
-            // Written, since a file with holes keeps nothing.
+            // Writes data, since a sparse file reserves nothing.
             if let Err(error) = file.write_all_at(&slice, reserve.kept) {
                 file.set_len(reserve.kept)?;
                 return Err(error);
@@ -252,7 +252,7 @@ impl Place {
     }
 }
 
-/// How many bytes of the folder's disk this user may still write.
+/// How many bytes this user may still write on the folder's disk.
 fn free(folder: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;
     Ok(disk.f_bavail * disk.f_frsize)

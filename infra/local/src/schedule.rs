@@ -1,5 +1,5 @@
-//! The tickers: the one that runs the reaper, as EventBridge Scheduler does on AWS, and a
-//! quicker one for what falls due, which costs nothing here.
+//! The tickers: one runs the reaper, as EventBridge Scheduler does on AWS; a faster one handles due
+//! work, which costs nothing here.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,19 +10,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// How often it is looked what falls due. So leases end on time however seldom the reaper
-/// runs, and what owners are told comes without a wait for it.
+/// How often to look for due work. So leases end and notifications leave on time, however seldom
+/// the reaper runs.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How far ahead such a look sees: one that is late, or fails, is made up for by the next.
+/// How far ahead a look sees, so that the next one makes up for one that is late or fails.
 const LOOK_AHEAD: Duration = Duration::from_secs(5);
 
-/// From how many milliseconds on it is said that somebody has set the system's clock.
+/// The smallest clock change that is logged, in milliseconds.
 const SAID_FROM: u64 = 1_000;
 
-/// Runs the reaper at once and then every `tick`, and looks in between unless it is not to
-/// look ahead at all, until `ending` is cancelled; returns when
-/// the runs that have begun are done. Runs may overlap, as they may on AWS.
+/// Runs the reaper at once and then every `tick`, and looks for due work in between unless looking
+/// ahead is off, until `ending` is cancelled; returns when the started runs are done. Runs may
+/// overlap, as on AWS.
 pub(crate) async fn run(
     reaper: Arc<Reaper>,
     metrics: Arc<Metrics>,
@@ -46,7 +46,7 @@ pub(crate) async fn run(
                     if reaper.look_ahead.is_zero() {
                         metrics.count_deliveries(cleanup::deliver(&reaper, until).await);
                     } else if let Ok(report) = cleanup::look(&reaper, until).await {
-                        // What went wrong is in the log already; the next look is the retry.
+                        // The error is logged already; the next look is the retry.
                         metrics.count_done(&report);
                     }
                 });
@@ -58,7 +58,7 @@ pub(crate) async fn run(
         let (reaper, metrics) = (Arc::clone(&reaper), Arc::clone(&metrics));
         runs.spawn(async move {
             let cut_off = Time::now().plus(reaper.look_ahead + 2 * cleanup::MARGIN);
-            // What went wrong is in the log already, and the next tick is the retry.
+            // The error is logged already; the next tick is the retry.
             let report = cleanup::handle(&reaper, cut_off).await.ok();
             metrics.count(report.as_ref(), reaper.host.certificate_expiry().await);
         });
@@ -67,8 +67,7 @@ pub(crate) async fn run(
     while runs.join_next().await.is_some() {}
 }
 
-/// Says by how much the system's clock is ahead, unless that was said already; gives what was said
-/// last.
+/// Logs how far the system's clock is ahead, if that has changed; returns the value last logged.
 fn say_that_the_clock_was_set(said_ahead: i64) -> i64 {
     let ahead = clock::wall_ahead_millis();
     if ahead.abs_diff(said_ahead) < SAID_FROM {

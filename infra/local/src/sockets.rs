@@ -1,13 +1,12 @@
-//! API Gateway's WebSocket API: viewers' connections, and what happens to them as the
-//! events that the `logs` function takes.
+//! API Gateway's WebSocket API: viewers' connections, and the events that they give the `logs`
+//! function.
 //!
-//! Here a relay is a task of this process, where on AWS it is an invocation.
+//! A relay is a task of this process here, and an invocation on AWS.
 //!
-//! A connection has two sides that do not wait for each other: one writes the frames that
-//! wait for the viewer, and one reads what the viewer says. What answers a viewer puts a frame
-//! among those that wait, so the side that takes them out must never wait for an answer. A
-//! viewer that takes nothing for long is let go, and whoever closes a connection waits for
-//! nobody: a slow viewer keeps up itself alone.
+//! A connection has two independent sides: one writes the viewer's queued frames, the other reads
+//! what the viewer sends. Answers to a viewer are queued as frames, so the writing side must never
+//! wait for an answer. A viewer that reads nothing for long is disconnected, and closing a
+//! connection never waits: a slow viewer delays only itself.
 
 use std::{
     collections::HashMap,
@@ -46,36 +45,35 @@ use crate::{
     tasks::{Tasks, keep_running},
 };
 
-/// How many frames may wait for a viewer. When they are full the relay waits, and with it
-/// the reading of the container's log.
+/// The most frames queued for a viewer. When the queue is full the relay waits, and with it the
+/// reading of the container's log.
 const FRAMES_WAITING: usize = 16;
 
-/// How many viewers there may be at once. Each has frames that wait, and a descriptor.
+/// The most viewers at once. Each has a queue and a descriptor.
 const VIEWERS: usize = 1_000;
 
-/// How often a viewer's computer is asked whether it is still there.
+/// How often to ping a viewer.
 const PING: Duration = Duration::from_secs(30);
 
-/// How long a viewer may take to take one frame. Who has not by then is let go; its client
-/// connects again with its cursor and has missed nothing.
+/// How long a viewer may take to read one frame. After that it is disconnected; its client
+/// reconnects with its cursor and misses nothing.
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long nothing may come from a viewer's computer, which answers each ping by itself as
-/// soon as it reads.
+/// How long a viewer may stay silent. A client answers each ping by itself as soon as it reads.
 const SILENCE: Duration = Duration::from_secs(90);
 
-/// How long the other side may take to say that it has seen the connection close.
+/// How long the other side may take to confirm the close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long a relay that has panicked waits before it begins again.
+/// The pause before a relay restarts after a panic.
 const RELAY_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often a relay looks for viewers that came or left. It is told of each; this is for
-/// what was written before the server was started anew.
+/// How often a relay looks for viewers that came or left. It is told of each; this finds those
+/// recorded before a restart of the server.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// The name of every relay here: a log has one at a time, and one of a server that was
-/// killed is not waited for.
+/// The name of every relay here: a log has one at a time, and no server waits for the relay of one
+/// that was killed.
 const RELAY: &str = "local";
 
 /// All connections of this server.
@@ -83,36 +81,35 @@ const RELAY: &str = "local";
 pub(crate) struct Sockets {
     app: App,
     tasks: Tasks,
-    /// The connections' other ends.
+    /// The server's ends of the connections.
     open: Arc<Mutex<HashMap<String, Viewer>>>,
     /// Cancelled when the server stops.
     stop: CancellationToken,
     running: Arc<Mutex<HashMap<LeaseId, Running>>>,
-    /// Relays to start. They are started by a task of their own, and not by who asks, since
-    /// a relay asks for its successor.
+    /// Relays to start. A separate task starts them, since a relay itself asks for its successor.
     starts: mpsc::UnboundedSender<RelayStart>,
 }
 
-/// The relay of a log.
+/// A log's running relay.
 struct Running {
     nudged: Arc<Notify>,
-    /// Whether it was asked for while it ran: it may have been about to end.
+    /// Whether it was requested again while it ran: it may have been about to end.
     asked_again: bool,
     task: AbortHandle,
 }
 
-/// The other end of a viewer's connection. Without it the connection closes, once what waits
-/// has been written.
+/// The sending end of a viewer's connection. Dropping it closes the connection once all queued
+/// frames are written.
 struct Viewer {
     frames: mpsc::Sender<String>,
-    /// Why it closes, if that is not normal.
+    /// Why it closes, if not normally.
     why: Reason,
 }
 
-/// Why a connection is closed, from whoever closes it.
+/// Why a connection is closed, set by the side that closes it.
 type Reason = Arc<Mutex<Option<Closing>>>;
 
-/// A connection that `$connect` has let in, whether or not it is open yet.
+/// A connection that `$connect` has admitted, open or not.
 pub(crate) struct Connection {
     id: String,
     sockets: Sockets,
@@ -145,7 +142,7 @@ impl Sockets {
         sockets
     }
 
-    /// Asks the `$connect` route for a new connection; or its refusal.
+    /// Passes a new connection to the `$connect` route; returns its refusal, if any.
     pub(crate) async fn connect(
         &self,
         query: &[(String, String)],
@@ -195,7 +192,7 @@ impl Sockets {
         }
     }
 
-    /// Starts the relay of a log, or tells the one that runs that there is a new viewer.
+    /// Starts the relay of a log, or tells the running one of a new viewer.
     fn start_relay(&self, start: RelayStart, relay_time: Option<Duration>) {
         let mut all = lock(&self.running);
         let present = all.get_mut(&start.lease_id);
@@ -207,7 +204,7 @@ impl Sockets {
         let nudged = Arc::<Notify>::default();
         let lease = start.lease_id;
         let relaying = self.clone().relay(start, relay_time, Arc::clone(&nudged));
-        // The map is locked, so a relay that ends at once finds itself there.
+        // The map is locked, so a relay that ends at once still finds itself in it.
         let task = tokio::spawn(relaying).abort_handle();
         let running = Running {
             nudged,
@@ -217,7 +214,7 @@ impl Sockets {
         all.insert(lease, running);
     }
 
-    /// Relays a log until nobody asks for it any more.
+    /// Relays a log until nobody asks for it.
     async fn relay(self, start: RelayStart, relay_time: Option<Duration>, nudged: Arc<Notify>) {
         loop {
             let terms = Terms {
@@ -227,8 +224,8 @@ impl Sockets {
                 nudged: Arc::clone(&nudged),
             };
             let relaying = relay::run(&self.app, &self, &self, start.clone(), terms);
-            // Nothing of ours is half changed by a panic in there: what a relay knows is in
-            // the table, and the next one sends away whom it finds served.
+            // A panic in there leaves no state of ours half changed: a relay's state is in the
+            // table, and the next relay disconnects the viewers that are recorded as served.
             let panicked = match AssertUnwindSafe(relaying).catch_unwind().await {
                 Ok(Ok(_)) => false,
                 Ok(Err(error)) => {
@@ -284,7 +281,7 @@ impl Relays for Sockets {
 }
 
 impl Connection {
-    /// Carries frames and messages until one side closes.
+    /// Passes frames and messages until one side closes.
     pub(crate) async fn run(mut self, socket: WebSocket) {
         let (mut to, mut from) = socket.split();
         let Self {
@@ -296,7 +293,7 @@ impl Connection {
         tokio::select! {
             closed = write(frames, why, &sockets.stop, &mut to) => {
                 if closed {
-                    // Who hangs up on what was sent last may keep it from the viewer.
+                    // Closing at once could keep the last frames from the viewer.
                     let rest = async { while let Some(Ok(_)) = from.next().await {} };
                     drop(timeout(CLOSE_LIMIT, rest).await);
                 }
@@ -305,8 +302,8 @@ impl Connection {
                 if let Some(frame) = ended.farewell() {
                     let said = timeout(CLOSE_LIMIT, to.send(Message::Close(Some(frame)))).await;
                     if matches!(said, Ok(Ok(()))) {
-                        // Nothing more can be read, and who hangs up on what was sent last may
-                        // keep it from the viewer.
+                        // Nothing more can be read, and closing at once could keep the last frames
+                        // from the viewer.
                         tokio::time::sleep(CLOSE_LIMIT).await;
                     }
                 }
@@ -315,8 +312,8 @@ impl Connection {
     }
 }
 
-/// Writes what waits for a viewer, until its connection closes or the viewer does not take it;
-/// whether the viewer was told that it closes.
+/// Writes a viewer's queued frames, until its connection closes or it does not read them; returns
+/// whether a close frame was sent.
 async fn write(
     frames: &mut mpsc::Receiver<String>,
     why: &Reason,
@@ -337,14 +334,14 @@ async fn write(
         };
         let written = tokio::select! {
             written = timeout(WRITE_LIMIT, to.send(message)) => written,
-            // What is half written cannot be followed by anything.
+            // After half a frame, nothing else can be sent.
             () = stop.cancelled() => return false,
         };
         match written {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return false,
             Err(_) => {
-                tracing::info!("let go of a viewer that takes nothing");
+                tracing::info!("disconnected a viewer that reads nothing");
                 return false;
             }
         }
@@ -358,7 +355,7 @@ async fn write(
     matches!(told, Ok(Ok(())))
 }
 
-/// Has what a viewer says carried out, one message after another, until there is an end to it.
+/// Handles a viewer's messages one after another, until one side ends.
 async fn read(
     id: &str,
     sockets: &Sockets,
@@ -377,7 +374,7 @@ async fn read(
                 event["body"] = Value::from(text.as_str());
                 sockets.handle(event).await;
             }
-            // The answer to it is written before the end comes.
+            // The answer to it is written before the stream ends.
             Message::Close(_) => {
                 let rest = async { while let Some(Ok(_)) = from.next().await {} };
                 drop(timeout(CLOSE_LIMIT, rest).await);
@@ -389,8 +386,8 @@ async fn read(
 }
 
 impl Drop for Connection {
-    /// However a connection ends, by a panic too, and whether or not it was ever open: posts to
-    /// it fail now, and its viewer is forgotten.
+    /// However a connection ends, even by a panic or before it was open: from now on posts to it
+    /// fail, and its viewer is forgotten.
     fn drop(&mut self) {
         lock(&self.sockets.open).remove(&self.id);
         let sockets = self.sockets.clone();
@@ -402,6 +399,6 @@ impl Drop for Connection {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // The maps are whole after every change, so a panic elsewhere has not broken them.
+    // Every change leaves the maps complete, so a panic elsewhere cannot have broken them.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! DynamoDB, embedded in this process, on a file under the data folder.
+//! DynamoDB, embedded in this process, on a file in the data folder.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -18,18 +18,18 @@ use crate::{
     room::{Identity, Place},
 };
 
-/// The embedded table. This process calls it; others do where a port was asked for.
+/// The embedded table. This process calls it directly; others may if a port is set.
 pub(crate) struct Table {
     database: Database,
     folder: PathBuf,
-    /// What the system knows the table's file by, whatever lies at its path.
+    /// The system's identity of the table's file, whatever file has its path.
     identity: Identity,
     door: Option<Door>,
-    /// Held as long as the table is open; the system lets go of it when the process dies.
+    /// Held while the table is open; the system releases it if the process dies.
     _lock: File,
 }
 
-/// Why the table cannot be opened, each with what to do.
+/// Why the table cannot be opened, and what to do.
 #[derive(Debug, Error)]
 pub enum TableError {
     #[error(
@@ -46,17 +46,17 @@ pub enum TableError {
     #[error("the table in {} cannot be opened: {error}", path.display())]
     Database { path: PathBuf, error: String },
     #[error(
-        "the loopback port {port} for the table cannot be listened on ({error}): choose another \
+        "cannot listen on the loopback port {port} for the table ({error}): choose another \
          with CONTAINERLEASE_TABLE_PORT"
     )]
     Listen { port: u16, error: io::Error },
-    #[error("the table cannot be made: {0}")]
+    #[error("the table cannot be created: {0}")]
     Create(#[from] StoreError),
 }
 
 impl Table {
-    /// Opens the table in the data folder, which is made if it is not there and is nobody
-    /// else's, and serves it on a port where the settings name one.
+    /// Opens the table in the data folder, which is created for this user alone if it is missing;
+    /// also serves it on a port if the settings name one.
     pub(crate) async fn open(settings: &LocalSettings) -> Result<Self, TableError> {
         let folder = settings.data.as_path();
         let unwritable = |error| TableError::Folder {
@@ -71,7 +71,7 @@ impl Table {
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
         let file = folder.join(FILE);
-        // What SQLite makes beside it has the same mode.
+        // The files that SQLite creates beside it get the same mode.
         let opened = private_file(&file).map_err(unwritable)?;
         let identity = Identity::of(&opened.metadata().map_err(unwritable)?);
         let database =
@@ -100,25 +100,25 @@ impl Table {
         Ok(table)
     }
 
-    /// Its place on the disk, with what is kept for it there; `room` is told how it is.
+    /// Its place on the disk, with its reserve; `room` learns of shortages.
     pub(crate) fn place(&self, room: Room) -> Place {
         Place::take(&self.folder, self.identity, room)
     }
 
-    /// Where other processes reach it, without the key.
+    /// The address for other processes, without the key.
     pub(crate) fn address(&self) -> Option<std::net::SocketAddr> {
         self.door.as_ref().map(Door::address)
     }
 
-    /// The database itself, for the SDK, and for what AWS does by itself: purging by TTL.
+    /// The database itself, for the SDK and for TTL purging.
     pub(crate) fn database(&self) -> Database {
         self.database.clone()
     }
 
-    /// Lets nobody in any more.
+    /// Closes the table to other processes.
     pub(crate) fn close(self) {
         if self.door.is_some() {
-            // Its key opens nothing any more.
+            // The key in it is no longer valid.
             drop(fs::remove_file(self.folder.join(ENDPOINT)));
         }
     }

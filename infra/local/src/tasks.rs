@@ -1,9 +1,9 @@
-//! Tasks of this process: what goes on whoever listens, what is started again after a panic,
-//! and what a stop waits for.
+//! Tasks of this process: those that outlive their caller, those that restart after a panic, and
+//! those that a stop waits for.
 //!
-//! A panic ends the task that it is in and nothing else, which holds only where panics
-//! unwind: the server is not built otherwise. Functions on Lambda live by the same setting,
-//! since one viewer's panic must not end the relay of all.
+//! A panic ends only its own task. That holds only if panics unwind, so the server refuses to be
+//! built otherwise. Functions on Lambda need the same setting: one viewer's panic must not end the
+//! relay of all.
 
 use std::{
     panic::{self, PanicHookInfo},
@@ -18,7 +18,7 @@ use tracing::Instrument as _;
 #[cfg(not(panic = "unwind"))]
 compile_error!("the server outlives the panic of a task only where panics unwind");
 
-/// How long a loop that has panicked waits before it begins again.
+/// The pause before a loop restarts after a panic.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The tasks that a stop waits for.
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Tasks(TaskTracker);
 
 impl Tasks {
-    /// Starts work that goes on to its end, also where nobody waits for it any more.
+    /// Starts work that runs to its end, even if nobody waits for it.
     pub(crate) fn spawn<F>(&self, work: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -34,14 +34,14 @@ impl Tasks {
         self.0.spawn(work.in_current_span())
     }
 
-    /// Waits until all of it is done, and what it has started since.
+    /// Waits until all of it is done, including what it has started since.
     pub(crate) async fn finish(&self) {
         self.0.close();
         self.0.wait().await;
     }
 }
 
-/// Runs a loop that must go on: one that panics begins again. Returns when it is done.
+/// Runs a loop that must go on: restarts it after a panic. Returns when it is done.
 pub(crate) async fn keep_running<F>(what: &'static str, mut run: impl FnMut() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -55,8 +55,7 @@ where
     }
 }
 
-/// Counts every panic of this process and writes it to the log, in place of the bare text
-/// that it would leave on standard error.
+/// Counts every panic of this process and logs it, instead of the bare text on standard error.
 pub(crate) fn count_panics(counter: Counter) {
     panic::set_hook(Box::new(move |info| {
         counter.inc();

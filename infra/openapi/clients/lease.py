@@ -1,4 +1,4 @@
-"""A whole lease through a Python client that openapi-python-client has made: see clients.sh.
+"""A whole lease through a Python client from openapi-python-client: see clients.sh.
 
 usage: lease.py URL
 """
@@ -49,14 +49,14 @@ def asked(**more):
 
 
 def expect(holds, what, seen=None):
-    """Ends the run where something is not as it must be."""
+    """Ends the run unless the condition holds."""
     if not holds:
         sys.exit(f"lease.py: {what}: {seen}")
     print(f"    python: {what}")
 
 
 def expect_problem(response, status, kind, what):
-    """The problem that was answered, as the client's own type."""
+    """The answered problem, as the client's own type."""
     problem = response.parsed
     is_it = isinstance(problem, Problem) and problem.type_ == kind
     is_it = is_it and problem.status == response.status_code == status and problem.detail
@@ -161,7 +161,7 @@ def history(client, lease_id):
 
 
 def refusals(client, leased, key):
-    """Every error is of the client's own type, with all that it says."""
+    """Every error has the client's own type, with all fields."""
     wrong = asked(cpu_milli=1, memory_mb=1)
     problem = expect_problem(
         provision.sync_detailed(client=client, body=wrong),

@@ -1,4 +1,4 @@
-// A whole lease through a TypeScript client that @hey-api/openapi-ts has made: see clients.sh.
+// A whole lease through a TypeScript client from @hey-api/openapi-ts: see clients.sh.
 //
 // usage: lease.js URL
 

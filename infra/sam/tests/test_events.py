@@ -1,6 +1,6 @@
-"""That the test of ``sam local`` has a case for every saved event and every function.
+"""Checks that the test of ``sam local`` covers every saved event and every function.
 
-The cases themselves take minutes (`make sam-test`); without this, one would be missed only there.
+The cases themselves take minutes (`make sam-test`); this finds a missing one at once.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The parameters with which the commands of docs/aws.md deploy, as SAM itself reads them."""
+"""The parameters of the deploy commands in docs/aws.md, as SAM itself reads them."""
 
 import os
 import re
@@ -28,7 +28,7 @@ SCRIPTS = [re.sub(f"^{indent}", "", text, flags=re.M) for indent, text in BLOCKS
 
 @pytest.fixture
 def clone(tmp_path, monkeypatch):
-    """A folder with what SAM reads of the repository, as a fresh clone has it."""
+    """A folder with the repository's files for SAM, as in a fresh clone."""
     for file in ["samconfig.toml", "template.yaml"]:
         shutil.copy(REPOSITORY / file, tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -36,21 +36,21 @@ def clone(tmp_path, monkeypatch):
 
 
 def given(command, arguments):
-    """What ``sam`` makes of a command line and samconfig.toml together."""
+    """The parameters that ``sam`` gets from a command line and samconfig.toml together."""
     name = "deploy" if command is deploy else "sync"
     with command.make_context(name, list(arguments)) as context:
         return context.params
 
 
 def of_first_deploy(overrides):
-    """The value of each parameter after a deploy of a stack that was not there."""
+    """The value of each parameter after the first deploy of a stack."""
     asked = DeployContext.merge_parameters(TEMPLATE, overrides)
     sent = {one["ParameterKey"]: one["ParameterValue"] for one in asked if "ParameterValue" in one}
     return {**DEFAULTS, **sent}
 
 
 def run_without_sam(script):
-    """Runs a block of the guide with a `sam` that prints its arguments, one command a line."""
+    """Runs a block of the guide with a `sam` that prints its arguments, one command per line."""
     said = subprocess.run(
         ["bash", "-euc", f"sam() {{ printf '%q ' \"$@\"; echo; }}\n{script}"],
         capture_output=True,
@@ -69,14 +69,14 @@ def test_the_first_deploy_of_the_guide_has_all_parameters_of_samconfig_and_the_r
     assert params["stack_name"] == "containerlease"
     values = of_first_deploy(params["parameter_overrides"])
     assert set(values) == set(TEMPLATE["Parameters"]), "a parameter has no value"
-    # What prod promises.
+    # The promises of prod.
     assert values["Deployment"] == "containerlease"
     assert values["DeletionProtection"] == "true"
     assert values["PointInTimeRecovery"] == "true"
     assert values["ReservedConcurrency"] == "true"
     assert values["LogRetentionDays"] == "90"
     assert values["Tracing"] == "Active"
-    # What the reader has written.
+    # The reader's own values.
     assert values["DockerHost"] == "tcp://192.0.2.7:2376"
     assert values["DockerCertificateSecret"].startswith("arn:aws:secretsmanager:")
     assert values["PublishAddress"] == "192.0.2.7"

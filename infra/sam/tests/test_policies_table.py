@@ -1,4 +1,4 @@
-"""That docs/policies.md has each action of each policy, which `make policies` takes long to try."""
+"""Checks that docs/policies.md lists each action of each policy; `make policies` is slow."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""What ``sam sync --watch`` looks at, as SAM's own watcher has it."""
+"""The files that ``sam sync --watch`` watches, according to SAM's own watcher."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def stacks():
 
 @pytest.fixture
 def excluded(request, tmp_path, monkeypatch):
-    """What samconfig.toml leaves out, by function."""
+    """The exclusions of samconfig.toml, by function."""
     monkeypatch.chdir(REPOSITORY)
     arguments = ["--parameter-overrides", "Deployment=dev", "--config-env", request.param]
     with sync.make_context("sync", arguments) as context:

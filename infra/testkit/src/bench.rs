@@ -1,4 +1,4 @@
-//! The product's own [`App`] on a table and a place of the test's own.
+//! The product's own [`App`] on the test's own table and place.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -26,14 +26,13 @@ use crate::{
     table::{self, Table},
 };
 
-/// How far ahead the tests' reapers take leases on, as the product does by default.
+/// How far ahead the tests' reapers claim leases; the product's default.
 pub const LOOK_AHEAD: Duration = Duration::from_secs(65);
 
-/// How long a run for strange containers only may take, which is less than it is ever put
-/// forward.
+/// Time limit of a run for orphans only, below the clock's offset in every test.
 pub const STRAYS_LIMIT: Duration = Duration::from_secs(40);
 
-/// What a [`Bench`] is to be made of.
+/// How to build a [`Bench`].
 #[derive(Clone, Debug)]
 pub struct Plan {
     proxied: bool,
@@ -55,7 +54,7 @@ impl Default for Plan {
     }
 }
 
-/// The product on real parts: its app, and what it stands on.
+/// The product on real parts: its app, its table and its engine.
 #[derive(Debug)]
 pub struct Bench {
     pub app: App,
@@ -68,7 +67,7 @@ pub struct Bench {
 }
 
 impl Plan {
-    /// The app goes through proxies to the table and to the engine.
+    /// The app reaches the table and the engine through proxies.
     pub fn proxied(self) -> Self {
         Self {
             proxied: true,
@@ -76,7 +75,7 @@ impl Plan {
         }
     }
 
-    /// Where the app looks for its engine there is none.
+    /// The app finds no engine.
     pub fn without_engine(self) -> Self {
         Self {
             no_engine: true,
@@ -84,7 +83,7 @@ impl Plan {
         }
     }
 
-    /// An owner may hold so many leases at once.
+    /// Limits an owner's concurrent leases.
     pub fn most_leases(self, most_leases: u32) -> Self {
         Self {
             most_leases,
@@ -92,7 +91,7 @@ impl Plan {
         }
     }
 
-    /// A lease may live so many minutes, all renewals included.
+    /// Limits a lease's lifetime in minutes, including all renewals.
     pub fn most_minutes(self, most_minutes: u32) -> Self {
         Self {
             most_minutes,
@@ -100,26 +99,26 @@ impl Plan {
         }
     }
 
-    /// With this setting besides.
+    /// Adds a setting.
     pub fn with(mut self, variable: &'static str, value: u32) -> Self {
         self.more.push((variable, value.to_string()));
         self
     }
 
-    /// Its containers are on a network of its own, whatever the engine's default bridge is.
+    /// Puts the containers on the app's own network, not on the engine's default bridge.
     pub fn on_own_network(mut self) -> Self {
         self.more.push(("CONTAINERLEASE_NETWORK", "own".to_owned()));
         self
     }
 
-    /// Its containers run under that runtime of the engine.
+    /// Runs the containers under this runtime of the engine.
     pub fn under(mut self, runtime: &str) -> Self {
         self.more
             .push(("CONTAINERLEASE_RUNTIME", runtime.to_owned()));
         self
     }
 
-    /// Ports are bound to `address`, and callers are told that they reach them at `host`.
+    /// Binds ports to `address`, and tells callers to use `host`.
     pub fn advertising(mut self, address: &str, host: &str) -> Self {
         for (variable, value) in [
             ("CONTAINERLEASE_PUBLISH_ADDRESS", address),
@@ -130,14 +129,14 @@ impl Plan {
         self
     }
 
-    /// Webhooks may go to this machine.
+    /// Allows webhooks to this machine.
     pub fn private_webhooks(mut self) -> Self {
         let setting = ("CONTAINERLEASE_WEBHOOK_PRIVATE", true.to_string());
         self.more.push(setting);
         self
     }
 
-    /// Makes it.
+    /// Builds it.
     pub async fn build(self) -> Bench {
         let place = Place::new().await;
         let table = Table::in_memory().await;
@@ -198,7 +197,7 @@ fn socket_of(engine: &EngineAddress) -> PathBuf {
 }
 
 impl Bench {
-    /// The app on a table and an engine, with nothing in between.
+    /// The app, directly on a table and an engine.
     pub async fn new() -> Self {
         Plan::default().build().await
     }
@@ -208,28 +207,28 @@ impl Bench {
         Plan::default().proxied().build().await
     }
 
-    /// The app as another process has it, with clients of its own: on Lambda every
-    /// invocation that runs at the same moment is one.
+    /// The app in another process, with its own clients. On Lambda, concurrent invocations are
+    /// separate processes.
     ///
     /// # Panics
     ///
-    /// Where its clients cannot be made.
+    /// If its clients cannot be made.
     pub fn another_process(&self) -> App {
         App::new(&self.settings, &self.aws).expect("the app's clients can be made")
     }
 
-    /// The app as a process has it whose webhooks go to the public internet alone.
+    /// The app in another process that allows webhooks only to the public Internet.
     ///
     /// # Panics
     ///
-    /// Where its clients cannot be made.
+    /// If its clients cannot be made.
     pub fn process_with_public_webhooks(&self) -> App {
         let mut settings = self.settings.clone();
         settings.policy.private_webhooks = false;
         App::new(&settings, &self.aws).expect("the app's clients can be made")
     }
 
-    /// The app as a process would have it that starts while there is no engine at all.
+    /// The app in a process that starts while there is no engine.
     pub fn process_without_engine(&self) -> Result<App, StartError> {
         let socket = std::env::temp_dir().join("containerlease-no-such-folder/engine.sock");
         let settings = Settings {
@@ -239,12 +238,12 @@ impl Bench {
         App::new(&settings, &self.aws)
     }
 
-    /// The proxy before the table.
+    /// The proxy in front of the table.
     pub fn table_proxy(&self) -> &Proxy {
         self.table_proxy.as_ref().expect("the bench is proxied")
     }
 
-    /// The proxy before the engine.
+    /// The proxy in front of the engine.
     pub fn engine_proxy(&self) -> &Proxy {
         self.engine_proxy.as_ref().expect("the bench is proxied")
     }
@@ -258,7 +257,7 @@ impl Bench {
     ///
     /// # Panics
     ///
-    /// Where it could not read the table.
+    /// If it cannot read the table.
     pub async fn reap(&self) -> Report {
         let now = Time::now();
         run(&self.reaper(), now, now.plus(Duration::from_secs(60)))
@@ -266,9 +265,9 @@ impl Bench {
             .expect("the reaper runs")
     }
 
-    /// One run of the reaper for strange containers only, as if it were `ahead` later: the
-    /// engine's time of a container's making cannot be changed, so the clock is put forward
-    /// instead. The run has no time for leases, which a reaper in the future must not end.
+    /// One run of the reaper for orphans only, as if it were `ahead` later. A container's
+    /// creation time at the engine cannot be changed, so the clock is set forward instead.
+    /// The run has no time for leases, which a reaper in the future must not end.
     pub async fn reap_strays(&self, ahead: Duration) -> Report {
         let now = Time::now();
         let stop_at = now.plus(STRAYS_LIMIT);
@@ -277,28 +276,28 @@ impl Bench {
             .expect("the reaper runs")
     }
 
-    /// Two runs of the reaper, a minute apart: what they leave, stays. The table is made
-    /// older and the look at containers is put forward by so much that every claim, every
-    /// provision and every grace is over.
+    /// Two runs of the reaper, a minute apart. Whatever they leave behind has leaked: the
+    /// table is aged, and the clock for orphans set forward, until every claim, provision and
+    /// grace is over.
     pub async fn two_ticks(&self) -> [Report; 2] {
         self.table.age(Duration::from_secs(125)).await;
         let mut first = self.reap().await;
         let strays = self.reap_strays(Duration::from_secs(61)).await;
         first.orphans_removed += strays.orphans_removed;
         self.table.age(Duration::from_secs(60)).await;
-        // The strays first: for a run that is not put forward they are too young to have
-        // been seen, and it forgets them.
+        // Orphans first: a run at the present time finds them too young and forgets that it
+        // saw them.
         let strays = self.reap_strays(Duration::from_secs(122)).await;
         let mut second = self.reap().await;
         second.orphans_removed += strays.orphans_removed;
         [first, second]
     }
 
-    /// The owner's lease as it lies in the table.
+    /// The owner's lease in the table.
     ///
     /// # Panics
     ///
-    /// Where there is no such lease.
+    /// If there is no such lease.
     pub async fn lease(&self, owner: &Owner, id: &str) -> Lease {
         let id: LeaseId = id.parse().expect("the id is a lease's");
         let lease = self.table.store().get(owner, &id).await;
@@ -307,13 +306,13 @@ impl Bench {
             .expect("the lease is there")
     }
 
-    /// Makes sure that every container has a record: it is written first, and stays. Without
-    /// it nobody but the search for strays would find the container again. `what` is for the
-    /// message.
+    /// Asserts that every container has a record. The record is written before the container
+    /// is made and stays; without it only the search for orphans would find the container.
+    /// `what` goes into the message.
     ///
     /// # Panics
     ///
-    /// Where a container has no record.
+    /// If a container has no record.
     pub async fn assert_all_recorded(&self, what: &str) {
         let store = self.table.store();
         for container in self.place.containers().await {
@@ -331,14 +330,14 @@ impl Bench {
         }
     }
 
-    /// Makes sure that nothing has leaked and nothing is stuck: every container has an active
+    /// Asserts that nothing has leaked and nothing is stuck. Every container has an active
     /// lease, every active lease runs and has a container, the reaper looks at it at its end
-    /// at the latest, and what is counted with the owner and on the host is what the active
-    /// leases take up. `what` is for the message.
+    /// at the latest, and the counts of the owner and the host match the active leases.
+    /// `what` goes into the message.
     ///
     /// # Panics
     ///
-    /// Where something has leaked or is stuck.
+    /// If something has leaked or is stuck.
     pub async fn assert_nothing_leaked(&self, owner: &Owner, what: &str) {
         let store = self.table.store();
         let leases = store.active_of(owner).await.expect("the table can be read");
@@ -380,12 +379,13 @@ impl Bench {
         self.assert_counted(owner, what).await;
     }
 
-    /// Makes sure that owners were told of every end and will be warned before every other, as
-    /// it was asked for, and that `receiver` has heard of each end. `what` is for the message.
+    /// Asserts that the requested notifications were sent for every end and are planned for
+    /// every active lease, and that `receiver` got one for each end. `what` goes into the
+    /// message.
     ///
     /// # Panics
     ///
-    /// Where they were not.
+    /// If one is missing.
     pub async fn assert_told(&self, owner: &Owner, receiver: &Receiver, what: &str) {
         let store = self.table.store();
         let leases = store.page_of(owner, None, 100, |_| true).await;
@@ -422,12 +422,12 @@ impl Bench {
         }
     }
 
-    /// Makes sure that what is counted with the owner and on the host is what the active
-    /// leases take up. `what` is for the message.
+    /// Asserts that the counts of the owner and the host match the active leases. `what` goes
+    /// into the message.
     ///
     /// # Panics
     ///
-    /// Where it is not.
+    /// If they do not.
     pub async fn assert_counted(&self, owner: &Owner, what: &str) {
         let store = self.table.store();
         let leases = store.active_of(owner).await.expect("the table can be read");

@@ -1,11 +1,11 @@
-//! An engine in memory, for races that are too many for a real one.
+//! An in-memory engine, for more races than a real one can run.
 //!
 //! It serves the part of Docker's API that the product uses on a unix socket, so that the
-//! product's own client talks to it. Containers in it run nothing: they have a state, and a
-//! [`Container`] remembers what was asked of it and when. Each call takes a random while,
-//! before it does something and after, so that calls meet in the middle of each other.
+//! product's own client talks to it. Its containers run nothing: they have a state, and a
+//! [`Container`] records the calls and their times. Each call pauses for a random time before
+//! and after it takes effect, so that calls overlap.
 //!
-//! What it answers is what a real engine answers; a test puts the same questions to both.
+//! It answers like a real engine; a test compares the two.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -37,14 +37,14 @@ use tokio::{net::UnixListener, task::JoinHandle};
 
 use crate::proxy::new_folder;
 
-/// An engine, until it is dropped.
+/// An engine that stops on drop.
 pub struct Engine {
     shared: Arc<Shared>,
     listening: JoinHandle<()>,
     folder: PathBuf,
 }
 
-/// A container, and what has become of it. It stays known after it is gone.
+/// A container and its history. Its record stays after its removal.
 #[derive(Clone, Debug)]
 pub struct Container {
     pub id: String,
@@ -52,26 +52,26 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     pub created_at: Time,
     pub status: Status,
-    /// What its program has written, line by line.
+    /// The lines that its program wrote.
     pub log: Vec<String>,
-    /// When somebody first asked that it stop or go.
+    /// When a stop or a removal was first requested.
     pub touched_at: Option<Time>,
-    /// When it ceased to run.
+    /// When it stopped running.
     pub stopped_at: Option<Time>,
-    /// When it was gone.
+    /// When its removal finished.
     pub removed_at: Option<Time>,
     pub stops_asked: usize,
     pub removals_asked: usize,
 }
 
-/// Where a container is in its life.
+/// A container's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Created,
     Running,
     /// Its program has ended with this code.
     Exited(i64),
-    /// Somebody removes it just now.
+    /// A removal is in progress.
     Removing,
     Gone,
 }
@@ -84,9 +84,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// All that ever were, in the order of their making.
+    /// All containers ever made, in order of creation.
     containers: Vec<Container>,
-    /// Those that are there, by id and by name.
+    /// The existing containers, by id and by name.
     there: HashMap<String, usize>,
     networks: Vec<(String, String, BTreeMap<String, String>)>,
     removals_refused: bool,
@@ -99,12 +99,12 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine without containers. Each of its calls takes up to two pauses of
-    /// `longest_pause`, as `seed` has it.
+    /// An engine without containers. Each call takes up to two pauses of at most
+    /// `longest_pause`; `seed` makes them repeatable.
     ///
     /// # Panics
     ///
-    /// Where no unix socket can be made.
+    /// If no unix socket can be made.
     pub fn new(seed: u64, longest_pause: Duration) -> Self {
         let folder = new_folder();
         let listener = UnixListener::bind(folder.join("engine.sock"));
@@ -131,13 +131,13 @@ impl Engine {
         }
     }
 
-    /// Where it is.
+    /// Its address.
     pub fn address(&self) -> EngineAddress {
         EngineAddress::Unix(self.folder.join("engine.sock"))
     }
 
-    /// Puts the lease's container there, running, as a provision would have made it when the
-    /// lease was made.
+    /// Adds the lease's running container, as a provision would have made it at the lease's
+    /// creation time.
     pub fn run(&self, lease: &Lease, deployment: &Deployment) {
         let labels = [
             (DEPLOYMENT_LABEL, deployment.as_str().to_owned()),
@@ -152,7 +152,7 @@ impl Engine {
         state.containers[index].status = Status::Running;
     }
 
-    /// Puts a container there that no lease knows of, and gives its id.
+    /// Adds a container without a lease, and returns its id.
     pub fn stray(&self, name: &str, labels: &[(&str, &str)], created_at: Time) -> String {
         let labels = labels
             .iter()
@@ -162,29 +162,29 @@ impl Engine {
         state.containers[index].id.clone()
     }
 
-    /// The program of the lease's container ends by itself.
+    /// Ends the program of the lease's container.
     pub fn exit(&self, id: &LeaseId, code: i64) {
         self.change(id, |container| container.stop(code));
     }
 
-    /// The lease's container is removed by a stranger.
+    /// Removes the lease's container behind the product's back.
     pub fn vanish(&self, id: &LeaseId) {
         self.change(id, |container| container.stop(137));
         let name = ContainerName::of_lease(id);
         self.shared.state().remove(name.as_str());
     }
 
-    /// Whether from now on the engine fails to remove what it is asked to remove.
+    /// Makes removals fail from now on, or succeed again.
     pub fn refuse_removals(&self, refused: bool) {
         self.shared.state().removals_refused = refused;
     }
 
-    /// All containers that ever were, those that are gone too.
+    /// All containers ever made, including removed ones.
     pub fn containers(&self) -> Vec<Container> {
         self.shared.state().containers.clone()
     }
 
-    /// The container of the lease; the last one if there was more than one.
+    /// The lease's container; the last one if there were several.
     pub fn of_lease(&self, id: &LeaseId) -> Option<Container> {
         let name = ContainerName::of_lease(id);
         let state = self.shared.state();
@@ -210,7 +210,7 @@ impl Drop for Engine {
 }
 
 impl Container {
-    /// Whether the engine knows it still.
+    /// Whether the engine still knows it.
     pub fn is_there(&self) -> bool {
         self.status != Status::Gone
     }
@@ -226,7 +226,7 @@ impl Container {
         self.touched_at.get_or_insert_with(Time::now);
     }
 
-    /// As the engine names it.
+    /// The engine's name for it.
     fn status_text(&self) -> &'static str {
         match self.status {
             Status::Created => "created",
@@ -274,8 +274,8 @@ impl Container {
         })
     }
 
-    /// Its log as the engine frames it: the stream, three zeros, the length, the line, which
-    /// has the time of its writing before it if that is asked for.
+    /// Its log in the engine's framing: the stream, three zeros, the length, the line. If
+    /// `stamped`, the line starts with the time at which it was written.
     fn framed_log(&self, stamped: bool) -> Vec<u8> {
         let mut frames = Vec::new();
         for line in &self.log {
@@ -316,7 +316,7 @@ impl State {
         index
     }
 
-    /// The container of that id or name, if it is there.
+    /// The existing container of that id or name.
     fn get(&mut self, name: &str) -> Option<&mut Container> {
         let index = *self.there.get(name)?;
         self.containers.get_mut(index)
@@ -337,7 +337,7 @@ impl State {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        // What is behind this lock is whole after every change.
+        // Ignore poisoning: every change leaves the state consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -446,7 +446,7 @@ impl Shared {
     }
 }
 
-/// A status with JSON, or with a message.
+/// A status with JSON, or with an error message.
 type Answer = Result<(StatusCode, Value), (StatusCode, String)>;
 
 async fn answer(
@@ -479,7 +479,7 @@ async fn answer(
             StatusCode::OK,
             json!({"Version": "in memory", "ApiVersion": "1.41"}),
         )),
-        // As large as no race can fill it.
+        // Too large for any race to fill.
         ("GET", ["info"]) => Ok((
             StatusCode::OK,
             json!({"NCPU": 1_000, "MemTotal": 1_u64 << 42}),
@@ -570,7 +570,7 @@ mod tests {
     use super::*;
     use crate::{Place, place};
 
-    /// What an engine has answered: a status, and of its sentence what the product reads.
+    /// An engine's answer: its status, and the part of its message that the product reads.
     fn said<T>(answer: &Result<T, Error>) -> String {
         let Err(Error::DockerResponseServerError {
             status_code,
@@ -588,7 +588,7 @@ mod tests {
         format!("{status_code} {}", known.unwrap_or(&"otherwise"))
     }
 
-    /// Asks all that the product may ask, and notes the answers.
+    /// Makes every call that the product makes, and records the answers.
     async fn interview(docker: &Docker, deployment: &Deployment) -> Vec<(&'static str, String)> {
         let name = &format!("containerlease-{}", LeaseId::generate());
         let labels = [(DEPLOYMENT_LABEL, deployment.as_str())]

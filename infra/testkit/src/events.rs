@@ -1,4 +1,4 @@
-//! The saved events in `functions/events`, with the test's own ids and bodies in them.
+//! The saved events in `functions/events`, with the test's own ids and bodies.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 /// The lease's id in the saved events.
 pub const SAVED_ID: &str = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";
 
-/// An event of the HTTP API, as it will be given to a handler.
+/// An event of the HTTP API, to pass to a handler.
 #[derive(Clone, Debug)]
 pub struct Event(Value);
 
-/// What a handler has answered.
+/// A handler's answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
@@ -21,11 +21,11 @@ pub struct Answer {
     pub body: Value,
 }
 
-/// The saved event of that name, as it lies there.
+/// The saved event of that name, unchanged.
 ///
 /// # Panics
 ///
-/// Where there is no such event, or it is not JSON.
+/// If there is no such event, or it is not JSON.
 pub fn saved(name: &str) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/events");
     let text = std::fs::read_to_string(folder.join(format!("{name}.json")));
@@ -33,13 +33,13 @@ pub fn saved(name: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("the saved event {name}: {error}"))
 }
 
-/// The saved event with every mention of its lease's id replaced.
+/// The saved event with its lease's id replaced everywhere.
 pub fn saved_for(name: &str, id: &str) -> Value {
     let text = saved(name).to_string().replace(SAVED_ID, &json_text(id));
     serde_json::from_str(&text).expect("one text in place of another leaves it JSON")
 }
 
-/// The text as it stands between the quotes of JSON.
+/// The text, escaped for use between JSON quotes.
 fn json_text(text: &str) -> String {
     Value::from(text).to_string().trim_matches('"').to_owned()
 }
@@ -67,7 +67,7 @@ impl Event {
         self
     }
 
-    /// The event from the caller whose token an authorizer has checked.
+    /// The event from a caller whose token an authorizer checked.
     pub fn from_owner(mut self, subject: &str) -> Self {
         self.0["requestContext"]["authorizer"] = json!({
             "jwt": {"claims": {"sub": subject, "scope": "leases"}, "scopes": ["leases"]},
@@ -81,13 +81,13 @@ impl Event {
         self
     }
 
-    /// The event with this header, named in small letters.
+    /// The event with this header, whose name is in lower case.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.0["headers"][name] = Value::from(value);
         self
     }
 
-    /// The event with this query, as it stands behind the question mark.
+    /// The event with this query, without the question mark.
     pub fn query(mut self, query: &str) -> Self {
         self.0["rawQueryString"] = Value::from(query);
         self
@@ -110,7 +110,7 @@ impl Event {
     ///
     /// # Panics
     ///
-    /// Where the Lambda runtime could not read the event.
+    /// If the Lambda runtime cannot read the event.
     pub fn request(&self) -> Request {
         lambda_http::request::from_str(&self.0.to_string()).expect("it is an event of the HTTP API")
     }
@@ -147,7 +147,7 @@ impl Answer {
     ///
     /// # Panics
     ///
-    /// Where its body is not JSON: every one of ours is.
+    /// If its body is not JSON; all of ours are.
     pub fn of(response: &Response<Body>) -> Self {
         let body: &[u8] = response.body();
         Self {
@@ -161,7 +161,7 @@ impl Answer {
     ///
     /// # Panics
     ///
-    /// Where there is none; the message has the answer.
+    /// If there is none; the message has the answer.
     pub fn id(&self) -> String {
         let id = self.body["id"].as_str();
         id.unwrap_or_else(|| panic!("there is no id in {self:?}"))
@@ -172,7 +172,7 @@ impl Answer {
     ///
     /// # Panics
     ///
-    /// Where the answer is no problem; the message has the answer.
+    /// If the answer is no problem; the message has the answer.
     pub fn problem(&self) -> &str {
         let kind = self.body["type"].as_str();
         kind.and_then(|kind| kind.strip_prefix("urn:containerlease:problem:"))

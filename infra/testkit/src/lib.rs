@@ -1,20 +1,20 @@
-//! What the tests share: real parts, and faults around them.
+//! Parts that the tests share: real services, and faults around them.
 //!
-//! Nothing here stands in for a part of the product. The table is DynamoDB embedded in the
-//! process, the containers run on a real Docker engine, and a fault is something that
-//! happens on the wire between the two and us. Only where ten thousand ends are raced, which
-//! no engine carries out in a test's time, one in memory takes the real one's place.
+//! Nothing here replaces a part of the product. The table is DynamoDB embedded in the process,
+//! the containers run on a real Docker engine, and faults happen on the wire between these and
+//! us. The one exception is an in-memory engine: it races ten thousand ends, which a real
+//! engine cannot do in a test's time.
 //!
-//! - [`table`]: a table of the test's own, on a loopback port.
-//! - [`place`]: a deployment of the test's own on the engine; it is emptied when the test
-//!   ends, however it ends.
-//! - [`watch`]: the engine's own account of what happened to a place's containers.
-//! - [`proxy`]: what stands between a client and the table or the engine, counts requests,
-//!   and cuts, delays or loses them as the test says.
+//! - [`table`]: the test's own table, on a loopback port.
+//! - [`place`]: the test's own deployment on the engine; emptied when the test ends, even if
+//!   it fails.
+//! - [`watch`]: the engine's own events about a place's containers.
+//! - [`proxy`]: sits between a client and the table or the engine, counts requests, and cuts,
+//!   delays or loses them as the test says.
 //! - [`receiver`]: a receiver of webhooks, which answers as the test says.
 //! - [`bench`]: the product's own [`App`](containerlease_functions::app::App) on all these.
-//! - [`engine`]: an engine in memory, which remembers what was asked of each container.
-//! - [`events`]: the saved events in `functions/events`, as the handlers take them.
+//! - [`engine`]: an in-memory engine, which records the calls for each container.
+//! - [`events`]: the saved events in `functions/events`, in the form that handlers take.
 //!
 //! A test that needs an engine and finds none fails and says so; it is never skipped.
 
@@ -35,15 +35,14 @@ pub use receiver::{Receiver, Reply};
 pub use table::Table;
 pub use watch::Watch;
 
-/// Fails where a test has to leave out what it proves, although everything was to be tried
-/// (`CONTAINERLEASE_TEST_ALL`, as `make attack` has it).
+/// Allows a test to skip its proof, unless nothing may be skipped.
 ///
 /// # Panics
 ///
-/// There.
+/// If `CONTAINERLEASE_TEST_ALL` is set, as `make attack` does.
 #[expect(
     clippy::disallowed_methods,
-    reason = "what is to be tried is asked of the tests alone"
+    reason = "only the tests read this setting"
 )]
 pub fn assert_may_skip(why: &str) {
     let all = std::env::var_os("CONTAINERLEASE_TEST_ALL").is_some();

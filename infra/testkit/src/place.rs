@@ -1,4 +1,4 @@
-//! A deployment of the test's own on the engine, and a look at it behind the product's back.
+//! The test's own deployment on the engine, inspected behind the product's back.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -20,12 +20,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// The label of the containers that [`Place::stray`] makes.
 const STRAY_LABEL: &str = "containerlease.testkit";
 
-/// How many places there may be at once. Each has a network of its own, and an engine has
-/// addresses for about thirty, of which others may use some.
+/// Maximum number of places at once. Each has its own network, and an engine has addresses
+/// for about thirty networks, some of which others may use.
 static PLACES: Semaphore = Semaphore::const_new(20);
 
-/// A deployment that only this test uses. When it is dropped, also by a test that fails,
-/// its containers and its network are removed.
+/// A deployment that only this test uses. On drop, even when the test fails, its containers
+/// and its network are removed.
 #[derive(Debug)]
 pub struct Place {
     deployment: Deployment,
@@ -35,12 +35,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// A new, empty deployment on the engine that `DOCKER_HOST` names, as soon as there is
+    /// A new, empty deployment on the engine that `DOCKER_HOST` names. Waits until there is
     /// room for one.
     ///
     /// # Panics
     ///
-    /// Where no engine answers: a test that needs one must not pass without.
+    /// If no engine answers: a test that needs one must not pass without it.
     pub async fn new() -> Self {
         let settings = Settings::from_env().expect("the environment's settings can be read");
         let random = uuid::Uuid::new_v4().simple().to_string();
@@ -71,12 +71,12 @@ impl Place {
         &self.engine
     }
 
-    /// A client straight to the engine, whatever proxy the product goes through.
+    /// A direct client of the engine, without the product's proxy.
     pub fn docker(&self) -> &Docker {
         &self.docker
     }
 
-    /// The deployment's containers, whatever their state.
+    /// The deployment's containers, in any state.
     pub async fn containers(&self) -> Vec<ContainerSummary> {
         containers(&self.docker, DEPLOYMENT_LABEL, &self.deployment)
             .await
@@ -90,7 +90,7 @@ impl Place {
             .expect("the engine lists its networks")
     }
 
-    /// What the engine knows of the container of the lease `id`; none where there is none.
+    /// The engine's record of the container of the lease `id`, if there is one.
     pub async fn container_of(&self, id: &str) -> Option<ContainerInspectResponse> {
         let name = format!("containerlease-{id}");
         let options = None::<InspectContainerOptions>;
@@ -103,13 +103,13 @@ impl Place {
         self.docker.inspect_container(name, options).await.is_ok()
     }
 
-    /// Removes the container of the lease `id` as a stranger would.
+    /// Removes the container of the lease `id` behind the product's back.
     pub async fn remove_behind_its_back(&self, id: &str) {
         remove(&self.docker, &format!("containerlease-{id}")).await;
     }
 
-    /// Makes a container with these labels that no lease knows of, and gives its id. It is
-    /// not started. Whatever its labels, it goes when the place does.
+    /// Makes a container with these labels but without a lease, and returns its id. It is not
+    /// started. Whatever its labels, it is removed with the place.
     pub async fn stray(&self, labels: &[(&str, &str)]) -> String {
         let name = format!("stray-{}", uuid::Uuid::new_v4().simple());
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
@@ -126,7 +126,7 @@ impl Place {
         made.expect("a stray container can be made").id
     }
 
-    /// Removes all that is the deployment's.
+    /// Removes the deployment's containers and networks.
     pub async fn clean(&self) {
         clean(&self.docker, &self.deployment).await;
     }
@@ -134,7 +134,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // The test's own runtime may be gone or busy failing: the cleaning has its own.
+        // Use a separate runtime, because the test's own may be gone or busy failing.
         let (engine, deployment) = (self.engine.clone(), self.deployment.clone());
         let cleaning = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -145,7 +145,7 @@ impl Drop for Place {
                     let docker = connect(&engine);
                     let cleaned = clean(&docker, &deployment);
                     let limit = Duration::from_secs(60);
-                    // What is left after that, nobody can remove.
+                    // Nothing more can be done about what is left.
                     drop(tokio::time::timeout(limit, cleaned).await);
                 });
             }
@@ -154,7 +154,7 @@ impl Drop for Place {
     }
 }
 
-/// A client straight to the engine.
+/// A direct client of the engine.
 pub(crate) fn connect(engine: &EngineAddress) -> Docker {
     const SECONDS: u64 = 60;
     match engine {
@@ -199,8 +199,8 @@ async fn networks(
 }
 
 async fn clean(docker: &Docker, deployment: &Deployment) {
-    // A handler that was cut off may have a call at the engine still, and a busy engine may
-    // hold on to a network for seconds: look again and again.
+    // A handler that was cut off may still have a call in progress, and a busy engine may keep
+    // a network for seconds: retry.
     for _ in 0..25 {
         for label in [DEPLOYMENT_LABEL, STRAY_LABEL] {
             let left = containers(docker, label, deployment).await;
@@ -225,6 +225,6 @@ async fn remove(docker: &Docker, name: &str) {
         .force(true)
         .v(true)
         .build();
-    // One that is gone already is as good.
+    // Already gone is success.
     drop(docker.remove_container(name, Some(options)).await);
 }

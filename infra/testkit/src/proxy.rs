@@ -1,8 +1,8 @@
-//! What stands between a client and the table or the engine, and makes faults.
+//! A proxy between a client and the table or the engine, which injects faults.
 //!
-//! A proxy speaks HTTP/1.1 on both sides. It remembers every request in the order of their
-//! coming, and asks its hook what is to happen to it. Without a hook everything passes, and
-//! answers are streamed as they come, so that a log can be followed through it.
+//! A proxy speaks HTTP/1.1 on both sides. It records every request in order of arrival, and
+//! asks its hook what to do with it. Without a hook everything passes. Answers are streamed,
+//! so that a log can be followed through it.
 
 use std::{
     fmt,
@@ -25,15 +25,15 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A request, as the proxy has seen it.
+/// A request that the proxy has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// How many requests this proxy saw before.
+    /// Number of earlier requests through this proxy.
     pub index: usize,
     pub method: Method,
     /// Path and query.
     pub path: String,
-    /// DynamoDB's operation, such as `UpdateItem`; none for the engine.
+    /// The DynamoDB operation, such as `UpdateItem`; `None` for the engine.
     pub operation: Option<String>,
 }
 
@@ -43,7 +43,7 @@ impl Seen {
         self.method.as_str() == method && self.path.contains(path_part)
     }
 
-    /// Whether it is this operation of DynamoDB's.
+    /// Whether it is this DynamoDB operation.
     pub fn is_operation(&self, operation: &str) -> bool {
         self.operation.as_deref() == Some(operation)
     }
@@ -62,21 +62,21 @@ impl fmt::Display for Seen {
 pub enum Fault {
     /// Nothing: it passes.
     None,
-    /// It passes after a while.
+    /// It passes after this delay.
     Delayed(Duration),
     /// It is not passed on; this is the answer.
     Answered(StatusCode, String),
-    /// It is carried out, and this is the answer in place of the true one.
+    /// It is carried out, and this replaces the true answer.
     AnsweredInstead(StatusCode, String),
     /// It is not passed on, and the connection is cut.
     Cut,
-    /// It is not passed on, the call is made, and it is never answered.
+    /// It is not passed on and never answered; the function is called.
     NeverSent(Box<dyn FnOnce() + Send>),
     /// It is carried out, and the connection is cut before the answer.
     AnswerLost,
-    /// It is carried out, the call is made, and it is never answered.
+    /// It is carried out but never answered; the function is called.
     NeverAnswered(Box<dyn FnOnce() + Send>),
-    /// It is carried out, this is awaited, and then it is answered.
+    /// It is carried out, and answered once this future is ready.
     AnsweredAfter(futures_util::future::BoxFuture<'static, ()>),
 }
 
@@ -97,18 +97,18 @@ impl fmt::Debug for Fault {
 }
 
 impl Fault {
-    /// The table's answer with that code, as DynamoDB words it.
+    /// The table's answer with that code, in DynamoDB's format.
     pub fn of_the_table(code: &str) -> Self {
         Self::Answered(status_of(code), table_error(code, &[]))
     }
 
-    /// The answer of a transaction that was cancelled, with a reason for each of its items.
+    /// The answer to a cancelled transaction, with a reason for each of its items.
     pub fn cancelled(reasons: &[&str]) -> Self {
         let code = "TransactionCanceledException";
         Self::Answered(status_of(code), table_error(code, reasons))
     }
 
-    /// The request is carried out, and the table answers with that code all the same.
+    /// The request is carried out, and yet the table answers with that error code.
     pub fn done_but(code: &str) -> Self {
         Self::AnsweredInstead(status_of(code), table_error(code, &[]))
     }
@@ -140,7 +140,7 @@ fn table_error(code: &str, reasons: &[&str]) -> String {
 type Hook = Arc<dyn Fn(&Seen) -> Fault + Send + Sync>;
 type Body = BoxBody<Bytes, hyper::Error>;
 
-/// A proxy, until it is dropped.
+/// A proxy that stops on drop.
 pub struct Proxy {
     shared: Arc<Shared>,
     listening: JoinHandle<()>,
@@ -149,7 +149,7 @@ pub struct Proxy {
 
 enum Address {
     Tcp(SocketAddr),
-    /// The socket lies in a folder of its own, which goes with the proxy.
+    /// The socket is in its own folder, which is removed with the proxy.
     Unix {
         folder: PathBuf,
         socket: PathBuf,
@@ -175,14 +175,14 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// A loopback port in front of another one.
+    /// A proxy on a loopback port, in front of another port.
     pub async fn before_tcp(upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.expect("a free loopback port is there");
         Self::on(listener, upstream)
     }
 
-    /// A port that was taken already, in front of another one.
+    /// A proxy on an open listener, in front of another port.
     pub fn on(listener: TcpListener, upstream: SocketAddr) -> Self {
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Shared::new(Upstream::Tcp(upstream));
@@ -200,7 +200,7 @@ impl Proxy {
         }
     }
 
-    /// A unix socket in front of another one.
+    /// A proxy on a unix socket, in front of another socket.
     pub fn before_unix(upstream: &Path) -> Self {
         let folder = new_folder();
         let socket = folder.join("engine.sock");
@@ -219,14 +219,14 @@ impl Proxy {
         }
     }
 
-    /// A unix socket on which nobody listens any more, as an engine leaves it that was killed.
+    /// A unix socket without a listener, such as a killed engine leaves behind.
     pub fn deaf(upstream: &Path) -> Self {
         let proxy = Self::before_unix(upstream);
         proxy.listening.abort();
         proxy
     }
 
-    /// The loopback address, of a proxy before one.
+    /// The loopback address of a proxy on a port.
     pub fn tcp(&self) -> SocketAddr {
         match &self.address {
             Address::Tcp(address) => *address,
@@ -234,7 +234,7 @@ impl Proxy {
         }
     }
 
-    /// The socket's path, of a proxy before one.
+    /// The path of a proxy on a unix socket.
     pub fn unix(&self) -> &Path {
         match &self.address {
             Address::Unix { socket, .. } => socket,
@@ -242,13 +242,13 @@ impl Proxy {
         }
     }
 
-    /// From now on `hook` says what happens to each request.
+    /// From now on `hook` decides what happens to each request.
     pub fn on_each(&self, hook: impl Fn(&Seen) -> Fault + Send + Sync + 'static) {
         *lock(&self.shared.hook) = Some(Arc::new(hook));
     }
 
-    /// From now on the first `times` requests of each of DynamoDB's operations that `fault`
-    /// speaks of get that fault, and everything else passes.
+    /// From now on, for each DynamoDB operation for which `fault` returns one, the first
+    /// `times` requests get that fault. Everything else passes.
     pub fn fail_first(
         &self,
         times: usize,
@@ -298,7 +298,7 @@ impl Shared {
         })
     }
 
-    /// Notes the request and asks the hook.
+    /// Records the request and asks the hook.
     fn note(&self, request: &Request<Incoming>) -> Fault {
         let target = HeaderName::from_static("x-amz-target");
         let operation = request.headers().get(target).and_then(|target| {
@@ -343,7 +343,7 @@ pub(crate) fn new_folder() -> PathBuf {
 
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
     let answer = service_fn(|request| answer(request, Arc::clone(&shared)));
-    // A connection that was cut ends with an error, which is what the test wanted.
+    // A cut connection ends with an error, as the test intended.
     drop(
         server::Builder::new()
             .serve_connection(TokioIo::new(stream), answer)
@@ -393,12 +393,12 @@ fn answered(status: StatusCode, body: String) -> Response<Body> {
     response
 }
 
-/// Passes the request on and reads its answer to the end, so that it is known to be done.
+/// Passes the request on and reads the whole answer, so that it has certainly taken effect.
 async fn carry_out(
     upstream: &Upstream,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, CutOff> {
-    // The client may be dropped at any moment, and must not take the request with it.
+    // The client may be dropped at any moment, which must not cancel the request.
     let (upstream, request) = (upstream.clone(), request);
     let carried_out = tokio::spawn(async move {
         let (parts, body) = forward(&upstream, request).await?.into_parts();
@@ -438,6 +438,6 @@ async fn exchange(
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What is behind these locks is whole after every change.
+    // Ignore poisoning: every change leaves the state consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -28,7 +28,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// A receiver, until it is dropped.
+/// A receiver that stops on drop.
 #[derive(Debug)]
 pub struct Receiver {
     address: SocketAddr,
@@ -47,7 +47,7 @@ pub enum Reply {
     Cut,
 }
 
-/// A message, as it has come.
+/// A message, as received.
 #[derive(Clone, Debug)]
 pub struct Message {
     pub headers: HeaderMap,
@@ -63,11 +63,11 @@ struct Shared {
 }
 
 impl Receiver {
-    /// One that takes everything with a 204.
+    /// A receiver that answers every message with a 204.
     ///
     /// # Panics
     ///
-    /// Where no loopback port is free.
+    /// If no loopback port is free.
     pub async fn start() -> Self {
         Self::start_with(None).await
     }
@@ -76,7 +76,7 @@ impl Receiver {
     ///
     /// # Panics
     ///
-    /// Where they cannot be used, or no loopback port is free.
+    /// If they cannot be used, or no loopback port is free.
     pub async fn over_tls(certificate: &Path, key: &Path) -> Self {
         let certificate = CertificateDer::from_pem_file(certificate);
         let key = PrivateKeyDer::from_pem_file(key);
@@ -107,7 +107,7 @@ impl Receiver {
                     match tls {
                         None => shared.serve(stream).await,
                         Some(tls) => {
-                            // Who does not trust the certificate leaves, as the test wants.
+                            // A client that does not trust the certificate leaves, as intended.
                             if let Ok(stream) = tls.accept(stream).await {
                                 shared.serve(stream).await;
                             }
@@ -123,7 +123,7 @@ impl Receiver {
         }
     }
 
-    /// Where it is reached.
+    /// Its URL.
     pub fn url(&self) -> String {
         format!("http://{}/hook?token=t0ken", self.address)
     }
@@ -133,17 +133,17 @@ impl Receiver {
         self.address.port()
     }
 
-    /// Answers the next messages so, and those after them with a 204.
+    /// Answers the next messages with these replies, and later ones with a 204.
     pub fn replies(&self, replies: impl IntoIterator<Item = Reply>) {
         locked(&self.shared.replies).extend(replies);
     }
 
-    /// What has come so far.
+    /// All messages so far.
     pub fn messages(&self) -> Vec<Message> {
         locked(&self.shared.messages).clone()
     }
 
-    /// How many connections there were.
+    /// Number of connections so far.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
@@ -154,7 +154,7 @@ impl Message {
     ///
     /// # Panics
     ///
-    /// Where it is not there, or not ASCII.
+    /// If it is missing or not ASCII.
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         let value = value.unwrap_or_else(|| panic!("there is no header {name}: {self:?}"));
@@ -165,7 +165,7 @@ impl Message {
     ///
     /// # Panics
     ///
-    /// Where it is not JSON.
+    /// If it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("the body is JSON")
     }
@@ -175,7 +175,7 @@ impl Shared {
     async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let service = service_fn(|request| self.take(request));
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        // A connection that is cut is one of the things that are tested.
+        // Tests cut connections, so ignore errors.
         drop(connection.await);
     }
 
@@ -203,7 +203,7 @@ impl Shared {
     }
 }
 
-/// An error of the service is what makes the server cut the connection.
+/// A service error, which makes the server cut the connection.
 #[derive(Debug)]
 struct Cut;
 

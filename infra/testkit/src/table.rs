@@ -13,7 +13,7 @@ pub const NAME: &str = "containerlease";
 
 type Item = HashMap<String, AttributeValue>;
 
-/// A table of the test's own, which is also served on a loopback port until it is dropped.
+/// The test's own table. Until drop it is also served on a loopback port.
 pub struct Table {
     database: Database,
     door: Door,
@@ -33,7 +33,7 @@ impl Table {
         Self::serve(Database::memory().expect("a database in memory can be made")).await
     }
 
-    /// The table in `file`, which is made if it is not there.
+    /// The table in `file`, which is created if missing.
     pub async fn on_file(file: &Path) -> Self {
         let database = Database::new(&file.to_string_lossy());
         Self::serve(database.expect("the database's file can be opened")).await
@@ -57,22 +57,22 @@ impl Table {
         table
     }
 
-    /// Where it is served over TCP.
+    /// Its TCP address.
     pub fn address(&self) -> SocketAddr {
         self.door.address()
     }
 
-    /// What it asks for there.
+    /// The key that it requires over TCP.
     pub fn key(&self) -> &Key {
         &self.key
     }
 
-    /// The AWS settings that lead to it inside this process.
+    /// The AWS settings for it inside this process.
     pub fn aws(&self) -> &SdkConfig {
         &self.aws
     }
 
-    /// A store straight on it, whatever proxy the test has put before it for others.
+    /// A direct store on it, without any proxy.
     pub fn store(&self) -> Store {
         Store::new(&self.aws, NAME)
     }
@@ -82,21 +82,20 @@ impl Table {
         &self.database
     }
 
-    /// A client straight on it, for a look at what really lies there.
+    /// A direct client, to see the raw items.
     pub fn client(&self) -> Client {
         Client::new(&self.aws)
     }
 
-    /// Makes every lease `by` older, as if that time had passed: it falls due earlier, was
-    /// made earlier and ends earlier, and its owner is told of it earlier. So do the holds of
-    /// relays. Leases last a minute at least and claims two, and no test can wait for that.
+    /// Moves all times of every lease, its notifications and the relays' holds back by `by`,
+    /// as if that time had passed. Leases last at least one minute and claims two, and no test
+    /// can wait for that.
     pub async fn age(&self, by: Duration) {
         let client = self.client();
         let scanned = client.scan().table_name(NAME).send().await;
         let items = scanned.expect("the table can be scanned").items;
         for mut item in items.unwrap_or_default() {
-            // What a process that was killed has still sent may be carried out meanwhile: it is
-            // not to be undone.
+            // A request that a killed process sent may take effect meanwhile; do not undo it.
             while let Some(later) = aged(&item, by) {
                 if self.replace(&item, later).await {
                     break;
@@ -112,7 +111,7 @@ impl Table {
         }
     }
 
-    /// Writes an item in another's place, if that is there as it was read. Says whether it has.
+    /// Replaces an item if it has not changed since it was read. Returns whether it did.
     async fn replace(&self, read: &Item, with: Item) -> bool {
         let mut put = self
             .client()
@@ -137,11 +136,11 @@ impl Table {
         }
     }
 
-    /// Removes the lease's record, as the table's TTL does one day.
+    /// Removes the lease's record, as the table's TTL eventually does.
     ///
     /// # Panics
     ///
-    /// Where it cannot be removed.
+    /// If it cannot be removed.
     pub async fn purge(&self, lease: &Lease) {
         let client = self.client();
         let delete = client.delete_item().table_name(NAME);
@@ -149,11 +148,11 @@ impl Table {
         delete.send().await.expect("an item can be removed");
     }
 
-    /// Removes everything that lies in the table.
+    /// Removes all items.
     ///
     /// # Panics
     ///
-    /// Where it cannot be removed.
+    /// If one cannot be removed.
     pub async fn empty(&self) {
         let client = self.client();
         let scanned = client.scan().table_name(NAME).send().await;
@@ -165,12 +164,12 @@ impl Table {
         }
     }
 
-    /// Leaves of what the owner holds only the number of leases, as programs did that counted
-    /// nothing else.
+    /// Removes everything but the number of leases from the owner's count, as earlier releases
+    /// wrote it.
     ///
     /// # Panics
     ///
-    /// Where the count cannot be changed.
+    /// If the count cannot be changed.
     pub async fn forget_amounts(&self, owner: &Owner) {
         let client = self.client();
         let update = client
@@ -182,11 +181,11 @@ impl Table {
         update.send().await.expect("the count can be changed");
     }
 
-    /// Spoils the count that lies there, as a table has it that was restored in part.
+    /// Makes this count wrong, as in a table that was restored only in part.
     ///
     /// # Panics
     ///
-    /// Where the count cannot be changed.
+    /// If the count cannot be changed.
     pub async fn spoil_count(&self, pk: &str, sk: &str) {
         let number = |value: &str| AttributeValue::N(value.to_owned());
         let client = self.client();
@@ -202,23 +201,23 @@ impl Table {
         update.send().await.expect("the count can be spoiled");
     }
 
-    /// Everything that lies in the table, as text.
+    /// All items of the table, as text.
     ///
     /// # Panics
     ///
-    /// Where it cannot be read.
+    /// If they cannot be read.
     pub async fn dump(&self) -> String {
         let scanned = self.client().scan().table_name(NAME).send().await;
         let items = scanned.expect("the table can be scanned").items;
         format!("{items:#?}")
     }
 
-    /// Puts the lease into a state that this program does not know, as a later release may
-    /// have left it that was rolled back.
+    /// Puts the lease into a state that this release does not know, as a newer release that
+    /// was rolled back may have left it.
     ///
     /// # Panics
     ///
-    /// Where the lease cannot be changed.
+    /// If the lease cannot be changed.
     pub async fn put_into_unknown_state(&self, lease: &Lease) {
         let client = self.client();
         let update = client
@@ -231,12 +230,12 @@ impl Table {
         update.send().await.expect("the lease can be changed");
     }
 
-    /// Writes an item of texts and, of what is a number in the index, of numbers, such as no
-    /// program of ours has written.
+    /// Writes an item that our code would never write. Attributes are strings, except those
+    /// that are numbers in the index.
     ///
     /// # Panics
     ///
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub async fn plant(&self, attributes: &[(&str, &str)]) {
         let client = self.client();
         let put =
@@ -252,12 +251,11 @@ impl Table {
         put.send().await.expect("an item can be written");
     }
 
-    /// Takes the lease out of the index that the reaper reads, as if it had not come there
-    /// yet: on AWS the index lags.
+    /// Removes the lease from the index that the reaper reads, because on AWS the index lags.
     ///
     /// # Panics
     ///
-    /// Where the lease cannot be changed.
+    /// If the lease cannot be changed.
     pub async fn hide_from_index(&self, lease: &Lease) {
         let client = self.client();
         let update = client
@@ -280,13 +278,13 @@ fn key_of(lease: &Lease) -> HashMap<String, AttributeValue> {
     ])
 }
 
-/// The AWS settings that lead to a table at `address`.
+/// The AWS settings for a table at `address`.
 pub async fn aws_at(address: SocketAddr, key: &Key) -> SdkConfig {
     let aws = containerlease_table::through_door(aws_defaults(), address, key);
     aws.load().await
 }
 
-/// The item with all its times earlier; none where it has none.
+/// The item with all its times earlier; `None` if it has no times.
 fn aged(item: &Item, by: Duration) -> Option<Item> {
     let mut later = item.clone();
     for name in [

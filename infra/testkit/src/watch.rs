@@ -1,4 +1,4 @@
-//! What the engine itself says has happened to the containers of a place.
+//! The engine's own events about the containers of a place.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::place::Place;
 
-/// Remembers the engine's events about a place's containers, until it is dropped.
+/// Records the engine's events about a place's containers, until drop.
 #[derive(Debug)]
 pub struct Watch {
     events: Arc<Mutex<Vec<Event>>>,
@@ -30,14 +30,14 @@ struct Event {
     at: Time,
 }
 
-/// What has happened to a container by the engine's own account.
+/// What happened to a container, according to the engine.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// When it was first told to end, or ended by itself.
+    /// When it was first told to stop, or ended by itself.
     pub touched_at: Option<Time>,
-    /// When it was gone.
+    /// When it was removed.
     pub removed_at: Option<Time>,
-    /// How often a container of this name was removed.
+    /// Number of removals of containers of this name.
     pub removals: usize,
 }
 
@@ -64,7 +64,7 @@ impl Watch {
         Self { events, watching }
     }
 
-    /// What has happened to the lease's container.
+    /// What happened to the lease's container.
     pub fn of_lease(&self, id: &LeaseId) -> Seen {
         let name = ContainerName::of_lease(id);
         let mut seen = Seen::default();

@@ -22,35 +22,34 @@ use crate::{
     webhook::Notification,
 };
 
-/// How many ends of one run may be at the engine at once. Runs overlap where an engine is slow,
-/// so that ends that hang there keep no later run's from theirs. It ends most per second with 12
-/// to 16, a few in a hundred more than with 8; and each takes longer, the more there are.
+/// How many ends of one run may be at the engine at once. The bound is per run: with a slow engine
+/// runs overlap, and ends that hang do not block a later run. Throughput peaks at 12 to 16, a few
+/// percent above 8, but each end takes longer the more run at once.
 const AT_THE_ENGINE: usize = 12;
 
-/// How many ends of one run may be claimed at once. It is more than are at the engine, so that
-/// the engine need not wait for the table; and not many more, since each shows with writes that
-/// it is alive.
+/// How many ends of one run may be claimed at once. More than are at the engine, so that the engine
+/// need not wait for the table; but not many more, since each writes signs of life.
 const TAKEN_ON: usize = 3 * AT_THE_ENGINE;
 
-/// How long an end waits at least that the engine has gone away under, so that an engine that
-/// comes and goes costs the table little.
+/// Shortest wait of an end after the engine went away, so that an unsteady engine costs the table
+/// few writes.
 const AFTER_AWAY: Duration = Duration::from_millis(250);
 
-/// How long a receipt waits before it is tried again that the table did not take.
+/// Pause before a receipt that the table did not take is tried again.
 const AFTER_UNWRITTEN: Duration = Duration::from_secs(1);
 
-/// The ends that tasks of this process wait for or are at: a lease in the version that was
+/// The ends that tasks of this process wait for or carry out: a lease with the version that was
 /// read.
 pub type EndsInHand = InHand<(LeaseId, u64)>;
 
-/// How long after the time at which nothing is begun any more an end may take at the most,
-/// where the container's grace is `grace`: it was about to be claimed, and its turn at the
-/// engine comes no later than its claim could.
+/// Longest time from `stop_at` to the end of the last end, with the container's `grace`. That end
+/// may be about to be claimed at `stop_at`; it gets its turn at the engine no later than its claim
+/// could succeed.
 pub fn longest_end(grace: Duration) -> Duration {
     CALL_LIMIT + end::longest(grace)
 }
 
-/// How one planned end went.
+/// The result of one planned end.
 pub(super) enum Done {
     Ended(Receipt),
     AttemptFailed { quarantined: bool },
@@ -60,7 +59,7 @@ pub(super) enum Done {
 }
 
 impl Done {
-    /// What came of an end whose claim was not made.
+    /// The result of an end that could not be claimed.
     pub(super) fn unclaimed(lease: LeaseId, error: ClaimError) -> Self {
         match error {
             ClaimError::SomebodyElse => Self::LeftToOthers,
@@ -71,7 +70,7 @@ impl Done {
         }
     }
 
-    /// What came of an end that was claimed.
+    /// The result of a claimed end.
     pub(super) fn of(lease: LeaseId, outcome: Result<EndOutcome, StoreError>) -> Self {
         match outcome {
             Ok(EndOutcome::Ended(receipt)) => {
@@ -102,8 +101,8 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// None yet. They begin nothing at or after `stop_at`, and announce what their owners are
-    /// told.
+    /// No ends yet. They begin nothing at or after `stop_at`, and announce the notifications for
+    /// owners.
     pub(super) fn new(
         reaper: &Reaper,
         stop_at: Time,
@@ -126,12 +125,12 @@ impl Ends {
         }
     }
 
-    /// The places at the engine, which ends come first to.
+    /// The places at the engine. Ends take precedence there.
     pub(super) fn at_the_engine(&self) -> Arc<Semaphore> {
         Arc::clone(&self.task.at_the_engine)
     }
 
-    /// Begins with an end, unless it is in hand already. Says whether it has.
+    /// Begins an end, unless it is in progress already. Returns whether it did.
     pub(super) fn take_on(&mut self, planned: PlannedEnd) -> bool {
         let lease = (planned.lease.id, planned.lease.version);
         let Some(hold) = self.in_hand.take(lease) else {
@@ -146,12 +145,12 @@ impl Ends {
         true
     }
 
-    /// Waits for all of them and adds to `report` how they went.
+    /// Waits for all ends and adds their results to `report`.
     pub(super) async fn finish(self, report: &mut Report) {
         let Self {
             task, mut tasks, ..
         } = self;
-        // The tasks' own are left: deliveries wait for no more than these.
+        // The clones in the tasks are the last senders: deliveries wait only for those.
         drop(task);
         while let Some(done) = tasks.join_next().await {
             match done {
@@ -166,7 +165,7 @@ impl Ends {
     }
 }
 
-/// All that one end needs, so that it can be a task of its own.
+/// Everything that one end needs, so that it can run in its own task.
 #[derive(Clone)]
 struct EndTask {
     store: Arc<Store>,
@@ -186,7 +185,7 @@ impl EndTask {
             return Done::LeftToNextRun;
         }
         let mut lease = planned.lease;
-        // Who the engine was away for waits for it here, and is there when it returns.
+        // If the engine is away, the end waits here and continues when the engine returns.
         loop {
             let outcome = match self.once(&lease, planned.reason).await {
                 Ok(outcome) => outcome,
@@ -201,20 +200,20 @@ impl EndTask {
             if let Done::Ended(receipt) = &done
                 && let Some(told) = Notification::ended(&lease, receipt.removed_at)
             {
-                // Where nobody listens any more, the next run tells it.
+                // If nobody listens any more, the next run delivers it.
                 drop(self.announce.send(told));
             }
             return done;
         }
     }
 
-    /// Claims the end and carries it out; the error is why it was not set out on.
+    /// Claims the end and carries it out. The error says why it was not begun.
     async fn once(
         &self,
         lease: &Lease,
         reason: Reason,
     ) -> Result<Result<EndOutcome, StoreError>, Done> {
-        // Nothing is claimed for an engine that is away.
+        // Claim nothing while the engine is away.
         let there = tokio::select! {
             there = self.host.answers_by(self.stop_at) => there,
             () = self.stopping.cancelled() => return Err(Done::LeftToNextRun),
@@ -245,9 +244,9 @@ impl EndTask {
             }
             Err(error) => return Err(Done::unclaimed(lease.id, error)),
         };
-        // While one end is with the table another is with the engine, which is never idle. One
-        // that has no place when its claim could at last have been made is left: its claim is
-        // taken over, and this run comes to its end.
+        // More ends are claimed than are at the engine, so the engine is never idle. An end that
+        // gets no place before the latest moment of its claim is left: another process takes over
+        // its claim, and this run can finish.
         let wait = Time::now().until(self.stop_at.plus(CALL_LIMIT));
         let place = tokio::time::timeout(wait, place_in(&self.at_the_engine));
         let Ok(at_the_engine) = claim.alive_while(place).await else {
@@ -255,7 +254,7 @@ impl EndTask {
         };
         let taken_down = Box::pin(claim.take_down()).await;
         drop(at_the_engine);
-        // Who waits for the table with a receipt keeps no other container from its end.
+        // An end whose receipt waits for the table does not block other ends.
         drop(taken_on);
         if written {
             return Ok(claim.write_down(taken_down).await);
@@ -273,8 +272,8 @@ impl EndTask {
         }
     }
 
-    /// Claims an end whose container is gone, once the table takes that: what the receipt says
-    /// is known to nobody else.
+    /// Claims an end whose container is gone, once the table takes writes again: only this process
+    /// knows what the receipt says.
     async fn claim_later<'t>(
         &self,
         tools: Tools<'t>,

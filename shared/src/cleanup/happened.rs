@@ -1,4 +1,4 @@
-//! What the engine tells of a container as it happens, for a machine that listens.
+//! Handles the engine's events as they happen, on a machine that listens to them.
 
 use std::time::Duration;
 
@@ -13,14 +13,13 @@ use crate::{
     wait::place_in,
 };
 
-/// How long after its program has ended a container is looked at: who restarts one by hand
-/// stops it and starts it again.
+/// Delay before looking at a container whose program has ended: a restart by hand stops and starts
+/// the container.
 const RESTART_GRACE: Duration = Duration::from_millis(750);
 
-/// Does what is to be done about something that has happened to a container, at once instead
-/// of at the next run. What we have done ourselves is in the lease's record before it happens,
-/// and needs nothing more; what fails here is the next run's. Only what reads or does something
-/// takes one of the `places`.
+/// Handles an event of a container at once instead of at the next run. Our own actions are recorded
+/// before they happen and need nothing more; failures here are left to the next run. A place in
+/// `places` is held only while reading or acting.
 pub async fn happened(reaper: &Reaper, event: &HostEvent, places: &Semaphore) -> Report {
     let mut report = Report::default();
     if event.happened == Happened::Died && !is_to_be_looked_at(reaper, event, places).await {
@@ -56,9 +55,9 @@ pub async fn happened(reaper: &Reaper, event: &HostEvent, places: &Semaphore) ->
     report
 }
 
-/// Waits out the grace of a program that has ended, and, where it has ended sooner than its
-/// lease was on record as running, until that is. Says whether anything is to be done: an end
-/// of ours needs no grace, and of those there are most.
+/// Waits out the grace of a program that has ended. If it ended before its lease was recorded as
+/// running, waits for that first. Returns whether there is anything to do. Our own ends, the most
+/// frequent ones, need no grace.
 async fn is_to_be_looked_at(reaper: &Reaper, event: &HostEvent, places: &Semaphore) -> bool {
     let until = Time::now().plus(PROVISION_LIMIT);
     while Time::now() < until {
@@ -78,7 +77,7 @@ async fn is_to_be_looked_at(reaper: &Reaper, event: &HostEvent, places: &Semapho
     false
 }
 
-/// The lease that an event names.
+/// The lease named in an event.
 async fn lease_of(reaper: &Reaper, event: &HostEvent) -> Option<Lease> {
     match reaper.store.get(&event.owner, &event.lease).await {
         Ok(lease) => lease,
@@ -89,7 +88,7 @@ async fn lease_of(reaper: &Reaper, event: &HostEvent) -> Option<Lease> {
     }
 }
 
-/// Whether an event concerns the lease's container: a copy of it has the same labels.
+/// Whether an event is about the lease's container. A copy of the container has the same labels.
 fn is_about(event: &HostEvent, lease: &Lease) -> bool {
     let on_record = lease.placement.as_ref();
     let on_record = on_record.and_then(|placement| placement.container.as_ref());

@@ -1,5 +1,5 @@
-//! Ports that are published elsewhere than the record says: a container that somebody has
-//! restarted has new ones.
+//! Ports that are published elsewhere than the record says: a container restarted by hand has new
+//! ports.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,13 +11,12 @@ use crate::{
     store::{ChangeError, Store},
 };
 
-/// How many new ports are written in a run at the most: they go one after another, and before what
-/// the run ends. The next run has the rest.
+/// Maximum number of leases whose ports one run updates: the updates run one after another, before
+/// the run's ends. The next run updates the rest.
 const IN_A_RUN: usize = 50;
 
-/// The leases, each with its ports as the engine lists them. A lease that somebody else has
-/// changed meanwhile stays as it was read, and so does one that is ending already (`begun`): a
-/// new version would take its claim away.
+/// The leases, with the ports that the engine lists. A lease that changed meanwhile stays as it was
+/// read. So does one whose end has `begun`: a new version would invalidate its claim.
 pub(super) async fn with_ports(
     reaper: &Reaper,
     leases: Vec<Lease>,
@@ -36,7 +35,7 @@ pub(super) async fn with_ports(
             .filter(|_| !begun.contains(&lease.id) && written < IN_A_RUN);
         let moved = container.and_then(|container| ports(&lease, &container.bindings));
         after.push(match moved {
-            // Boxed: a run's own future is large, and this is seldom.
+            // Boxed: a run's own future is large, and this is rare.
             Some(ports) => {
                 written += 1;
                 Box::pin(note_ports(&reaper.store, &lease, ports))
@@ -49,7 +48,7 @@ pub(super) async fn with_ports(
     after
 }
 
-/// Has on record where a lease's ports are now; none where it was not written.
+/// Records a lease's current ports; none if they were not written.
 pub(super) async fn note_ports(
     store: &Store,
     lease: &Lease,
@@ -68,8 +67,8 @@ pub(super) async fn note_ports(
     }
 }
 
-/// The ports of a running lease, if the engine has published any of them elsewhere. A
-/// container that does not run has none, which says nothing.
+/// The ports of a running lease, if the engine has published any of them elsewhere. A stopped
+/// container has no ports, which proves nothing.
 fn ports(lease: &Lease, bindings: &[Binding]) -> Option<Vec<PublishedPort>> {
     let placement = lease.placement.as_ref()?;
     if lease.state != State::Running {
@@ -82,7 +81,7 @@ fn ports(lease: &Lease, bindings: &[Binding]) -> Option<Vec<PublishedPort>> {
             binding.container_port == port.port.container_port
                 && binding.protocol == port.port.protocol
         });
-        // One that is published on IPv4 and IPv6 is listed twice.
+        // A port published on IPv4 and IPv6 is listed twice.
         let its: Vec<u16> = its.map(|binding| binding.host_port).collect();
         if let [first, ..] = its[..]
             && !its.contains(&port.host_port)

@@ -1,4 +1,4 @@
-//! Containers without a lease. They have time: an end always goes first.
+//! Containers without a lease. They are not urgent: ends always come first.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,31 +16,31 @@ use crate::{
     wait::spare_place_in,
 };
 
-/// How many of them a run looks at, at most; the next one has the rest.
+/// Maximum number of orphans examined per run. The next run examines the rest.
 const IN_A_RUN: usize = 500;
 
-/// How many are looked at or removed at once. It leaves most places at the engine to ends
-/// that fall due meanwhile.
+/// How many are examined or removed at once. This leaves most places at the engine to ends that
+/// fall due meanwhile.
 const AT_ONCE: usize = 4;
 
-/// How many sightings a run writes or forgets, at most, and how many at once.
+/// Maximum number of sightings that a run writes or forgets, and how many at once.
 const SIGHTINGS_IN_A_RUN: usize = 1_000;
 const SIGHTINGS_AT_ONCE: usize = 4;
 
-/// What became of a container without a lease.
+/// The result for a container without a lease.
 enum Orphan {
     Removed,
-    /// It has a lease after all, or one that another program knows more of.
+    /// It has a lease after all, or one that only another program can read.
     Leased,
     /// It could not be removed, or its time is not proven to be over.
     Left(String),
-    /// The run had no time for it.
+    /// The run had no time left for it.
     Unvisited,
 }
 
-/// Removes the orphans of `plan`, as of `now`, and keeps the sightings; adds to `report` what
-/// became of them. Nothing is begun at or after `stop_at`, and nobody who waits for a place
-/// `at_the_engine` waits for an orphan.
+/// Removes the orphans of `plan`, as of `now`, updates the sightings, and adds the results to
+/// `report`. Begins nothing at or after `stop_at`. Ends that wait for a place `at_the_engine` never
+/// wait for an orphan.
 pub(super) async fn reconcile(
     reaper: &Reaper,
     plan: Plan,
@@ -62,8 +62,8 @@ pub(super) async fn reconcile(
         .into_iter()
         .map(|orphan| (over_at(&orphan, reaper.longest_lease), orphan))
         .collect();
-    // Each run begins with others, so that none is always among the rest; but first come
-    // those whose time is over by their own labels.
+    // Random order, so that no orphan is always among those left over. Orphans whose labels prove
+    // their time over come first.
     fastrand::shuffle(&mut orphans);
     orphans.sort_by_key(|(over_at, _)| now < *over_at);
     let rest = orphans.len().saturating_sub(IN_A_RUN);
@@ -93,13 +93,13 @@ pub(super) async fn reconcile(
     }
 }
 
-/// What a run's look after orphans works with.
+/// What one pass over the orphans works with.
 struct Sweep<'s> {
     store: &'s Store,
     host: &'s Host,
     at_the_engine: Arc<Semaphore>,
     stopping: &'s CancellationToken,
-    /// The time of the run, and the time after which it begins nothing.
+    /// The time of the run, and the time from which it begins nothing more.
     now: Time,
     stop_at: Time,
 }
@@ -124,15 +124,14 @@ impl Sweep<'_> {
         end
     }
 
-    /// Whether the time of the container is proven to be over: the table says, read
-    /// consistently, that its lease has ended; or the table has no record of it, or none that
-    /// can be read, and it is over at `over_at`.
+    /// Whether the container's time is proven to be over: a consistent read says that its lease has
+    /// ended; or the table has no readable record of it, and it is over at `over_at`.
     async fn proof(&self, orphan: &ManagedContainer, over_at: Time) -> Result<(), Orphan> {
         let is_over = self.now >= over_at;
         let state = match &orphan.lease {
             Some((owner, id)) => match self.store.get(owner, id).await {
                 Ok(lease) => lease.map(|lease| lease.state_name()),
-                // Another program may know more of the lease, but no renewal passes this.
+                // Another program may be able to read the lease, but no renewal passes this time.
                 Err(error) if error.kind == StoreErrorKind::Corrupt && is_over => None,
                 Err(error) if error.kind == StoreErrorKind::Corrupt => return Err(Orphan::Leased),
                 Err(error) => return Err(Orphan::Left(error.to_string())),
@@ -142,7 +141,7 @@ impl Sweep<'_> {
         match state {
             Some(StateName::Ended) => Ok(()),
             Some(_) => Err(Orphan::Leased),
-            // The record may have been lost, and its lease with it: nobody renews it any more.
+            // The record, and with it the lease, may be lost: nobody renews it any more.
             None if is_over => Ok(()),
             None => Err(Orphan::Left(format!(
                 "it has no record, and its time is over at {over_at}"
@@ -168,7 +167,7 @@ impl Sweep<'_> {
         Orphan::Removed
     }
 
-    /// Notes a container as seen, or forgets that it was.
+    /// Records a container as seen, or forgets its sighting.
     async fn keep(&self, sighting: Either<ContainerName, ContainerName>) {
         if self.is_over() {
             return;
@@ -184,13 +183,13 @@ impl Sweep<'_> {
     }
 }
 
-/// When the time of a container is over by what is written on it alone.
+/// When a container's time is over, by its labels and age alone.
 fn over_at(container: &ManagedContainer, longest_lease: Duration) -> Time {
     let by_age = container.created_at.plus(longest_lease);
     container.hard_deadline.unwrap_or(by_age)
 }
 
-/// A sighting that was not written is written by a later run.
+/// A sighting that could not be written is left to a later run.
 fn note(written: Result<(), StoreError>) {
     if let Err(error) = written {
         tracing::warn!(%error, "could not keep the sightings");

@@ -1,4 +1,4 @@
-//! Leases whose containers use more of the host's disk than they may.
+//! Leases whose containers exceed their disk limit.
 
 use std::time::Duration;
 
@@ -13,28 +13,28 @@ use crate::{
     webhook::Notification,
 };
 
-/// How many leases are ended at the most for their disk in one look; the next has the rest.
+/// Maximum number of leases ended for their disk use per look. The next look ends the rest.
 const IN_A_LOOK: usize = 100;
 
-/// How often a container is measured by itself before it counts as one that cannot be, and how
-/// long after one another. Files that come and go while they are counted may spoil a measurement.
+/// How often a container is measured alone before it counts as not measurable, and the pause
+/// between. Files that change during the count may spoil a measurement.
 const TRIES: u32 = 3;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
-/// How many are measured by themselves at once.
+/// How many are measured alone at once.
 const AT_ONCE: usize = 4;
 
-/// What a look at the disk has come to.
+/// The result of a look at the disk.
 #[derive(Debug, Default)]
 pub struct Looked {
     pub report: Report,
-    /// How long the engine has measured.
+    /// How long the engine took to measure.
     pub measuring: Duration,
 }
 
-/// Measures what each container uses of the host's disk, and ends the leases of those that use
-/// more than they may, or so that the engine cannot say how much. It begins nothing at or after
-/// `stop_at`, and announces what owners are told. What fails here is the next look's.
+/// Measures each container's disk use. Ends the leases of containers that exceed their limit, or
+/// whose use the engine cannot determine. Begins nothing at or after `stop_at`, and announces the
+/// owners' notifications. Failures are left to the next look.
 pub async fn end_overfull(
     reaper: &Reaper,
     stop_at: Time,
@@ -42,11 +42,11 @@ pub async fn end_overfull(
 ) -> Looked {
     let mut looked = Looked::default();
     let begun = Instant::now();
-    // Who waits for the engine notices when it returns.
+    // The task that waits for the engine notices its return.
     if reaper.host.is_away() {
         return looked;
     }
-    // What was found is acted on, also where the time was too short for all.
+    // Findings are acted on even if there was no time to measure all containers.
     let mut suspects = Vec::new();
     let measuring = tokio::time::timeout(
         Time::now().until(stop_at).min(3 * DISK_LIMIT),
@@ -84,7 +84,7 @@ pub async fn end_overfull(
     looked
 }
 
-/// Finds the containers that use too much, or cannot be measured.
+/// Finds the containers that use too much or cannot be measured.
 async fn find_suspects(reaper: &Reaper, suspects: &mut Vec<DiskUse>) {
     let uses = match reaper.host.disk_usage().await {
         Ok(uses) => uses,
@@ -106,11 +106,11 @@ async fn find_suspects(reaper: &Reaper, suspects: &mut Vec<DiskUse>) {
     }
 }
 
-/// What a container uses that could not be measured among the others.
+/// The use of a container that could not be measured with the others.
 async fn measured_alone(reaper: &Reaper, mut used: DiskUse) -> DiskUse {
     for tried in 1..=TRIES {
         match reaper.host.disk_used(&used.container).await {
-            // It has more files than can be counted in a time that is long for that.
+            // It has too many files to count even in a long time.
             Err(HostError::TimedOut { .. }) => return used,
             Ok(None) if tried == TRIES => return used,
             Ok(None) => tokio::time::sleep(BETWEEN_TRIES).await,
@@ -118,7 +118,7 @@ async fn measured_alone(reaper: &Reaper, mut used: DiskUse) -> DiskUse {
                 used.used = Some(bytes);
                 return used;
             }
-            // It is gone, or the engine has other troubles: the next look sees.
+            // It is gone, or the engine has other troubles: the next look finds out.
             Err(_) => {
                 used.limit = None;
                 return used;
@@ -128,13 +128,13 @@ async fn measured_alone(reaper: &Reaper, mut used: DiskUse) -> DiskUse {
     used
 }
 
-/// How long to wait before the next look, after one in which the engine has measured for
-/// `measuring`: it counts each file, and has more to do than that.
+/// The pause before the next look, after the engine has measured for `measuring`: it counts every
+/// file, and has other work to do.
 pub fn until_next_look(least: Duration, most: Duration, measuring: Duration) -> Duration {
     (10 * measuring).clamp(least, most)
 }
 
-/// The lease of a container, if it runs: a copy of the container has the same labels.
+/// The lease of a container, if it runs. A copy of the container has the same labels.
 async fn lease_of(reaper: &Reaper, used: &DiskUse) -> Option<Lease> {
     match reaper.store.get(&used.owner, &used.lease).await {
         Ok(lease) => lease.filter(|lease| {

@@ -1,4 +1,4 @@
-//! What a run is to do, by pure rules.
+//! What a run will do, by pure rules.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,25 +13,22 @@ use crate::{
     time::Time,
 };
 
-/// A container without a lease is left alone for this time: its record may be on its way
-/// through the index.
+/// Grace for a container without a lease: its record may not have reached the index yet.
 pub const ORPHAN_GRACE: Duration = Duration::from_secs(60);
 
-/// How long before the second sighting the first must have been, so that two runs at the
-/// same moment do not count as two.
+/// Least time between two sightings, so that two simultaneous runs do not count as two.
 pub const BETWEEN_SIGHTINGS: Duration = Duration::from_secs(1);
 
 /// What a run will do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// Leases to end, the first due first.
+    /// Leases to end, those due first come first.
     pub ends: Vec<PlannedEnd>,
-    /// Containers to note as seen without a lease.
+    /// Containers to record as seen without a lease.
     pub sightings: Vec<ContainerName>,
-    /// Containers to remove, if a consistent read or their labels prove that their time is
-    /// over.
+    /// Containers to remove, if a consistent read or their labels prove their time over.
     pub orphans: Vec<ManagedContainer>,
-    /// Sightings that are over: the container is gone, or has a lease after all.
+    /// Sightings to forget: the container is gone, or has a lease after all.
     pub forgotten: Vec<ContainerName>,
 }
 
@@ -44,8 +41,8 @@ pub struct PlannedEnd {
     pub at: Time,
 }
 
-/// What is to be done at `now` about what falls due by `until`. `containers` are none when
-/// the engine could not be listed; then nothing is said of what is there or is not.
+/// What to do at `now` about everything due by `until`. `containers` is none if the engine could
+/// not be listed; then the plan assumes nothing about which containers exist.
 pub fn plan(
     leases: Vec<Lease>,
     containers: Option<&[ManagedContainer]>,
@@ -71,8 +68,8 @@ pub fn plan(
     plan
 }
 
-/// The containers by the lease that their labels name. Of several with one lease's labels, as
-/// an image made from a leased container keeps them, one that runs stands for the lease.
+/// The containers by the lease that their labels name. Several may carry one lease's labels, since
+/// an image made from a leased container keeps them; then a running one stands for the lease.
 fn by_lease(containers: &[ManagedContainer]) -> HashMap<(&Owner, &LeaseId), &ManagedContainer> {
     let mut by_lease = HashMap::new();
     for container in containers {
@@ -86,8 +83,8 @@ fn by_lease(containers: &[ManagedContainer]) -> HashMap<(&Owner, &LeaseId), &Man
     by_lease
 }
 
-/// Why and when the lease is to be ended. `container` is none when the engine could not be
-/// listed, and `Some(None)` when it has no container for this lease.
+/// Why and when to end the lease. `container` is none if the engine could not be listed, and
+/// `Some(None)` if it has no container for this lease.
 fn end_of(
     lease: &Lease,
     container: Option<Option<&ManagedContainer>>,
@@ -307,7 +304,7 @@ mod tests {
             .unwrap();
         let due = NOW.plus(SECOND);
         assert_eq!(planned(&claimed, Some(&[])), Some((Reason::Deleted, due)));
-        // Its holder lives, and has just shown it.
+        // Its holder is alive and has just shown it.
         let held = claimed.held(None, NOW).unwrap();
         let due = NOW.plus(CLAIM_LIMIT);
         assert_eq!(planned(&held, Some(&[])), Some((Reason::Deleted, due)));

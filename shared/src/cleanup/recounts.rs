@@ -1,28 +1,28 @@
-//! Now and then a run counts anew what owners hold and what the host holds.
+//! Periodic recounts of what owners and the host hold.
 
 use std::collections::HashSet;
 
 use super::Reaper;
 use crate::{lease::Lease, names::Owner, store::Recount, time::Time};
 
-/// How often it is done, in minutes. The runs of one minute do it, and those of the others do
-/// not, so that nothing needs to be kept of it.
+/// How often runs recount, in minutes. The minute of the run decides, so that nothing needs to be
+/// stored.
 const EVERY_MINUTES: i64 = 10;
 
-/// How many owners are counted in such a run, at most.
+/// Maximum number of owners recounted per run.
 const OWNERS: usize = 100;
 
-/// Whether a run that begins at `now` counts anew.
+/// Whether a run that begins at `now` recounts.
 pub(super) fn is_time(now: Time) -> bool {
     (now.as_millis().div_euclid(60_000)) % EVERY_MINUTES == 0
 }
 
-/// Counts anew what the owners of these leases hold, and what the host holds. Gives how many
-/// counts were wrong. It goes on until `stop_at` at the latest.
+/// Recounts what the owners of these leases and the host hold. Returns how many counts were wrong.
+/// Stops at `stop_at` at the latest.
 pub async fn recount(reaper: &Reaper, leases: &[Lease], stop_at: Time) -> usize {
     let owners: HashSet<_> = leases.iter().map(|lease| &lease.owner).collect();
     let mut owners: Vec<_> = owners.into_iter().cloned().collect();
-    // Of very many, each run counts others.
+    // Random order, so that each run recounts others if there are too many.
     fastrand::shuffle(&mut owners);
     owners.truncate(OWNERS);
     let counting = reaper.store.recount_by_index(&owners, reaper.index_lag);
@@ -30,7 +30,7 @@ pub async fn recount(reaper: &Reaper, leases: &[Lease], stop_at: Time) -> usize 
     let counted = match tokio::time::timeout(wait, counting).await {
         Ok(Ok(counted)) => counted,
         Ok(Err(error)) => {
-            tracing::warn!(%error, "could not count anew");
+            tracing::warn!(%error, "could not recount");
             return 0;
         }
         Err(_) => return 0,
@@ -44,7 +44,7 @@ pub async fn recount(reaper: &Reaper, leases: &[Lease], stop_at: Time) -> usize 
                 tracing::warn!(whose, ?was, ?is, "mended a count that was wrong");
                 mended += 1;
             }
-            Recount::Unsettled => tracing::debug!(whose, "a count could not be counted anew"),
+            Recount::Unsettled => tracing::debug!(whose, "a count could not be recounted"),
         }
     }
     mended

@@ -1,13 +1,12 @@
-//! Claims of a process that is known to be no more.
+//! Claims of a process that is known to be dead.
 
 use crate::{
     store::{ChangeError, Store, StoreError},
     time::Time,
 };
 
-/// Lets all ends fall due at once that other processes have claimed, and says how many. It is
-/// for a machine that has one server: when that starts, what another has claimed nobody holds
-/// any more.
+/// Makes all ends that other processes have claimed due at once, and returns their number. For a
+/// machine that has one server: when it starts, no other process can still hold a claim.
 pub async fn release_claims(store: &Store) -> Result<usize, StoreError> {
     let mut released = 0;
     for lease in store.active().await?.items {

@@ -1,4 +1,4 @@
-//! What a run has done, for the log and the metrics.
+//! What a run did, for the log and the metrics.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::ends::Done;
 use crate::{deliver::Deliveries, lease::Reason};
 
-/// What a run has done.
+/// What a run did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Leases that this run set out to end.
+    /// Leases that this run began to end.
     pub due: usize,
     /// Leases that it ended, by reason.
     pub expired: usize,
@@ -20,36 +20,36 @@ pub struct Report {
     pub failed: usize,
     pub lost: usize,
     pub evicted: usize,
-    /// Leases that somebody else renewed, deleted or ended first.
+    /// Leases that another process renewed, deleted or ended first.
     pub left_to_others: usize,
-    /// Ends that could not be finished and will be tried again.
+    /// Ends that failed and will be tried again.
     pub attempts_failed: usize,
-    /// Ends that the engine was away for as long as this run could wait.
+    /// Ends that found the engine away for as long as this run could wait.
     pub waiting: usize,
-    /// Leases that are quarantined, of those whose ends failed.
+    /// Leases put in quarantine, among those whose ends failed.
     pub quarantined: usize,
     /// Leases that were in quarantine when this run began.
     pub in_quarantine: usize,
     /// Containers without a lease that were removed.
     pub orphans_removed: usize,
-    /// Containers without a lease that could not be removed, or whose time is not proven to
-    /// be over.
+    /// Containers without a lease that could not be removed, or whose time is not proven to be
+    /// over.
     pub orphans_left: usize,
-    /// Ends whose instant lies beyond the time that this run had.
+    /// Ends due after this run's time.
     pub left_to_next_run: usize,
-    /// Records that this run came upon and could not read: of leases, sightings, notifications.
+    /// Unreadable records that this run met: leases, sightings, notifications.
     pub unreadable: usize,
-    /// Counts of what owners hold, or of what the host holds, that were wrong and are right now.
+    /// Wrong counts of owners or of the host that were corrected.
     pub counts_mended: usize,
-    /// Whether the engine could not be listed, so that nothing was reconciled.
+    /// Whether listing the engine failed, so that nothing was reconciled.
     pub engine_unseen: bool,
-    /// Milliseconds from `expiresAt` to gone, of each lease that expired.
+    /// Milliseconds from `expiresAt` to the removal, for each lease that expired.
     pub overshoot_ms: Vec<i64>,
-    /// What owners were told.
+    /// Deliveries of notifications to owners.
     pub deliveries: Deliveries,
 }
 
-/// How late leases were gone, in milliseconds.
+/// How late leases were removed, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overshoot {
     pub p50: i64,
@@ -63,11 +63,11 @@ impl Report {
         self.expired + self.deleted + self.completed + self.failed + self.lost + self.evicted
     }
 
-    /// How late the leases that expired were gone, in milliseconds; none where none did.
+    /// How late expired leases were removed, in milliseconds; none if none expired.
     pub fn overshoot(&self) -> Option<Overshoot> {
         let mut sorted = self.overshoot_ms.clone();
         sorted.sort_unstable();
-        // Of few values the 99th percentile is the greatest.
+        // With few values the 99th percentile is the greatest.
         let at = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1);
         Some(Overshoot {
             p50: *at(50)?,
@@ -81,11 +81,11 @@ impl Report {
         *self == Self::default()
     }
 
-    /// Adds what a look at the disk has ended, beside this run.
+    /// Adds the ends of a look at the disk that ran beside this run.
     pub(super) fn add(&mut self, looked: Self) {
         self.due += looked.due;
         self.evicted += looked.evicted;
-        // The first reason of an end stays, and somebody may have been first.
+        // A lease keeps the first reason for its end, and another process may have been first.
         self.expired += looked.expired;
         self.deleted += looked.deleted;
         self.completed += looked.completed;
@@ -128,7 +128,7 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// What was more than nothing, in words: `2 due, 2 expired, at most 190 ms late`.
+    /// All numbers above zero, in words: `2 due, 2 expired, at most 190 ms late`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = [
             (self.due, "due"),

@@ -1,8 +1,8 @@
-//! Whose turn it is: one bound for all deliveries of a process, shared fairly.
+//! Turns: one bound for all deliveries of a process, shared fairly.
 //!
-//! A receiver that hangs keeps each delivery for ten seconds. So neither one receiver nor one
-//! owner can have more than a part of the places, and a place that is free goes to the owner
-//! who has the fewest.
+//! A receiver that hangs blocks each delivery for ten seconds. So neither one receiver nor one
+//! owner may have more than a part of the places, and a free place goes to the owner with the
+//! fewest.
 
 use std::{
     collections::HashMap,
@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 
 use crate::{names::Owner, webhook::Notification};
 
-/// How many deliveries may be under way at once. They wait for others most of the time.
+/// How many deliveries may run at once. They wait for others most of the time.
 const AT_ONCE: usize = 64;
 
-/// How many of these may be one owner's, and how many may be to one receiver.
+/// How many of these may belong to one owner, and how many may go to one receiver.
 const OF_ONE_OWNER: usize = 16;
 const TO_ONE_RECEIVER: usize = 8;
 
@@ -30,7 +30,7 @@ struct Places {
     taken: usize,
     by_owner: HashMap<Owner, usize>,
     by_receiver: HashMap<String, usize>,
-    /// The first to come first.
+    /// In order of arrival.
     waiting: Vec<Waiting>,
 }
 
@@ -40,14 +40,14 @@ struct Waiting {
     admit: oneshot::Sender<Turn>,
 }
 
-/// Whose delivery it is, and to whom. What an earlier program has written names no receiver.
+/// A delivery's owner and receiver. Notifications of an earlier program name no receiver.
 #[derive(Clone, Debug)]
 struct Between {
     owner: Owner,
     receiver: Option<String>,
 }
 
-/// A place, until it is dropped.
+/// A place, held until dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
     turns: Arc<Turns>,
@@ -66,7 +66,7 @@ impl Turns {
         admitted.await.expect("who waits is admitted one day")
     }
 
-    /// Changes the places, and admits whoever has one then.
+    /// Changes the places, then admits those who can have one.
     fn change(self: &Arc<Self>, change: impl FnOnce(&mut Places)) {
         let admitted: Vec<_> = {
             let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,14 +76,14 @@ impl Turns {
         };
         for Waiting { between, admit } in admitted {
             let turns = Arc::clone(self);
-            // The place of one that waits no more is free again as soon as it is dropped.
+            // If the waiter has gone, its place is dropped and so free again at once.
             drop(admit.send(Turn { turns, between }));
         }
     }
 }
 
 impl Places {
-    /// Takes the next that may have a place off the queue, and gives it one.
+    /// Takes the next candidate off the queue and gives it a place.
     fn next(&mut self) -> Option<Waiting> {
         if self.taken >= AT_ONCE {
             return None;
@@ -101,7 +101,7 @@ impl Places {
         Some(next)
     }
 
-    /// How many places its owner and its receiver have; none where they may not have more.
+    /// How many places its owner and its receiver have; none if either is at its limit.
     fn share_of(&self, between: &Between) -> Option<(usize, usize)> {
         let of_owner = self.by_owner.get(&between.owner).copied().unwrap_or(0);
         let receiver = between.receiver.as_ref();
@@ -120,7 +120,7 @@ impl Places {
     }
 }
 
-/// Takes one off a count, and forgets the count of nothing.
+/// Decrements a count, and removes it at zero.
 fn one_less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;
@@ -163,7 +163,7 @@ mod tests {
         }
     }
 
-    /// So many turns as there are at once, of this owner to this receiver.
+    /// Turns of this owner to this receiver, as many as may run at once.
     fn all(turns: &Arc<Turns>, owner: &str, receiver: &str) -> Vec<Turn> {
         std::iter::from_fn(|| turns.turn(&of(owner, receiver)).now_or_never()).collect()
     }

@@ -1,9 +1,8 @@
-//! What a run of the reaper sends ahead: all that has come within reach since the last one.
+//! What a run of the reaper sends ahead: everything that came within reach since the last run.
 //!
-//! How far the runs have come is on record, so that each sends what is between there and its
-//! own reach. A run that comes late, or after others that were lost, sends all the more; two
-//! at once send the same, which does no harm. What provision and renew have sent themselves
-//! was within reach then, and so below that mark.
+//! The runs record how far they have sent, so that each sends from there to its own reach. A late
+//! run, or one after lost runs, sends more; two concurrent runs send the same, which is harmless.
+//! What provision and renew sent themselves was within reach then, and is below that mark.
 
 use std::time::Duration;
 
@@ -13,11 +12,11 @@ use crate::{
     time::Time,
 };
 
-/// How much of what earlier runs have sent is sent once more: a lease that was made beyond
-/// their reach may have come to the index a moment after they had read it, and clocks differ.
+/// How much of the earlier runs' range is sent again: a lease made beyond their reach may have come
+/// to the index just after they read it, and clocks differ.
 const OVERLAP: Duration = Duration::from_secs(10);
 
-/// What a run has sent.
+/// What a run sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ahead {
     pub ends: usize,
@@ -27,7 +26,7 @@ pub struct Ahead {
 }
 
 impl Queues {
-    /// Sends what has come within reach by `now`.
+    /// Sends everything that is within reach at `now`.
     pub async fn ahead(&self, store: &Store, now: Time) -> Result<Ahead, StoreError> {
         let until = now.plus(REACH);
         let from = window_from(store.sent_until().await?, now);
@@ -56,7 +55,7 @@ impl Queues {
     }
 }
 
-/// From when on what falls due is to be sent at `now`. What is overdue the same run does.
+/// The start of the range to send at `now`. Overdue work is handled by the same run itself.
 fn window_from(sent_until: Option<Time>, now: Time) -> Time {
     let sent = sent_until.map_or(now, |until| until.min(now.plus(REACH)).minus(OVERLAP));
     sent.max(now)
@@ -71,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_run_goes_on_where_the_last_one_was_whenever_it_comes() {
-        // How long ago the last run was, and how far ahead this one begins.
+        // How long ago the last run was, and how far ahead this run's range begins.
         for (ago, ahead) in [
             (0, 890),
             (60, 830),

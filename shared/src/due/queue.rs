@@ -12,20 +12,20 @@ use futures_util::future::join_all;
 use super::Due;
 use crate::{time::Time, webhook::Notification};
 
-/// How far ahead a message can be sent: SQS holds one back for 15 minutes at the most.
+/// How far ahead a message can be sent: SQS holds one back for at most 15 minutes.
 pub const REACH: Duration = Duration::from_secs(900);
 
-/// How long before its time a message is given out, at the least. SQS counts whole seconds,
-/// and a function may have to start first.
+/// How long before its time a message is handed out, at least. SQS counts whole seconds, and a
+/// function may have to start first.
 const EARLY: Duration = Duration::from_secs(1);
 
-/// How many messages SQS takes at once.
+/// Maximum number of messages in a batch of SQS.
 const IN_A_BATCH: usize = 10;
 
 /// How many batches are sent at once.
 const BATCHES_AT_ONCE: usize = 8;
 
-/// A queue that gives each message out shortly before it is due.
+/// A queue that hands out each message shortly before it is due.
 #[derive(Debug)]
 pub struct DueQueue {
     client: Client,
@@ -34,7 +34,7 @@ pub struct DueQueue {
 
 impl DueQueue {
     pub(super) fn new(config: &SdkConfig, url: &str) -> Self {
-        // A caller waits for a part of these messages, and can do without any.
+        // Callers wait for some of these messages, and none of them is essential.
         let time_limits = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
             .operation_attempt_timeout(Duration::from_millis(1_500))
@@ -49,12 +49,12 @@ impl DueQueue {
         }
     }
 
-    /// Sends a message, if it is within reach. Says how many could not be sent.
+    /// Sends a message if it is within reach. Returns how many could not be sent.
     pub(super) async fn send(&self, due: Due, now: Time) -> usize {
         self.send_all(vec![due], now).await.len()
     }
 
-    /// Sends the message of a notification, if there is one and it is within reach. Says how
+    /// Sends the message of a notification, if there is one and it is within reach. Returns how
     /// many could not be sent.
     pub(super) async fn send_some(&self, of: Option<&Notification>, now: Time) -> usize {
         match of.and_then(Due::notification) {
@@ -63,8 +63,7 @@ impl DueQueue {
         }
     }
 
-    /// Sends messages, as far as they are within reach, and gives back those that could not be
-    /// sent.
+    /// Sends the messages that are within reach, and returns those that could not be sent.
     pub(super) async fn send_all(&self, all: Vec<Due>, now: Time) -> Vec<Due> {
         let within_reach: Vec<_> = all
             .into_iter()
@@ -79,7 +78,7 @@ impl DueQueue {
         unsent
     }
 
-    /// Sends at most ten messages, and gives back those that could not be sent.
+    /// Sends at most ten messages, and returns those that could not be sent.
     async fn send_batch(&self, batch: Vec<(i32, Due)>) -> Vec<Due> {
         let entries = batch.iter().enumerate().map(|(number, (delay, due))| {
             SendMessageBatchRequestEntry::builder()
@@ -121,7 +120,7 @@ impl DueQueue {
                 tracing::warn!(
                     lease = %due.lease_id,
                     due_at = %due.due_at,
-                    "could not be sent ahead; the reaper sees to it when it is overdue"
+                    "could not be sent ahead; the reaper handles it when it is overdue"
                 );
                 due.clone()
             })
@@ -129,7 +128,7 @@ impl DueQueue {
     }
 }
 
-/// How many seconds the queue holds a message back; none where it is too far ahead.
+/// How many seconds the queue holds a message back; none if its time is out of reach.
 fn delay(due_at: Time, now: Time) -> Option<i32> {
     let ahead = now.until(due_at);
     if ahead > REACH {

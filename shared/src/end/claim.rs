@@ -1,7 +1,7 @@
-//! An end that was claimed, in the hands of the one that claimed it.
+//! A claimed end, in the hands of its holder.
 //!
-//! Its holder shows that it is alive: while it works, it moves the time at which the claim
-//! falls due, every [`CLAIM_BEAT`]. So the claim of one that died is taken over within
+//! The holder shows that it is alive: while it works, it postpones the time at which the claim
+//! falls due, every [`CLAIM_BEAT`]. So the claim of a dead holder is taken over within
 //! [`CLAIM_LIMIT`](crate::lease::CLAIM_LIMIT), however long an end may take.
 
 use std::{pin::pin, time::Duration};
@@ -14,24 +14,24 @@ use crate::{
     time::Time,
 };
 
-/// How long the table has for a write that no end may wait for.
+/// Time limit of a write that no end may wait for.
 pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long to wait before the receipt is tried again: at first, and at the most.
+/// Pause before the receipt is tried again: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// An end that is ours, as long as we show that we are alive.
+/// An end that is ours while we show that we are alive.
 #[derive(Debug)]
 pub struct Claim<'t> {
     pub(super) tools: Tools<'t>,
     pub(super) lease: Lease,
 }
 
-/// What became of a write to a lease whose claim was ours.
+/// The result of a write to a lease whose claim was ours.
 pub(super) enum Written {
     Done,
-    /// The receipt was there already, and it is ours.
+    /// The receipt existed already, and it is ours.
     EndedBefore(Receipt),
     TakenOver,
 }
@@ -51,7 +51,7 @@ impl<'t> Claim<'t> {
         Self::begun(tools, lease, reason, Time::now()).await
     }
 
-    /// Claims an end that was set out on at `begun`. The claim lasts from now on.
+    /// Claims an end that began at `begun`. The claim lasts from now on.
     pub async fn begun(
         tools: Tools<'t>,
         lease: &Lease,
@@ -66,15 +66,15 @@ impl<'t> Claim<'t> {
         }
     }
 
-    /// The claim of an end, which a table that takes no write does not know of. None where the
-    /// lease is not over yet, or has changed since it was read: then it is somebody else's.
+    /// The claim of an end that an unwritable table does not record. None if the lease is not over
+    /// yet, or has changed since it was read: then it belongs to another process.
     pub(crate) async fn unwritten(
         tools: Tools<'t>,
         lease: &Lease,
         reason: Reason,
         at: Time,
     ) -> Option<Self> {
-        // What can still be read is looked at; nobody can have written what cannot.
+        // Check the record if it can be read; if it cannot, nobody can have written it.
         if let Ok(found) = tools.store.get(&lease.owner, &lease.id).await
             && found.is_none_or(|found| found.version != lease.version)
         {
@@ -92,7 +92,7 @@ impl<'t> Claim<'t> {
         &self.lease
     }
 
-    /// Waits for `work`, and shows meanwhile that this process is alive.
+    /// Waits for `work`, and meanwhile shows that this process is alive.
     pub async fn alive_while<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
@@ -104,8 +104,8 @@ impl<'t> Claim<'t> {
         }
     }
 
-    /// Waits for what the engine is asked for, as long as it answers anything at all, and shows
-    /// meanwhile that this process is alive.
+    /// Waits for a call to the engine while the engine answers anything at all, and meanwhile shows
+    /// that this process is alive.
     pub(super) async fn at_the_engine<T>(
         &mut self,
         work: impl Future<Output = Result<T, HostError>>,
@@ -123,14 +123,14 @@ impl<'t> Claim<'t> {
         self.alive_while(answered).await
     }
 
-    /// One sign of life. It may be cut off anywhere: whether it was written is seen by the
-    /// next write.
+    /// One sign of life. It may be interrupted anywhere: the next write detects whether it was
+    /// written.
     async fn beat(&mut self) {
         tokio::time::sleep(CLAIM_BEAT).await;
         self.write_quickly(Write::Alive).await;
     }
 
-    /// Has on record what was found, if the table takes it in time: no end waits for it.
+    /// Records the facts, if the table takes them in time: no end waits for this.
     pub(super) async fn note(&mut self, facts: &Facts) {
         if self.lease.ending().map(|ending| &ending.facts) != Some(facts) {
             self.write_quickly(Write::Facts(facts)).await;
@@ -148,8 +148,7 @@ impl<'t> Claim<'t> {
         }
     }
 
-    /// Writes, again and again while the claim lasts: what the receipt says is known to nobody
-    /// else.
+    /// Retries the write while the claim lasts: only this process knows what the receipt says.
     pub(super) async fn write_persistently(
         &mut self,
         write: Write<'_>,
@@ -161,7 +160,7 @@ impl<'t> Claim<'t> {
                 Ok(written) => return Ok(written),
                 Err(error) => error,
             };
-            // Nobody else can take over what nobody can write.
+            // While the table takes no write, nobody else can take over either.
             let takes_no_write = error.kind == StoreErrorKind::Unwritable;
             let is_over = lasts_until.is_none_or(|until| Time::now().plus(pause) >= until);
             if is_over && !takes_no_write {
@@ -175,7 +174,7 @@ impl<'t> Claim<'t> {
 
     /// Writes to the lease, if its claim is still ours.
     pub(super) async fn write(&mut self, write: Write<'_>) -> Result<Written, StoreError> {
-        // A write of ours whose outcome we do not know may have moved the version.
+        // An earlier write of ours with an unknown outcome may have changed the version.
         for _ in 0..2 {
             match self.send(write).await {
                 Ok(lease) => {

@@ -1,5 +1,5 @@
-//! The client's certificate and key, and the CA of the engine's: from a folder, or from a
-//! secret in Secrets Manager.
+//! The client's certificate and key, and the CA of the engine's certificate: from a folder, or from
+//! a secret in Secrets Manager.
 
 use std::{fmt, path::Path, time::Duration};
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::error::HostError;
 use crate::settings::CertificateSource;
 
-/// PEM texts, and where they come from.
+/// PEM texts and their source.
 #[derive(PartialEq, Eq)]
 pub(super) struct Certificates {
     from: CertificateSource,
@@ -19,7 +19,7 @@ pub(super) struct Certificates {
 }
 
 impl fmt::Debug for Certificates {
-    /// Without the key.
+    /// Omits the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificates")
             .field("from", &self.from)
@@ -28,7 +28,7 @@ impl fmt::Debug for Certificates {
 }
 
 impl Certificates {
-    /// The fault of one of the texts, `ca`, `cert` or `key`, without a word of it.
+    /// The error for one of the texts, `ca`, `cert` or `key`, without its content.
     pub(super) fn unusable(&self, text: &str, problem: &dyn fmt::Display) -> HostError {
         match &self.from {
             CertificateSource::Folder(folder) => of_file(folder, text, problem),
@@ -39,7 +39,7 @@ impl Certificates {
     }
 }
 
-/// What `source` holds now.
+/// The current content of `source`.
 pub(super) async fn of(
     secrets: &Client,
     source: &CertificateSource,
@@ -50,7 +50,7 @@ pub(super) async fn of(
     }
 }
 
-/// What the folder `folder` holds.
+/// The content of the folder `folder`.
 pub(super) fn of_folder(folder: &Path) -> Result<Certificates, HostError> {
     let read = |text: &str| {
         std::fs::read(folder.join(file_name(text)))
@@ -85,7 +85,7 @@ pub(super) fn secrets(aws: &aws_config::SdkConfig) -> Client {
     Client::from_conf(config)
 }
 
-/// What the secret named `secret` holds now.
+/// The current content of the secret named `secret`.
 async fn of_secret(client: &Client, secret: &str) -> Result<Certificates, HostError> {
     #[derive(Deserialize)]
     struct Texts {
@@ -98,7 +98,7 @@ async fn of_secret(client: &Client, secret: &str) -> Result<Certificates, HostEr
         let problem = DisplayErrorContext(error);
         HostError::Secret(format!("the secret {secret} cannot be read: {problem}"))
     })?;
-    // What is wrong with it is said without a word of it.
+    // The error must not reveal any of the content.
     let texts: Texts = answer
         .secret_string()
         .and_then(|text| serde_json::from_str(text).ok())

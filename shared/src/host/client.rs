@@ -1,9 +1,9 @@
-//! The engine's client library, as long as its certificate is taken.
+//! The engine's client library, with certificate rotation.
 //!
-//! The certificate is read by the first call that needs the engine, so a function that never
-//! calls it never reads the secret. Once the two sides no longer trust each other, the
-//! certificate is read again: one that was replaced in the meantime is used at once, and the
-//! call that noticed is made again, so that a rotation needs no deploy and no call fails by it.
+//! The first call to the engine reads the certificate, so a function that never calls it never
+//! reads the secret. When the two sides no longer trust each other, the certificate is read again.
+//! A replaced one is used at once, and the call that noticed is retried, so a rotation needs no
+//! deploy and fails no call.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -21,20 +21,20 @@ use crate::{
     time::Time,
 };
 
-/// How long after the certificate was read it is not read again: one that stays wrong must
-/// not cost a read of the secret with each call.
+/// Minimum time between two reads of the certificate, so that a permanently wrong one does not cost
+/// a read of the secret with each call.
 const BETWEEN_READS: Duration = Duration::from_secs(10);
 
-/// How often a request is made again whose connection was closed before it was sent. The
-/// other side may have said why it closes; on a new connection its answer may be heard.
+/// How often a request is retried whose connection was closed before it was sent. The other side
+/// may have stated the reason; on a new connection its answer may get through.
 const UNSENT_RETRIES: u32 = 3;
 
-/// The engine's client, which looks after its certificate.
+/// The engine's client, which manages its certificate.
 #[derive(Debug)]
 pub(super) struct Client {
     address: EngineAddress,
     secrets: aws_sdk_secretsmanager::Client,
-    /// None before the first call where the certificate is in a secret.
+    /// None before the first call if the certificate is in a secret.
     current: Mutex<Option<Current>>,
 }
 
@@ -53,8 +53,7 @@ struct Tls {
 }
 
 impl Client {
-    /// A client of the engine at `address`. Nothing is sent; only certificates in a folder
-    /// are read.
+    /// A client of the engine at `address`. Sends nothing; only reads certificates from a folder.
     pub(super) fn new(
         address: &EngineAddress,
         aws: &aws_config::SdkConfig,
@@ -81,8 +80,8 @@ impl Client {
         })
     }
 
-    /// Makes a call that may take `limit`. Where the two sides do not trust each other the
-    /// engine has not taken the request, so with a newer certificate it is made once more.
+    /// Makes a call that may take `limit`. If the two sides do not trust each other, the engine has
+    /// not received the request, so it is made once more with a newer certificate.
     pub(super) async fn call<T, F>(
         &self,
         attempted: &'static str,
@@ -96,7 +95,7 @@ impl Client {
         self.call_on(attempted, limit, call).await
     }
 
-    /// What the engine answers to a GET of `path`, as it is.
+    /// The engine's raw answer to a GET of `path`.
     pub(super) async fn get(
         &self,
         attempted: &'static str,
@@ -138,13 +137,13 @@ impl Client {
         }
     }
 
-    /// The client library as it is now, for a call that answers with a stream.
+    /// The current client library, for a call that answers with a stream.
     pub(super) async fn docker(&self) -> Result<Docker, HostError> {
         self.current().await.map(|current| current.way.docker)
     }
 
-    /// When the first of the certificates expires that a connection needs: ours, the CA, and
-    /// the engine's own once it was seen. None over a socket, or before the first call.
+    /// When the first certificate that a connection needs expires: ours, the CA, or the engine's
+    /// own once seen. None over a socket, or before the first call.
     pub(super) async fn first_expiry(&self) -> Option<Time> {
         let current = self.current.lock().await;
         current.as_ref()?.tls.as_ref()?.expiry.first()
@@ -156,12 +155,12 @@ impl Client {
             return Ok(current.clone());
         }
         let (authority, source) = self.tls();
-        // Boxed: it is large, and seldom needed by the many that wait for it.
+        // Boxed: it is large, and most callers that wait for it rarely need it.
         let read = Box::pin(certificates::of(&self.secrets, source)).await?;
         Ok(current.insert(over_tls(authority, read)?).clone())
     }
 
-    /// A client with another certificate than that of `used`, if there is one by now.
+    /// A client with a certificate newer than that of `used`, if there is one by now.
     async fn newer_than(&self, used: &Current) -> Option<Current> {
         let used = used.tls.as_ref()?;
         let mut current = self.current.lock().await;

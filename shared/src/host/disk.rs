@@ -1,9 +1,8 @@
-//! How much of the host's disk a container uses, and how much it may.
+//! Containers' use of the host's disk, and their limits.
 //!
-//! What a container writes lies in its own layer and in its volumes. Where the engine's storage
-//! has quotas, the engine itself refuses what would make a layer too large: over overlay2 on XFS
-//! with `pquota`, over btrfs and over ZFS. Volumes have none, nor have layers elsewhere; these
-//! are measured by [`Host::disk_usage`].
+//! A container writes into its own layer and its volumes. If the engine's storage has quotas, the
+//! engine itself bounds the layer: with overlay2 on XFS with `pquota`, with btrfs, and with ZFS.
+//! Volumes have no quotas, nor do layers on other storage; [`Host::disk_usage`] measures those.
 
 use std::{
     collections::HashMap,
@@ -25,47 +24,47 @@ use crate::{
     names::{ContainerName, LeaseId, Owner},
 };
 
-/// What a listing of all layers and volumes may take: the engine counts each file.
+/// Time limit for listing all layers and volumes: the engine counts every file.
 pub(crate) const DISK_LIMIT: Duration = Duration::from_secs(20);
 
-/// The sizes of volumes by their names, in bytes; none of one that could not be measured.
+/// The sizes of volumes by name, in bytes; none for one that could not be measured.
 pub(super) type Sizes = HashMap<String, Option<u64>>;
 
-/// For how long what was measured is good enough to be shown.
+/// How long a measurement is recent enough to show.
 const RECENT: Duration = Duration::from_secs(5);
 
-/// How long to wait before a measurement is asked for again that the engine was busy for.
+/// Pause before a measurement is requested again after the engine was busy with another.
 const BETWEEN_MEASUREMENTS: Duration = Duration::from_millis(200);
 
 /// The type of a mount that is a volume.
 const VOLUME: &str = "volume";
 
-/// How the engine's storage bounds what a container writes into its layer.
+/// What the engine's storage bounds when a container writes into its layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quota {
-    /// It does not.
+    /// Nothing.
     None,
-    /// Of the layer alone.
+    /// The layer alone.
     OfLayer,
-    /// Of the layer and the image below it together.
+    /// The layer and the image below it together.
     WithImage,
 }
 
-/// What a container of a lease uses of the host's disk.
+/// The disk use of a lease's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskUse {
     pub owner: Owner,
     pub lease: LeaseId,
     /// The engine's own id.
     pub container: ContainerName,
-    /// Bytes, in its layer and its volumes together; none where the engine could not count them,
-    /// as of files behind a path that is too long.
+    /// Bytes, in its layer and its volumes together; none if the engine could not count them, for
+    /// instance because a path is too long.
     pub used: Option<u64>,
-    /// What it may use, in bytes; none of a container that an earlier program has made.
+    /// Its limit in bytes; none for a container made by an earlier program.
     pub limit: Option<u64>,
 }
 
-/// Whether the engine has refused a quota that its storage seemed to have.
+/// Whether the engine has refused a quota that its storage seemed to support.
 #[derive(Debug, Default)]
 pub(super) struct QuotaRefused(AtomicBool);
 
@@ -80,7 +79,7 @@ impl QuotaRefused {
 }
 
 impl Quota {
-    /// What the engine says of its storage.
+    /// The quota support, from the engine's description of its storage.
     pub(super) fn of(info: &SystemInfo) -> Self {
         let said = |name: &str| {
             let mut status = info.driver_status.iter().flatten();
@@ -89,7 +88,7 @@ impl Quota {
                 _ => None,
             })
         };
-        // containerd's snapshotters take a size and do nothing with it.
+        // containerd's snapshotters accept a size but ignore it.
         if said("driver-type").is_some_and(|it| it.starts_with("io.containerd.snapshotter")) {
             return Self::None;
         }
@@ -102,8 +101,7 @@ impl Quota {
 }
 
 impl Host {
-    /// How the engine is told to bound a container's layer to `limit` mebibytes; none where it
-    /// cannot.
+    /// The engine's options that bound a container's layer to `limit` mebibytes; none if it cannot.
     pub(super) async fn storage_options(
         &self,
         image: &str,
@@ -116,7 +114,7 @@ impl Host {
             _ if self.quota_refused.was() => return Ok(None),
             Quota::None => return Ok(None),
             Quota::OfLayer => 0,
-            // It counts blocks, where an image's size is the sum of its files.
+            // The quota counts blocks, but an image's size is the sum of its files.
             Quota::WithImage => {
                 let image = self.size_of(image).await?;
                 image + image / 10 + 16 * MEBIBYTE
@@ -138,16 +136,16 @@ impl Host {
         }
     }
 
-    /// What each of our containers uses of the host's disk.
+    /// Each container's disk use.
     pub async fn disk_usage(&self) -> Result<Vec<DiskUse>, HostError> {
         let attempted = "measuring what our containers have written";
         let listed = match self.listed(attempted, DISK_LIMIT, true).await {
-            // One of them has more files than can be counted in that time; who, is seen one by one.
+            // One container has too many files to count in time; measuring each alone shows which.
             Err(HostError::TimedOut { .. }) => return self.unmeasured().await,
             listed => listed?,
         };
         let has_volumes = listed.iter().any(|it| volumes_of(it).next().is_some());
-        // Only this tells of volumes. Without it the layers are judged alone.
+        // Only this measures volumes. If it fails, only the layers are judged.
         let sizes = if has_volumes {
             self.volume_sizes(Duration::ZERO)
                 .await
@@ -164,7 +162,7 @@ impl Host {
             .collect())
     }
 
-    /// Our containers, none of them measured.
+    /// Our containers, without measurements.
     async fn unmeasured(&self) -> Result<Vec<DiskUse>, HostError> {
         let attempted = "listing our containers, to measure each";
         let listed = self.listed(attempted, CHANGE_LIMIT, false).await?;
@@ -175,8 +173,8 @@ impl Host {
         Ok(unmeasured.collect())
     }
 
-    /// What one container uses of the host's disk, in bytes; none where the engine cannot say.
-    /// Volumes may have been measured a few seconds ago.
+    /// One container's disk use in bytes; none if the engine cannot tell. The volumes' sizes may be
+    /// a few seconds old.
     pub async fn disk_used(&self, name: &ContainerName) -> Result<Option<u64>, HostError> {
         let options = &InspectContainerOptionsBuilder::new().size(true).build();
         let inspect = |docker: Docker| async move {
@@ -195,7 +193,7 @@ impl Host {
         Ok(sum(volumes.into_iter(), &sizes).map(|volumes| layer + volumes))
     }
 
-    /// The sizes of all volumes, measured no longer ago than `age`.
+    /// The sizes of all volumes, measured within the last `age`.
     async fn volume_sizes(&self, age: Duration) -> Result<Sizes, HostError> {
         let mut last = self.volumes.lock().await;
         if let Some((at, sizes)) = &*last
@@ -208,15 +206,15 @@ impl Host {
         Ok(sizes)
     }
 
-    /// The sizes of all volumes. The client library reads only what the newest engines answer;
-    /// older ones answer all that they have, whatever is asked for.
+    /// The sizes of all volumes. The client library understands only the newest engines' answer.
+    /// Older ones answer with everything they have, whatever was asked.
     async fn ask_for_volume_sizes(&self) -> Result<Sizes, HostError> {
         let attempted = "measuring our containers' volumes";
         let path = "/system/df?type=volume&verbose=true";
         let begun = Instant::now();
         let answer = loop {
             match self.client.get(attempted, DISK_LIMIT, path).await {
-                // Old engines refuse a measurement while another goes on, whoever has asked for it.
+                // Old engines refuse a measurement while another is running, whoever requested it.
                 Err(HostError::Engine { message, .. })
                     if message.contains("already running") && begun.elapsed() < DISK_LIMIT =>
                 {
@@ -235,12 +233,12 @@ impl Host {
 }
 
 impl DiskUse {
-    /// None of a container whose labels make no sense. Without `sizes` it is the layer alone.
+    /// None for a container with invalid labels. Without `sizes` only the layer is measured.
     fn of(container: &ContainerSummary, sizes: Option<&Sizes>) -> Option<Self> {
         let labels = container.labels.as_ref()?;
         let limit = labels.get(DISK_LABEL);
         let limit = limit.and_then(|limit| limit.parse::<u64>().ok());
-        // A listing leaves out what is nothing.
+        // A listing omits a size of zero.
         let layer = container.size_rw.map_or(Some(0), measured);
         let volumes = sizes.map_or(Some(0), |sizes| sum(volumes_of(container), sizes));
         Some(Self {
@@ -252,14 +250,14 @@ impl DiskUse {
         })
     }
 
-    /// Whether it uses more than it may, or so that nobody can tell.
+    /// Whether it exceeds its limit, or its use is unknown.
     pub fn is_suspect(&self) -> bool {
         self.limit
             .is_some_and(|limit| self.used.is_none_or(|used| used > limit))
     }
 }
 
-/// An engine that could not count files says -1.
+/// The engine reports -1 if it could not count the files.
 fn measured(size: i64) -> Option<u64> {
     u64::try_from(size).ok()
 }
@@ -275,8 +273,8 @@ fn volumes_among(mounts: &[MountPoint]) -> impl Iterator<Item = &str> {
         .filter_map(|mount| mount.name.as_deref())
 }
 
-/// What these volumes have together; none where one of them could not be measured. One that is
-/// not known was made or removed just now.
+/// The total size of these volumes; none if one could not be measured. An unknown volume was
+/// created or removed just now.
 fn sum<'n>(mut volumes: impl Iterator<Item = &'n str>, sizes: &Sizes) -> Option<u64> {
     volumes.try_fold(0, |all, name| match sizes.get(name) {
         Some(size) => size.map(|size| all + size),
@@ -284,7 +282,7 @@ fn sum<'n>(mut volumes: impl Iterator<Item = &'n str>, sizes: &Sizes) -> Option<
     })
 }
 
-/// What the engine answers: `VolumeUsage` from version 29 on, `Volumes` before.
+/// The engine's answer: `VolumeUsage` from version 29 on, `Volumes` before.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Measured {
@@ -401,7 +399,7 @@ mod tests {
             assert_eq!(used.used, None);
             assert!(used.is_suspect());
         }
-        // Where no volume at all could be measured, the layer is.
+        // If no volume could be measured, the layer still counts.
         let used = DiskUse::of(&container(5, &volume("broken")), None).unwrap();
         assert_eq!(used.used, Some(5));
     }

@@ -1,24 +1,24 @@
-//! What can go wrong between us and the engine, translated from the client library's
-//! errors, and the time limit that every call has.
+//! Errors of the engine, translated from the client library's errors, and the time limit of every
+//! call.
 
 use std::{error::Error as _, future::Future, time::Duration};
 
 use bollard::errors::Error as ClientError;
 use thiserror::Error;
 
-/// The engine did not do what was asked. Each says what was attempted, for the log.
+/// The engine did not do what was requested. Each says what was attempted, for the log.
 #[derive(Debug, Error)]
 pub enum HostError {
     /// There is no such container or network.
     #[error("{attempted}: the engine knows no such thing")]
     NotFound { attempted: &'static str },
-    /// A container or network of that name is there already.
+    /// A container or network already has this name.
     #[error("the name is taken")]
     NameTaken,
-    /// Somebody else removes the container just now.
+    /// Somebody else is removing the container.
     #[error("the container is being removed already")]
     RemovalInProgress,
-    /// The container was paused, and nothing can be run in it.
+    /// The container is paused, so nothing can run in it.
     #[error("{attempted}: the container is paused")]
     Paused { attempted: &'static str },
     /// The container does not run.
@@ -27,14 +27,13 @@ pub enum HostError {
     /// The engine does not have the image.
     #[error("the engine does not have the image {image}")]
     ImageMissing { image: String },
-    /// The engine does not have the runtime that the container is to run under, or not its
-    /// program.
+    /// The engine lacks the container's runtime, or the runtime's program.
     #[error("{attempted}: the engine does not have the runtime: {message}")]
     RuntimeMissing {
         attempted: &'static str,
         message: String,
     },
-    /// The container cannot run as asked; the engine's sentence says why.
+    /// The container cannot run as requested; the engine's sentence says why.
     #[error("{attempted}: {message}")]
     CannotRun {
         attempted: &'static str,
@@ -46,10 +45,10 @@ pub enum HostError {
         attempted: &'static str,
         message: String,
     },
-    /// The engine answers nobody, so that no call says anything of its container.
+    /// The engine answers no call, so a failed call says nothing about its container.
     #[error("the engine answers nobody: {because}")]
     Away { because: String },
-    /// The engine did not answer in time. What was asked for may still happen.
+    /// The engine did not answer in time. The request may still be carried out.
     #[error("{attempted}: the engine did not answer in time")]
     TimedOut { attempted: &'static str },
     /// The two sides do not trust each other.
@@ -62,16 +61,16 @@ pub enum HostError {
     /// A certificate or key of ours cannot be read or used.
     #[error("{0}")]
     Certificates(String),
-    /// The secret with our certificate cannot be read.
+    /// The secret with our certificate is unreadable.
     #[error("{0}")]
     Secret(String),
-    /// The engine does not say that its machine has the firewall that closes the way out.
-    #[error("no firewall of ours is known on the engine's machine, so a way out stays open")]
+    /// The engine does not report the firewall that closes egress on its machine.
+    #[error("the engine does not report our firewall, so egress stays open")]
     EgressStaysOpen,
-    /// The engine does not say that this firewall has a list of that name.
-    #[error("the firewall on the engine's machine is not known to have a list '{list}'")]
+    /// The engine does not report a list of that name in this firewall.
+    #[error("the engine does not report that its firewall has a list '{list}'")]
     EgressListMissing { list: String },
-    /// The engine has no addresses left for another network.
+    /// The engine has no address pool left for another network.
     #[error(
         "{attempted}: the engine has no address pool left: remove networks that nobody uses, or \
          give it more in its default-address-pools"
@@ -84,7 +83,7 @@ pub enum HostError {
         status: u16,
         message: String,
     },
-    /// The client library failed in a way that is not known to be the engine's.
+    /// The client library failed, and the cause is not known to be the engine.
     #[error("{attempted}: {message}")]
     Client {
         attempted: &'static str,
@@ -93,12 +92,12 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// Whether the engine has refused to make a container, perhaps for the bound of its layer.
+    /// Whether the engine refused to make a container, perhaps because of its layer's quota.
     pub(super) fn may_be_of_storage(&self) -> bool {
         matches!(self, Self::Engine { .. } | Self::CannotRun { .. })
     }
 
-    /// Whether the engine has refused to bound a container's layer.
+    /// Whether the engine refused a quota on a container's layer.
     pub(super) fn is_of_storage(&self) -> bool {
         match self {
             Self::Engine { message, .. } | Self::CannotRun { message, .. } => {
@@ -110,7 +109,7 @@ impl HostError {
         }
     }
 
-    /// Whether this is what the engine said. It is not where nothing came back from it.
+    /// Whether the engine answered at all, even with an error.
     pub fn is_answer(&self) -> bool {
         !matches!(
             self,
@@ -124,7 +123,7 @@ impl HostError {
     }
 }
 
-/// Which side's certificate was not accepted.
+/// Which side's certificate was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TlsFault {
     #[error(
@@ -139,7 +138,7 @@ pub enum TlsFault {
     TheirsUntrusted,
 }
 
-/// Waits for `call` at most `limit` and translates its error.
+/// Waits at most `limit` for `call`, and translates its error.
 pub(super) async fn limited<T>(
     attempted: &'static str,
     limit: Duration,
@@ -151,9 +150,9 @@ pub(super) async fn limited<T>(
     }
 }
 
-/// Whether the connection was closed before the request went out on it, so that the engine
-/// knows nothing of it. An engine that refuses our certificate does so only once we think
-/// that we are connected, and then it may be this or its alert that is noticed first.
+/// Whether the connection was closed before the request was sent, so that the engine has not seen
+/// it. An engine refuses our certificate only after we consider ourselves connected; then either
+/// this or its alert may arrive first.
 pub(super) fn was_not_sent(error: &ClientError) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -177,12 +176,12 @@ pub(super) fn translate(attempted: &'static str, error: ClientError) -> HostErro
     }
 }
 
-/// Reads the engine's status. Where one status has several meanings the engine's sentence
-/// decides; the sentences have been the same for many years and versions.
+/// Interprets the engine's status. If a status has several meanings, the engine's sentence decides;
+/// those sentences have been stable for many years and versions.
 fn from_status(attempted: &'static str, status: u16, message: String) -> HostError {
     match status {
         _ if is_of_a_missing_runtime(&message) => HostError::RuntimeMissing { attempted, message },
-        // Docker 20.10 says it with 404, later releases with 400 and other words.
+        // Docker 20.10 answers with 404, later releases with 400 and other words.
         400 | 404 if message.contains("address pool") => HostError::NoAddresses { attempted },
         404 => HostError::NotFound { attempted },
         409 if message.contains("is already in progress")
@@ -211,9 +210,9 @@ fn from_status(attempted: &'static str, status: u16, message: String) -> HostErr
     }
 }
 
-/// Whether it is said that there is no such runtime: Docker up to 22 and since 23 of a name that it
-/// does not know, containerd of a program that it does not find, and of one that could not be
-/// started and so has written nothing.
+/// Whether the message says that the runtime is missing. Docker up to 22 and Docker from 23 on word
+/// it differently for an unknown name; containerd has its own words for a program it cannot find,
+/// and for one that could not be started and so wrote nothing.
 fn is_of_a_missing_runtime(message: &str) -> bool {
     let says = |words: &str| message.contains(words);
     says("Unknown runtime specified")
@@ -265,8 +264,8 @@ fn from_connection(attempted: &'static str, error: &ClientError) -> HostError {
     }
 }
 
-/// What an I/O error wraps, which it keeps to itself: its source is the source of that. A
-/// failed handshake comes wrapped twice.
+/// The error inside an I/O error, which `source` skips: it returns the inner error's source. A
+/// failed handshake is wrapped twice.
 fn unwrapped<'e>(
     mut error: &'e (dyn std::error::Error + 'static),
 ) -> &'e (dyn std::error::Error + 'static) {

@@ -1,4 +1,4 @@
-//! What the engine tells of our containers as it happens.
+//! The engine's events about our containers.
 
 use bollard::{
     models::{EventMessage, PortSummary},
@@ -12,7 +12,7 @@ use crate::{
     time::Time,
 };
 
-/// Something that happened to a container of a lease.
+/// An event of a lease's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostEvent {
     pub owner: Owner,
@@ -23,10 +23,10 @@ pub struct HostEvent {
     pub at: Time,
 }
 
-/// What can happen.
+/// The kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happened {
-    /// It runs, perhaps again.
+    /// It was started, perhaps again.
     Started,
     /// Its program has ended.
     Died,
@@ -35,8 +35,8 @@ pub enum Happened {
 }
 
 impl Host {
-    /// What happens to our containers from `since` on, as far as the engine remembers, until
-    /// the connection ends.
+    /// Our containers' events from `since` on, as far as the engine remembers them, until the
+    /// connection ends.
     pub async fn events(
         &self,
         since: Time,
@@ -61,7 +61,7 @@ impl Host {
 }
 
 impl HostEvent {
-    /// The event in what the engine says; none where it is not about a lease.
+    /// Parses the engine's event; none if it is not about a lease.
     fn of(message: &EventMessage) -> Option<Self> {
         let happened = match message.action.as_deref()? {
             "start" => Happened::Started,

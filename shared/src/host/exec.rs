@@ -1,20 +1,18 @@
-//! A command, run inside a container for a bounded time and with bounded output.
+//! Runs a command inside a container with bounded time and output.
 //!
-//! The engine cannot end a command that it has started: it has no call for that, and the
-//! process id that it gives is the host's, which nothing inside the container can use. So a
-//! command carries a mark in its environment, which its children inherit, and when its time
-//! is over a shell of the container's own ([`KILL`]) kills all that carry it, and the other
-//! processes of their sessions. What it needs is `/bin/sh` alone, and one more process; where
-//! the image has none, what was left is told.
+//! The engine has no call to end a command, and the process id that it reports is the host's, which
+//! nothing inside the container can use. So a command carries a mark in its environment, which its
+//! children inherit. At its time limit a shell inside the container ([`KILL`]) kills every process
+//! with the mark, and the other processes of their sessions. This only needs `/bin/sh` and one more
+//! process; in an image without a shell, the answer says what still runs.
 //!
-//! A command can drop its mark (`env -i setsid …`). What has none, began while the command ran
-//! and hangs on nothing but the container's first process may be its, or the leased program's:
-//! it is let live, and the answer is that nobody knows.
+//! A command can drop its mark (`env -i setsid …`). A process without a mark may belong to the
+//! command or to the leased program, if it began while the command ran and its parent is the
+//! container's first process. It stays alive, and the answer says that the state is unknown.
 //!
-//! Whether a command still runs is what that shell has seen, and not what the engine says: an
-//! engine tells the ends of a container's commands one after another, and waits for seconds
-//! with the end of one whose children hold its output. All that ended after it run on for as
-//! long in its books.
+//! That shell decides whether a command still runs, not the engine. An engine reports the ends of a
+//! container's commands one after another, and waits seconds for a command whose children hold its
+//! output. Meanwhile it reports all commands that ended later as still running.
 
 use std::{pin::Pin, time::Duration};
 
@@ -33,46 +31,45 @@ use tokio::{
 use super::{CHANGE_LIMIT, Host, HostError, LOOK_LIMIT, error};
 use crate::names::ContainerName;
 
-/// How much of each stream is kept, in bytes. The rest is read and dropped, so that a
-/// command which writes more comes to its own end.
+/// How many bytes of each stream are kept. The rest is read and dropped, so that a command with
+/// more output can finish.
 pub const OUTPUT_LIMIT: usize = 64 * 1024;
 
-/// How long starting a command and running it may take together, so that there is time to
-/// kill it before API Gateway, which waits for 29 s, and with it the function gives up.
+/// Time limit for starting and running a command together. It leaves time to kill the command
+/// before the function gives up, and API Gateway, which waits for 29 s.
 const WHOLE_LIMIT: Duration = Duration::from_secs(26);
 
-/// How much earlier than it was asked for a process may have begun that is a command's: what
-/// kills it looks at the clock some time after it was asked to.
+/// Tolerance for the start time of a command's processes: the killer reads the clock some time
+/// after it was requested.
 const EARLIER: Duration = Duration::from_millis(500);
 
-/// How long killing a command may take.
+/// Time limit for killing a command.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long the engine has to say what has become of a command.
+/// Time limit for the engine to report a command's state.
 const STATE_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long it is waited for the exit code of a command that has ended by itself, where the
-/// engine is late with it. It waits 2 to 4 s for one whose children hold its output.
+/// How long to wait for the late exit code of a command that has ended by itself. The engine waits
+/// 2 to 4 s for a command whose children hold its output.
 const LATE_CODE: Duration = Duration::from_secs(6);
 
-/// A command that has ended may have left children that hold its output: so long that is
-/// read on.
+/// How long to keep reading after a command has ended: its children may still hold its output.
 const DRAIN: Duration = Duration::from_millis(300);
 
-/// How often it is looked whether a command has ended, from soon after its output has, or
-/// while it goes on.
+/// Pause between checks whether a command has ended: at first after its output has ended, and while
+/// it runs.
 const LOOK_FIRST: Duration = Duration::from_millis(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The name of the mark in a command's environment.
 const MARK: &str = "CONTAINERLEASE_EXEC";
 
-/// What a shell runs to kill all processes with the mark `$1`, and their sessions, until it
-/// finds none any more; then it says whether it has found one at all, or that there is one of
-/// the last `$2` hundredths of a second that may belong to it. It has only what is built
-/// into every shell, so that a container at its limit of processes needs one place and no
-/// more. A text that `/proc` gives ends without a newline, so `read` fails with the last part
-/// of it. The leased program is the process with the lowest number after the first.
+/// The shell script that kills all processes with the mark `$1`, and their sessions, until none is
+/// left. Then it reports whether it found any, or that a process from the last `$2` hundredths of a
+/// second may belong to the command. It uses shell built-ins only, so that a container at its
+/// process limit needs room for just one process. A text in `/proc` ends without a newline, so
+/// `read` fails on its last part. The leased program is the process with the lowest number after
+/// the first.
 const KILL: &str = r#"
 mark=$1 lasted=$2 tries=0 sessions=" " said=none
 has() {
@@ -123,33 +120,32 @@ done 2>/dev/null
 exit 1
 "#;
 
-/// What is to be run.
+/// What to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'c> {
     /// The program and its arguments.
     pub words: &'c [String],
-    /// What it reads; none for nothing.
+    /// Its standard input; none for empty input.
     pub stdin: Option<&'c str>,
-    /// How long it may take.
+    /// Its time limit.
     pub limit: Duration,
 }
 
-/// What has become of a command.
+/// The result of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Executed {
-    /// What it answered at its end; none where it was killed for the time that it took.
+    /// Its exit code; none if it was killed at its time limit.
     pub exit_code: Option<i64>,
     pub stdout: Output,
     pub stderr: Output,
-    /// Whether it, or what it has started, still runs although its time is over; none where
-    /// nobody knows.
+    /// Whether it, or a process it started, still runs after its time limit; none if unknown.
     pub still_running: Option<bool>,
 }
 
-/// What a command has written to one stream.
+/// The output of a command on one stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
-    /// The first of it.
+    /// Its beginning.
     pub bytes: Vec<u8>,
     /// Whether there was more.
     pub truncated: bool,
@@ -164,43 +160,43 @@ impl Output {
     }
 }
 
-/// What is left of a command whose time is over.
+/// What remains of a command at its time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
-    /// It had ended before, by itself.
+    /// It had already ended by itself.
     NothingToKill,
     /// It was killed.
     Nothing,
     /// It could not be killed.
     Running,
-    /// It was killed, or nobody knows; there is something that may be its.
+    /// It was killed, or its state is unknown; a process that may belong to it remains.
     Unknown,
-    /// It had ended before, or has dropped its mark; there is something that may be its.
+    /// It had ended, or has dropped its mark; a process that may belong to it remains.
     NothingKnown,
 }
 
-/// What a command's processes are known by.
+/// How a command's processes are recognised.
 struct Mark {
     text: String,
-    /// Before the engine was asked to start it.
+    /// Taken before the engine was asked to start it.
     begun: Instant,
 }
 
-/// A command that runs.
+/// A running command.
 struct Running<'c> {
     id: String,
     output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
     input: Pin<Box<dyn AsyncWrite + Send>>,
     stdin: Option<&'c str>,
-    /// When its time is over.
+    /// Its time limit.
     until: Instant,
-    /// When whoever waits for it must be answered.
+    /// When the caller needs an answer.
     answer_by: Instant,
 }
 
 impl Host {
-    /// Runs a command in a container and waits for its end, or kills it when its time is
-    /// over. It must be waited for: a caller that drops this leaves the command to itself.
+    /// Runs a command in a container and waits for it, or kills it at its time limit. The caller
+    /// must await this: if it is dropped, nobody stops the command.
     pub async fn exec(
         &self,
         name: &ContainerName,
@@ -255,7 +251,7 @@ impl Host {
         let attempted = "starting a command";
         let started = self.client.call(attempted, CHANGE_LIMIT, start).await;
         if let Err(HostError::TimedOut { .. } | HostError::Unreachable { .. }) = &started {
-            // It may have been started all the same.
+            // It may have been started anyway.
             self.kill(name, mark, &id).await;
         }
         let StartExecResults::Attached { output, input } = started? else {
@@ -284,7 +280,7 @@ impl Host {
         Ok(made.id)
     }
 
-    /// Takes what the command writes until it has ended or its time is over.
+    /// Reads the command's output until the command ends or reaches its time limit.
     async fn attend(
         &self,
         running: &mut Running<'_>,
@@ -340,13 +336,13 @@ impl Host {
         }
     }
 
-    /// What the command answered, once it has ended. While the engine does not answer it is
-    /// taken to go on.
+    /// The command's exit code, once it has ended. While the engine does not answer, the command is
+    /// assumed to run.
     async fn exit_code_of(&self, id: &str) -> Result<Option<i64>, HostError> {
         match self.inspect_exec(id).await {
-            // One that has not begun does not run either.
+            // A command that has not begun does not run either.
             Ok(exec) => Ok(exec.exit_code.filter(|_| exec.running == Some(false))),
-            // With the container the engine forgets its commands.
+            // When the container goes, the engine forgets its commands.
             Err(HostError::NotFound { attempted }) => Err(HostError::NotRunning { attempted }),
             Err(error) => {
                 tracing::debug!(%error, "could not look at a command");
@@ -362,8 +358,8 @@ impl Host {
             .await
     }
 
-    /// Tells a command that could not be started from one that has ended: the engine writes
-    /// why into the command's own output, and it never had a process.
+    /// Distinguishes a command that could not be started from one that has ended: for the former
+    /// the engine writes the reason into the command's output, and it never had a process.
     async fn refused_or(&self, executed: Executed, id: &str) -> Result<Executed, HostError> {
         let said = &executed.stdout.bytes;
         if executed.exit_code == Some(0) || !said.starts_with(b"OCI runtime exec failed") {
@@ -378,8 +374,7 @@ impl Host {
         })
     }
 
-    /// What a command answered that has ended, for the engine to say. None where it does not
-    /// in time.
+    /// The exit code of an ended command, once the engine reports it. None if that is not in time.
     async fn late_exit_code_of(&self, id: &str, answer_by: Instant) -> Option<i64> {
         let until = answer_by.min(Instant::now() + LATE_CODE);
         loop {
@@ -390,7 +385,7 @@ impl Host {
         }
     }
 
-    /// Kills all that carries the mark.
+    /// Kills all processes with the mark.
     async fn kill(&self, name: &ContainerName, mark: &Mark, id: &str) -> Left {
         match timeout(KILL_LIMIT, self.run_killer(name, mark)).await {
             Ok(Ok(said)) => match said.trim_ascii() {
@@ -398,27 +393,27 @@ impl Host {
                 b"killed" => return Left::Nothing,
                 b"killed unknown" => return Left::Unknown,
                 b"none unknown" => return Left::NothingKnown,
-                _ => tracing::warn!("could not kill a command: what kills it did not finish"),
+                _ => tracing::warn!("could not kill a command: the killer did not finish"),
             },
             Ok(Err(error)) => tracing::warn!(%error, "could not kill a command"),
             Err(_) => tracing::warn!("could not kill a command in time"),
         }
         match self.exit_code_of(id).await {
             Ok(None) => Left::Running,
-            // It has ended, and what it has started may have not.
+            // It has ended, but its children may still run.
             Ok(Some(_)) => Left::Unknown,
-            // What ends a container ends what runs in it.
+            // The end of the container ended everything in it.
             Err(_) => Left::Nothing,
         }
     }
 
-    /// Runs what kills all with the mark to its end; gives what it says.
+    /// Runs the killer to its end and returns its output.
     async fn run_killer(&self, name: &ContainerName, mark: &Mark) -> Result<Vec<u8>, HostError> {
         let lasted = (mark.begun.elapsed() + EARLIER).as_millis() / 10;
         let script = ["/bin/sh", "-c", KILL, "sh", &mark.text, &lasted.to_string()];
         let options = CreateExecOptions {
             attach_stdout: Some(true),
-            // No command's, so that it is not taken for one that has dropped its mark.
+            // Its own mark, so that it is not mistaken for a process that has dropped its mark.
             env: Some(vec![format!("{MARK}=none")]),
             cmd: Some(script.map(str::to_owned).to_vec()),
             ..CreateExecOptions::default()
@@ -428,7 +423,7 @@ impl Host {
             let killer = &killer;
             async move { docker.start_exec(killer, None::<StartExecOptions>).await }
         };
-        let attempted = "starting what kills a command";
+        let attempted = "starting the killer of a command";
         let started = self.client.call(attempted, KILL_LIMIT, start).await?;
         let StartExecResults::Attached { mut output, .. } = started else {
             unreachable!("it was not asked to be detached")
@@ -437,7 +432,7 @@ impl Host {
         while let Some(piece) = output.next().await {
             let piece = piece.map_err(|error| error::translate("reading what it says", error))?;
             said.take(&piece.into_bytes());
-            // The engine may be as late with the end of the output as with that of a command.
+            // The engine may delay the end of this output as it does for a command.
             if said.bytes.ends_with(b"\n") {
                 break;
             }
@@ -446,9 +441,8 @@ impl Host {
     }
 }
 
-/// Gives a command what it reads, and then the end of it. One that does not want all of it
-/// has closed its end, which is no fault. Where nothing is read there is no end to give: the
-/// engine gives it by itself.
+/// Writes a command's input, then closes it. If the command closes its input early, that is no
+/// error. Without input nothing needs closing: the engine does so by itself.
 async fn feed(input: &mut Pin<Box<dyn AsyncWrite + Send>>, stdin: Option<&str>) {
     let Some(text) = stdin else { return };
     if input.write_all(text.as_bytes()).await.is_ok() {

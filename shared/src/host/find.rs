@@ -1,4 +1,4 @@
-//! What there is of a lease whose container's id is not on record, or whose container is gone.
+//! Finds the container of a lease whose container id is not recorded, or whose container is gone.
 
 use std::collections::HashMap;
 
@@ -17,8 +17,8 @@ use crate::{
 };
 
 impl Host {
-    /// The ids of all containers that are the lease's, by the labels that nobody can change
-    /// and by the name that it was given: where neither finds one there is none.
+    /// The ids of all containers of the lease, by its immutable labels and by its name. If neither
+    /// finds one, there is none.
     pub async fn find(&self, lease: &Lease) -> Result<Vec<ContainerName>, HostError> {
         let options = &ListContainersOptionsBuilder::new()
             .all(true)
@@ -42,7 +42,7 @@ impl Host {
         Ok(found)
     }
 
-    /// The id of the container that has the lease's name, if it has the lease's labels too.
+    /// The id of the container with the lease's name, if it also has the lease's labels.
     pub(super) async fn named(&self, lease: &Lease) -> Result<Option<ContainerName>, HostError> {
         let details = self.inspect(&ContainerName::of_lease(&lease.id)).await?;
         let labels = details.config.and_then(|config| config.labels);
@@ -59,14 +59,14 @@ impl Host {
         Ok(id.and_then(ContainerName::listed_by_engine))
     }
 
-    /// How a container has stopped; none while it runs.
+    /// How a container stopped; none while it runs.
     pub async fn stopped(&self, container: &ContainerName) -> Result<Option<Stopped>, HostError> {
         let state = self.inspect(container).await?.state.unwrap_or_default();
         Ok((state.running == Some(false)).then(|| Stopped::of(&state)))
     }
 
-    /// When the engine has removed the lease's container, if that was after `since` and the
-    /// engine remembers it: it keeps its last 256 events, as long as it is not restarted.
+    /// When the engine removed the lease's container, if that was after `since` and the engine
+    /// remembers it: it keeps its last 256 events until it is restarted.
     pub async fn removed_at(&self, lease: &LeaseId, since: Time) -> Option<Time> {
         let now = Time::now();
         let mut filters = self.labels_of(lease);
@@ -83,7 +83,7 @@ impl Host {
         };
         let event = tokio::time::timeout(LOOK_LIMIT, first).await.ok()??;
         let removed_at = Time::from_millis(event.ok()?.time_nano? / 1_000_000);
-        // The engine goes by its own clock, which may be another.
+        // The engine's clock may differ from ours.
         (since <= removed_at && removed_at <= now).then_some(removed_at)
     }
 
@@ -95,7 +95,7 @@ impl Host {
     }
 }
 
-/// A time as the engine takes it: seconds, with thousandths.
+/// A time in the engine's format: seconds with milliseconds.
 pub(super) fn in_seconds(time: Time) -> String {
     let millis = time.as_millis();
     format!(
@@ -106,7 +106,7 @@ pub(super) fn in_seconds(time: Time) -> String {
 }
 
 impl Stopped {
-    /// How a container has stopped, as the engine describes its state.
+    /// How a container stopped, from the engine's description of its state.
     pub(super) fn of(state: &ContainerState) -> Self {
         Self {
             exit_code: state.exit_code,
@@ -116,8 +116,7 @@ impl Stopped {
     }
 }
 
-/// When a container has stopped; none of one that has never run, of which the engine says that it
-/// was in the year 1.
+/// When a container stopped; none if it never ran, for which the engine reports the year 1.
 fn finished_at(said: &str) -> Option<Time> {
     let at = said.parse::<jiff::Timestamp>().ok()?.as_millisecond();
     (at > 0).then(|| Time::from_millis(at))

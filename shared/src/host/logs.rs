@@ -1,4 +1,4 @@
-//! Containers' logs, as the engine gives them.
+//! Containers' logs, as the engine returns them.
 
 use std::time::Duration;
 
@@ -15,37 +15,35 @@ use crate::{
     names::ContainerName,
 };
 
-/// How long the engine has to give the end of a log. The container's own end waits for it.
+/// Time limit for the engine to return the end of a log. The container's own end waits for it.
 pub(super) const END_LIMIT: Duration = Duration::from_secs(1);
 
-/// How many of the last pieces are asked for where a log is damaged, one after another: the
-/// engine finds these from the end of the log on, and fails only where the damage is among
-/// them.
+/// How many last pieces are requested of a damaged log, one number after another. The engine finds
+/// these from the end of the log, and fails only if the damage is among them.
 const BEHIND_DAMAGE: [u32; 4] = [1_000, 100, 10, 0];
 
-/// The kind of a frame in which the engine says why it cannot go on. The client library has
-/// no name for it.
+/// The kind of a frame with the engine's error. The client library has no name for it.
 const ENGINES_ERROR: u8 = 3;
 
-/// What the engine sends of a log: a timestamp, a space, and a line with its end, or a part
-/// of a line that is longer than 16 KiB.
+/// A piece of a log, as the engine sends it: a timestamp, a space, and a line with its end, or a
+/// part of a line longer than 16 KiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPiece {
     pub stderr: bool,
     pub bytes: Bytes,
-    /// Whether the log is damaged before this piece, so that it may not join the one before.
+    /// Whether the log is damaged before this piece, so that it may not continue the previous one.
     pub anew: bool,
 }
 
-/// What is to be read of a log. It comes in the log's own order.
+/// Which part of a log to read. It arrives in the log's own order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// What there is since a second after the epoch, and then what is written, until the
-    /// program ends or the container is removed.
+    /// Everything since a second after the epoch, then new lines until the program ends or the
+    /// container is removed.
     Follow { since: i64 },
-    /// What there is since a second after the epoch.
+    /// Everything since a second after the epoch.
     Since(i64),
-    /// So many of the last pieces.
+    /// This many of the last pieces.
     Tail(u32),
 }
 
@@ -69,8 +67,8 @@ impl Read {
 }
 
 impl Host {
-    /// Reads a container's log. What the reader does not take stays in the engine. Of a log
-    /// that is damaged comes what lies before and what lies behind the damage.
+    /// Reads a container's log. What the reader does not take stays in the engine. A damaged log
+    /// yields what lies before and after the damage.
     pub async fn read_log(
         &self,
         name: &ContainerName,
@@ -112,13 +110,13 @@ impl Host {
     }
 }
 
-/// A log that is being read.
+/// A log being read.
 struct Reading {
     docker: Docker,
     name: ContainerName,
     read: Read,
     pieces: BoxStream<'static, Result<LogOutput, Error>>,
-    /// How many of the last pieces are left to be tried.
+    /// The numbers of last pieces still to try.
     behind_damage: std::slice::Iter<'static, u32>,
     anew: bool,
 }
@@ -156,7 +154,7 @@ impl Reading {
         }
     }
 
-    /// Reads on from the end of the log, or says that there is no more to be tried.
+    /// Continues from the end of the log; none if nothing is left to try.
     fn go_on_behind_damage(&mut self) -> Option<()> {
         let tail = *self.behind_damage.next()?;
         let options = self.read.options(Some(tail));

@@ -1,11 +1,11 @@
-//! The engine's machine: how much of it there is to lease.
+//! The engine's machine, and how much of it can be leased.
 
 use bollard::{Docker, models::Network};
 
 use super::{Host, HostError, LOOK_LIMIT, disk::Quota};
 use crate::capacity::Machine;
 
-/// What the engine says of itself and of its machine.
+/// The engine's facts about itself and its machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EngineFacts {
     cpus: u32,
@@ -15,8 +15,8 @@ pub(super) struct EngineFacts {
 }
 
 impl Host {
-    /// The machine as the engine itself sees it. Only our network's addresses are asked for until
-    /// it is there.
+    /// The machine as the engine sees it. Asks again only for our network's addresses, until the
+    /// network exists.
     pub async fn machine(&self) -> Result<Machine, HostError> {
         let facts = self.facts().await?;
         let addresses = match self.addresses.get() {
@@ -30,8 +30,8 @@ impl Host {
         })
     }
 
-    /// What the engine says of itself and of its machine, which seldom changes: it is asked once,
-    /// by the first that wants to know.
+    /// The engine's facts about itself and its machine. They rarely change, so they are requested
+    /// once.
     pub(super) async fn facts(&self) -> Result<EngineFacts, HostError> {
         let asked = self.facts.get_or_try_init(async || {
             let info = |docker: Docker| async move { docker.info().await };
@@ -53,8 +53,8 @@ impl Host {
         asked.await.copied()
     }
 
-    /// How many containers their network takes; none where it is not there, or nobody can say. No
-    /// provision fails by that: the engine itself has the last word.
+    /// How many containers their network has room for; none if it does not exist or the number is
+    /// unknown. That fails no provision: the engine itself decides.
     async fn ask_for_addresses(&self) -> Option<u32> {
         let present = self.open_network().await;
         let present = present.inspect_err(|error| {
@@ -66,8 +66,8 @@ impl Host {
     }
 }
 
-/// How many containers a network has an IPv4 address for; none where it does not say. Its
-/// first and its last address are nobody's, and one is the gateway's.
+/// How many IPv4 addresses a network has for containers; none if it does not say. Its first and
+/// last address are unusable, and one is the gateway's.
 fn addresses(network: &Network) -> Option<u32> {
     let pools = network.ipam.as_ref()?.config.as_ref()?.iter();
     let pools = pools.filter_map(|pool| {

@@ -1,15 +1,13 @@
-//! The network that leased containers are on, and on which they do not reach each other.
+//! The network of leased containers, on which they cannot reach each other.
 //!
-//! Where the engine keeps the containers on its default bridge apart (`"icc": false` in its
-//! settings, as on engines that our scripts start or set up), that bridge is used: a start costs
-//! 44 ms less there than on a network of our own, where the engine sets up a name server for each
-//! container, and no name server tells neighbours each other's names. On any other engine
-//! containers are on a network of the deployment's own.
+//! If the engine isolates the containers on its default bridge (`"icc": false` in its settings, as
+//! on engines that our scripts start or set up), that bridge is used. A start costs 44 ms less
+//! there than on our own network, where the engine sets up a name server for each container, and no
+//! name server reveals neighbours' names. On any other engine the deployment has its own network.
 //!
-//! Containers that are to open no connections, or only those of a list, are on networks apart. The
-//! bridge of each has a name by which the firewall on the engine's machine knows it, and lets
-//! through from there only answers, and what the list names; an engine whose machine has that
-//! firewall says so by labels.
+//! Containers with no egress, or only to a list, have separate networks. The firewall on the
+//! engine's machine recognises each one's bridge by its name. From there it lets through only
+//! answers and what the list names. An engine whose machine has that firewall says so in labels.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -22,7 +20,7 @@ use bollard::{
 use super::{CHANGE_LIMIT, DEPLOYMENT_LABEL, Host, HostError, LOOK_LIMIT};
 use crate::{egress::Egress, settings::NetworkChoice};
 
-/// The options of a bridge by which the engine says, and is told, what it is.
+/// The bridge options by which the engine describes a bridge, and is told how to make one.
 const APART: (&str, &str) = ("com.docker.network.bridge.enable_icc", "false");
 const KNOWN_BRIDGE: (&str, &str) = (BRIDGE_NAME, "docker0");
 const DEFAULT_BRIDGE: (&str, &str) = ("com.docker.network.bridge.default_bridge", "true");
@@ -30,32 +28,32 @@ const DEFAULT_BRIDGE: (&str, &str) = ("com.docker.network.bridge.default_bridge"
 /// The label of an engine behind the rules of `infra/docker-host/firewall.sh`.
 const CLOSES_EGRESS: &str = "containerlease.firewall=closes-egress";
 
-/// The label with the lists that this firewall has: their names, each with `@` and the address of
-/// its name server where it has one, separated by commas.
+/// The label with this firewall's lists: comma-separated names, each followed by `@` and the
+/// address of its name server if it has one.
 const LISTS: &str = "containerlease.firewall.lists=";
 
-/// The option with the name of a bridge, and how the name begins of one that is closed. That of a
-/// list begins with `cl` and four digits of the list's. A name has 15 characters at the most.
+/// The option with a bridge's name, and the prefix of a closed bridge's name. That of a list begins
+/// with `cl` and four hexadecimal digits of the list's. A name has at most 15 characters.
 const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
 const CLOSED: &str = "clc-";
 
-/// Where names are looked up from which no name server is to be reached: an address that is
-/// nobody's (RFC 5737). An engine may otherwise ask its machine's own name server for the container.
+/// The name server when none may be reached: an unassigned address (RFC 5737). Otherwise an engine
+/// may ask its machine's own name server for the container.
 const NO_NAME_SERVER: &str = "192.0.2.1";
 
-/// How often it is looked for a network that another process makes, and how long after one another:
-/// an engine lists it some time after it has taken its name.
+/// How often to look for a network that another process is making, and the pause between: an engine
+/// lists a network some time after it has reserved its name.
 const LOOKS: u32 = 10;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
-/// What a container is attached to.
+/// The network attachment of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Attachment {
     DefaultBridge,
     /// The deployment's own network, by its id.
     Own(String),
-    /// A network of the deployment whose way out the firewall keeps, by its id, and the name
-    /// server that can be reached from there, if any can.
+    /// A network of the deployment whose egress the firewall restricts, by its id, and the name
+    /// server reachable from it, if any.
     Kept {
         id: String,
         name_server: Option<String>,
@@ -71,8 +69,8 @@ impl Attachment {
         }
     }
 
-    /// What has to be said of it beside the mode: given that alone, the engine turns the id of a
-    /// network into its name and looks that up.
+    /// The settings needed in addition to the mode: with the mode alone, the engine turns the id of
+    /// a network into its name and looks that up.
     pub(super) fn endpoints(&self) -> Option<NetworkingConfig> {
         let (Self::Own(id) | Self::Kept { id, .. }) = self else {
             return None;
@@ -86,7 +84,7 @@ impl Attachment {
         })
     }
 
-    /// The name servers of a container on it; none for the engine's choice.
+    /// The name servers of a container on it; none leaves the choice to the engine.
     pub(super) fn name_servers(&self) -> Option<Vec<String>> {
         let Self::Kept { name_server, .. } = self else {
             return None;
@@ -96,12 +94,11 @@ impl Attachment {
     }
 }
 
-/// A network of the deployment's own that can be made.
+/// A network of the deployment that can be created.
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
     name: String,
-    /// How its bridge is named, where the firewall has to know it; none where connections may be
-    /// opened to anywhere.
+    /// The name of its bridge, by which the firewall recognises it; none if egress is open.
     bridge: Option<String>,
     name_server: Option<String>,
 }
@@ -117,7 +114,7 @@ impl Wanted {
                 (format!("{deployment}-egress-{list}"), Some(begins))
             }
         };
-        // Always the same for one network, and another for each.
+        // Always the same for one network, and different for each.
         let bridge = begins.map(|begins| format!("{begins}{:08x}", digest(&name)));
         Self {
             name,
@@ -137,7 +134,7 @@ impl Wanted {
     }
 }
 
-/// What the firewall on the engine's machine can keep, as the engine's labels say.
+/// What the firewall on the engine's machine can enforce, according to the engine's labels.
 #[derive(Debug, PartialEq, Eq)]
 struct Firewall {
     closes: bool,
@@ -159,7 +156,7 @@ impl Firewall {
         }
     }
 
-    /// The name server of a list; none where the firewall does not have that list.
+    /// The name server of a list; none if the firewall lacks the list.
     fn list(&self, name: &str) -> Option<Option<&str>> {
         let mut lists = self.lists.iter();
         let found = lists.find(|(known, _)| self.closes && known == name);
@@ -168,12 +165,12 @@ impl Firewall {
 }
 
 impl Host {
-    /// What the next container is attached to. The deployment's own network is made if it is
-    /// needed and not there.
+    /// The attachment of the next container. Creates the deployment's own network if it is needed
+    /// and missing.
     ///
-    /// Engines before version 25 let two networks have one name, and take that name for
-    /// neither of them then. So it is only ever named by its id, and of several that
-    /// processes made at the same moment any is good.
+    /// Engines before version 25 let two networks have the same name, and then resolve that name to
+    /// neither. So the network is only named by its id. If several processes created one at the
+    /// same moment, any of them will do.
     pub(super) async fn attachment(&self, egress: &Egress) -> Result<Attachment, HostError> {
         let wanted = self.wanted(egress).await?;
         let _one_at_a_time = self.network.lock().await;
@@ -196,8 +193,8 @@ impl Host {
         match self.client.call(attempted, CHANGE_LIMIT, make).await {
             Ok(made) => Ok(wanted.attachment(made.id)),
             Err(error @ HostError::NoAddresses { .. }) => Err(error),
-            // Another process has made it between our look and our call: of its name, or of that of
-            // its bridge, there can be only one.
+            // Another process has created it between our look and our call: its name, or its
+            // bridge's name, must be unique.
             Err(error) if error.is_answer() => {
                 for _ in 0..LOOKS {
                     if let Some((attachment, _)) = self.present(&wanted).await? {
@@ -212,8 +209,8 @@ impl Host {
     }
 
     /// The deployment's own network for these leases, if the firewall on the engine's machine can
-    /// keep what they are to keep. It is asked each time: the engine may have been started anew
-    /// without.
+    /// enforce their egress. Checked each time: the engine may have been restarted without the
+    /// firewall.
     async fn wanted(&self, egress: &Egress) -> Result<Wanted, HostError> {
         let mut wanted = Wanted::new(self.deployment.as_str(), egress);
         match egress {
@@ -240,9 +237,8 @@ impl Host {
         Ok(Firewall::of(&info.labels.unwrap_or_default()))
     }
 
-    /// The network that the next container is on which may open connections to anywhere; none
-    /// where it has to be made first. The engine is asked each time, since one that was started
-    /// anew may have other settings.
+    /// The network with open egress for the next container; none if it must be created first. The
+    /// engine is asked each time, since a restarted one may have other settings.
     pub(super) async fn open_network(&self) -> Result<Option<(Attachment, Network)>, HostError> {
         let wanted = Wanted::new(self.deployment.as_str(), &Egress::Open);
         self.present(&wanted).await
@@ -257,7 +253,7 @@ impl Host {
         };
         let attempted = "looking for our network";
         let mut listed = self.client.call(attempted, LOOK_LIMIT, list).await?;
-        // Of several of one name it is always the same.
+        // Of several with the same name, always pick the same.
         listed.sort_by(|one, other| one.id.cmp(&other.id));
         if self.choice == NetworkChoice::Auto && wanted.bridge.is_none() {
             let default = listed
@@ -292,7 +288,7 @@ fn digest(text: &str) -> u32 {
     first.fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
-/// Whether this is the engine's default bridge, and containers on it do not reach each other.
+/// Whether this is the engine's default bridge, and it isolates its containers.
 fn keeps_apart_by_default(network: &Network) -> bool {
     let options = network.options.as_ref();
     let has = |(name, value): (&str, &str)| {
@@ -301,8 +297,8 @@ fn keeps_apart_by_default(network: &Network) -> bool {
             .map(String::as_str)
             == Some(value)
     };
-    // The firewall knows this bridge by its name, and an engine keeps apart by IPv4 what it may not
-    // by IPv6.
+    // The firewall recognises this bridge by its name. An engine isolates by IPv4 what it may leave
+    // open by IPv6.
     has(DEFAULT_BRIDGE) && has(APART) && has(KNOWN_BRIDGE) && network.enable_ipv6 != Some(true)
 }
 
@@ -326,7 +322,7 @@ mod tests {
         let closed = of("containerlease", "none").unwrap();
         assert!(closed.len() <= 15 && closed.starts_with(CLOSED), "{closed}");
         let web = of("containerlease", "web").unwrap();
-        // As `printf web | sha256sum` has it.
+        // The same as `printf web | sha256sum`.
         assert!(web.len() == 15 && web.starts_with("cl4b5e-"), "{web}");
         assert_eq!(of("containerlease", "web"), Some(web.clone()));
         for other in [of("other", "web"), of("containerlease", "db"), Some(closed)] {
@@ -350,7 +346,7 @@ mod tests {
         assert_eq!(firewall.list("we"), None);
         assert!(firewall.closes);
         assert_eq!(of(&[LISTS, CLOSES_EGRESS]).list(""), None);
-        // Without the rules that close, there is nothing that a list could open.
+        // Without the rules that close egress, a list has nothing to open.
         assert_eq!(of(&[lists]).list("db"), None);
         assert!(!of(&[]).closes);
     }

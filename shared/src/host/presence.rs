@@ -1,8 +1,8 @@
 //! Whether the engine answers at all.
 //!
-//! A call that gets no answer says nothing of its container while the engine answers nobody.
-//! So after such a call the engine is asked for a sign of life. Once it has given none, ends
-//! wait for it: one of them asks, and all go on as soon as it answers.
+//! A call without an answer says nothing about its container if the engine answers no call at all.
+//! So after such a call the engine is asked for a sign of life. If it gives none, ends wait for it:
+//! one of them asks, and all continue as soon as it answers.
 
 use std::time::Duration;
 
@@ -16,22 +16,22 @@ use tokio::{
 use super::{Host, HostError, LOOK_LIMIT};
 use crate::time::Time;
 
-/// How long the engine has for a sign of life where somebody waits for it.
+/// Time limit for the engine's sign of life while somebody waits for it.
 pub(crate) const SIGN_LIMIT: Duration = Duration::from_secs(2);
 
-/// How often an engine that is away is asked. It is asked again while an answer is still
-/// waited for, since a question that was lost is never answered.
+/// How often to ask an engine that is away. It is asked again while an answer is pending, since a
+/// lost question is never answered.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
-/// How long a call may go on before it is asked whether the engine answers anything.
+/// How long a call may go on before we check whether the engine answers at all.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is known of the engine's presence.
+/// What is known about the engine's presence.
 #[derive(Debug)]
 pub(super) struct Presence {
-    /// Since when it is away, as far as anybody has asked.
+    /// Since when it is known to be away.
     away_since: watch::Sender<Option<Instant>>,
-    /// Held by the one that asks an engine that is away.
+    /// Held by the task that asks an engine that is away.
     asking: Mutex<()>,
 }
 
@@ -63,12 +63,12 @@ impl Presence {
 }
 
 impl Host {
-    /// Whether the engine answered nobody when it was last asked.
+    /// Whether the engine failed to answer when last asked.
     pub fn is_away(&self) -> bool {
         self.presence.away_since.borrow().is_some()
     }
 
-    /// Asks the engine for a sign of life, and notes whether it gives one.
+    /// Asks the engine for a sign of life, and records the result.
     pub async fn is_there(&self) -> bool {
         // Boxed, here and below: the futures of the engine's calls are large.
         let there = Box::pin(self.gives_a_sign(SIGN_LIMIT)).await;
@@ -76,13 +76,13 @@ impl Host {
         there
     }
 
-    /// Whether the engine answers. It is asked only if it was away when it was last asked.
+    /// Whether the engine answers. It is asked only if it was away when last asked.
     pub(crate) async fn answers(&self) -> bool {
         !self.is_away() || self.is_there().await
     }
 
-    /// Waits until the engine answers, at the most until `until`, and says whether it does. It
-    /// is asked only if it was away when it was last asked.
+    /// Waits for the engine to answer, until `until` at the latest, and returns whether it does. It
+    /// is asked only if it was away when last asked.
     pub async fn answers_by(&self, until: Time) -> bool {
         let wait = Time::now().until(until);
         tokio::time::timeout(wait, self.back()).await.is_ok()
@@ -112,7 +112,8 @@ impl Host {
         }
     }
 
-    /// Returns once the engine answers nobody, for who has waited for its answer for a while.
+    /// Returns once the engine answers no call. For callers that have waited for its answer for a
+    /// while.
     pub(crate) async fn fallen_silent(&self) {
         loop {
             tokio::time::sleep(PATIENCE).await;
@@ -127,7 +128,7 @@ impl Host {
         let attempted = "asking the engine for a sign of life";
         match self.client.call(attempted, limit, ping).await {
             Ok(_) => true,
-            // It is a gateway before the engine that says so.
+            // A gateway in front of the engine says so.
             Err(HostError::Engine {
                 status: 502..=504, ..
             }) => false,

@@ -1,12 +1,12 @@
-//! Which system calls a leased program may make: those that programs need which have neither
-//! capabilities nor hardware to speak to, and no other.
+//! The seccomp profile of leased programs. It allows the system calls that programs without
+//! capabilities and without hardware access need, and no others.
 //!
-//! It is an allow-list, and narrower than the engine's own: no `io_uring` and no `AF_VSOCK` or
-//! `AF_ALG` sockets, behind which the kernel's faults of the last years were; no x32. What is
-//! not allowed fails as it does where the kernel has no right to give (`EPERM`), so that
-//! programs find another way, as they do in any container.
+//! It is an allow-list, and narrower than the engine's own: no `io_uring`, no `AF_VSOCK` or
+//! `AF_ALG` sockets, which exposed the kernel's vulnerabilities of recent years, and no x32. A
+//! forbidden call fails with `EPERM`, like a call for which the kernel finds the right missing, so
+//! programs fall back as they do in any container.
 //!
-//! The names are the kernel's; an engine passes over those that its machine does not have.
+//! The names are the kernel's; an engine ignores those that its machine lacks.
 
 use std::sync::LazyLock;
 
@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 /// `EPERM`.
 const NOT_PERMITTED: u32 = 1;
 
-/// `ENOSYS`: with it the C library takes `clone` for `clone3`, whose flags lie in memory that a
-/// filter cannot read.
+/// `ENOSYS`: it makes the C library use `clone` instead of `clone3`, whose flags lie in memory that
+/// a filter cannot read.
 const NOT_THERE: u32 = 38;
 
-/// Files and folders, what is known of them, and waiting for them.
+/// Files and directories: their use, their attributes, and waiting for them.
 const FILES: &str = "access chdir chmod chown chown32 close close_range copy_file_range creat dup \
     dup2 dup3 faccessat faccessat2 fadvise64 fadvise64_64 arm_fadvise64_64 fallocate fchdir fchmod \
     fchmodat fchmodat2 fchown fchown32 fchownat fcntl fcntl64 fdatasync fgetxattr flistxattr flock \
@@ -37,15 +37,15 @@ const FILES: &str = "access chdir chmod chown chown32 close close_range copy_fil
     io_pgetevents_time64 io_setup io_submit landlock_add_rule landlock_create_ruleset \
     landlock_restrict_self";
 
-/// Memory, also what processes share.
+/// Memory, including shared memory.
 const MEMORY: &str = "brk cachestat madvise membarrier memfd_create mincore mlock mlock2 mlockall \
     mmap mmap2 mprotect mremap msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect \
     remap_file_pages ipc mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time64 \
     mq_timedsend mq_timedsend_time64 mq_unlink msgctl msgget msgrcv msgsnd semctl semget semop \
     semtimedop semtimedop_time64 shmat shmctl shmdt shmget";
 
-/// Processes, threads, signals, and who they are. `ptrace` and its like are for debuggers, which
-/// see no further than their container.
+/// Processes, threads, signals and identities. `ptrace` and similar calls are for debuggers, which
+/// cannot see beyond their container.
 const PROCESSES: &str = "alarm arch_prctl capget capset execve execveat exit exit_group fork futex \
     futex_requeue futex_time64 futex_wait futex_waitv futex_wake get_robust_list get_thread_area \
     getcpu getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups getgroups32 getpgid \
@@ -63,30 +63,31 @@ const PROCESSES: &str = "alarm arch_prctl capget capset execve execveat exit exi
     sigreturn tgkill tkill ugetrlimit vfork wait4 waitid waitpid breakpoint cacheflush \
     riscv_flush_icache riscv_hwprobe";
 
-/// Time, and what the machine says of itself.
+/// Time, and information about the machine.
 const TIME_AND_MACHINE: &str = "adjtimex clock_adjtime clock_adjtime64 clock_getres \
     clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep clock_nanosleep_time64 \
     getitimer getrandom gettimeofday nanosleep setitimer sysinfo time timer_create timer_delete \
     timer_getoverrun timer_gettime timer_gettime64 timer_settime timer_settime64 timerfd_create \
     timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime64 times uname";
 
-/// Sockets, but for their making, which is bound to families. `socketcall` hides its arguments
-/// from a filter; where it is refused, programs take `socket`.
+/// Sockets, except their creation, which is limited to certain families. `socketcall` hides its
+/// arguments from a filter; when it is refused, programs use `socket`.
 const SOCKETS: &str = "accept accept4 bind connect getpeername getsockname getsockopt listen recv \
     recvfrom recvmmsg recvmmsg_time64 recvmsg send sendmmsg sendmsg sendto setsockopt shutdown";
 
-/// `AF_UNIX`, `AF_INET`, `AF_INET6`, and `AF_NETLINK`, by which a program learns its addresses.
+/// `AF_UNIX`, `AF_INET`, `AF_INET6`, and `AF_NETLINK`, which tells a program its addresses.
 const FAMILIES: [u32; 4] = [UNIX, 2, 10, 16];
 const UNIX: u32 = 1;
 
-/// Linux as it is, without addresses that are drawn by lot, with old limits, both; and the
-/// question what it is.
+/// Plain Linux, with a 32-bit machine name, with an old version number, or with both; and the query
+/// for the current value.
 const PERSONALITIES: [u32; 5] = [0, 0x0008, 0x2_0000, 0x2_0008, u32::MAX];
 
-/// The flags of `clone` that make a namespace, all of which need a right that nobody has.
+/// The flags of `clone` that create a namespace. All of them need a right that no leased program
+/// has.
 const NEW_NAMESPACES: u32 = 0x7E02_0000;
 
-/// The engine's option for a container, with the profile in it.
+/// The engine's container option with the profile.
 pub(super) fn system_calls() -> String {
     static OPTION: LazyLock<String> = LazyLock::new(|| format!("seccomp={}", profile()));
     OPTION.clone()
@@ -115,7 +116,7 @@ fn profile() -> Value {
     })
 }
 
-/// Allows a call whose first argument is `value`, or, where `op` masks, has none of its bits.
+/// Allows a call whose first argument is `value`, or, if `op` masks, has none of its bits.
 fn where_first(name: &str, op: &str, value: u32) -> Value {
     json!({
         "names": [name], "action": "SCMP_ACT_ALLOW",

@@ -1,4 +1,4 @@
-//! Which of the engine's runtimes a container runs under.
+//! Chooses the engine's runtime for a container.
 
 use std::collections::BTreeSet;
 
@@ -10,26 +10,25 @@ use crate::{
     runtime::Runtime,
 };
 
-/// What the names of runtimes begin with that an engine need not list: containerd looks for their
-/// programs when a container is made.
+/// Prefix of runtime names that an engine need not list: containerd looks for their programs when a
+/// container is created.
 const OF_CONTAINERD: &str = "io.containerd.";
 
 impl Host {
-    /// Containers run under `runtime` where their image type names no other; none: under the
-    /// engine's own default.
+    /// Sets the `runtime` of containers whose image type names none; none means the engine's own
+    /// default.
     #[must_use]
     pub fn under(self, runtime: Option<Runtime>) -> Self {
         Self { runtime, ..self }
     }
 
-    /// What a container of this image runs under; none: the engine's own default.
+    /// The runtime of a container of this image; none means the engine's own default.
     pub(super) fn runtime_of<'r>(&'r self, image: &'r Image) -> Option<&'r Runtime> {
         image.runtime.as_ref().or(self.runtime.as_ref())
     }
 
-    /// Of the runtimes that images of the catalogue are to run under, those that the engine does
-    /// not have. It is asked each time, where any is named at all: its runtimes can be changed
-    /// while it runs.
+    /// The runtimes named in the catalogue that the engine lacks. If the catalogue names any, the
+    /// engine is asked each time: its runtimes can change while it runs.
     pub async fn runtimes_missing(
         &self,
         catalogue: &Catalogue,

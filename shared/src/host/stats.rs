@@ -1,4 +1,4 @@
-//! What a container uses, as the engine counts it.
+//! A container's resource use, as the engine counts it.
 
 use bollard::{
     Docker,
@@ -10,26 +10,26 @@ use futures_util::TryStreamExt as _;
 use super::{Host, HostError, LOOK_LIMIT};
 use crate::names::ContainerName;
 
-/// What a container uses at one moment.
+/// A container's resource use at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// When it was counted, by the engine's clock, in nanoseconds after the epoch.
+    /// When it was measured, by the engine's clock, in nanoseconds after the epoch.
     pub read_at: i64,
     /// CPU time since its start, in nanoseconds.
     pub cpu: u64,
-    /// Bytes, without what the kernel gives back when it is needed.
+    /// Bytes, without memory that the kernel reclaims when needed.
     pub memory: u64,
-    /// Bytes that came to it, and that it sent, since its start.
+    /// Bytes received and sent since its start.
     pub received: u64,
     pub sent: u64,
     /// Processes and threads.
     pub processes: u64,
-    /// How many of them there may be; none where there is no limit.
+    /// The limit on their number; none if there is no limit.
     pub processes_limit: Option<u64>,
 }
 
 impl Host {
-    /// What a container uses now.
+    /// A container's current resource use.
     pub async fn usage(&self, name: &ContainerName) -> Result<Usage, HostError> {
         const ATTEMPTED: &str = "counting what a container uses";
         let options: &StatsOptions = &StatsOptionsBuilder::new()
@@ -47,8 +47,8 @@ impl Host {
     }
 }
 
-/// What was counted; none of a container that does not run, of which the engine says that it
-/// was counted in the year 1.
+/// Converts the engine's counts; none for a stopped container, for which the engine reports the
+/// year 1.
 fn usage_of(counted: ContainerStatsResponse) -> Option<Usage> {
     let read_at = counted.read?.parse::<jiff::Timestamp>().ok()?;
     let read_at = i64::try_from(read_at.as_nanosecond()).ok()?;
@@ -67,15 +67,15 @@ fn usage_of(counted: ContainerStatsResponse) -> Option<Usage> {
         received: sum(|network| network.rx_bytes),
         sent: sum(|network| network.tx_bytes),
         processes: processes.current.unwrap_or(0),
-        // Without a limit the engine says 0, or the greatest number.
+        // Without a limit the engine reports 0 or the greatest number.
         processes_limit: processes
             .limit
             .filter(|limit| (1..u64::MAX).contains(limit)),
     })
 }
 
-/// Pages of files that nobody has used lately are given back before memory runs out. The two
-/// versions of cgroups have two names for them.
+/// Excludes file pages not used recently, which the kernel reclaims before memory runs out. The two
+/// versions of cgroups name them differently.
 fn memory_of(counted: ContainerMemoryStats) -> u64 {
     let stats = counted.stats.unwrap_or_default();
     let idle = ["total_inactive_file", "inactive_file"]

@@ -1,9 +1,9 @@
-//! The way to the engine: its unix socket, or TCP with mutual TLS.
+//! The transport to the engine: its unix socket, or TCP with mutual TLS.
 //!
-//! For both the client library is given a transport of ours. Its own for the socket wants
-//! the socket to be there already. Its own for TLS reads the key files anew at each
-//! handshake, trusts every CA of the operating system, keeps no connections and waits 40 ms
-//! on each request for want of `TCP_NODELAY`.
+//! The client library gets our own transport for both. The library's socket transport requires the
+//! socket to exist beforehand. Its TLS transport reads the key files at every handshake, trusts
+//! every CA of the operating system, keeps no connections, and waits 40 ms per request because it
+//! does not set `TCP_NODELAY`.
 
 use std::{
     path::Path,
@@ -41,20 +41,20 @@ use x509_cert::{Certificate, der::Decode};
 use super::{certificates::Certificates, error::HostError};
 use crate::time::Time;
 
-/// The client library's own limit, in seconds, up to an answer's head. Each call has a
-/// shorter one of ours; this one bounds the opening of a log stream.
+/// The client library's own limit, in seconds, until an answer's head arrives. Our calls have
+/// shorter limits; this one bounds the opening of a log stream.
 const LIBRARY_LIMIT: u64 = 30;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a connection may be silent before the other machine is asked whether it is there, and
-/// how often it may leave that without an answer.
+/// How long a connection may be silent before the peer is probed, and how many probes may go
+/// unanswered.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// The way to one engine.
+/// The connection settings of one engine.
 #[derive(Clone)]
 pub(super) struct Way {
     pub(super) docker: Docker,
@@ -70,8 +70,8 @@ impl std::fmt::Debug for Way {
 }
 
 impl Way {
-    /// What the engine answers at `path`, which may have a query, in the newest version that it
-    /// speaks: for what the client library reads in one version only.
+    /// The engine's answer at `path`, which may have a query, in the newest API version that it
+    /// speaks. For answers that the client library understands in one version only.
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, ClientError> {
         (self.get)(path).await
     }
@@ -79,7 +79,7 @@ impl Way {
 
 /// A client for the engine at the socket `path`. Nothing is sent.
 pub(super) fn over_socket(path: &Path) -> Result<Way, HostError> {
-    // The authority is for the Host header alone.
+    // The authority only serves the Host header.
     over(UnixSocket(path.into()), "http://localhost".to_owned())
 }
 
@@ -95,7 +95,7 @@ pub(super) fn over_tls(
     Ok((way, expiry))
 }
 
-/// A client whose connections `connector` makes. Nothing is connected before the first call.
+/// A client whose connections come from `connector`. Connects only at the first call.
 fn over<C>(connector: C, address: String) -> Result<Way, HostError>
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -140,7 +140,7 @@ where
     })
 }
 
-/// Connects to the engine's socket, which need not be there before the first call.
+/// Connects to the engine's socket, which need not exist before the first call.
 #[derive(Clone)]
 struct UnixSocket(Arc<Path>);
 
@@ -159,7 +159,7 @@ impl tower_service::Service<http::Uri> for UnixSocket {
     }
 }
 
-/// When the first of several certificates expires.
+/// The earliest expiry of several certificates.
 #[derive(Clone, Debug)]
 pub(super) struct Expiry(Arc<AtomicI64>);
 
@@ -170,7 +170,7 @@ impl Default for Expiry {
 }
 
 impl Expiry {
-    /// None while no certificate was seen.
+    /// None before a certificate was seen.
     pub(super) fn first(&self) -> Option<Time> {
         match self.0.load(Ordering::Relaxed) {
             i64::MAX => None,
@@ -178,7 +178,7 @@ impl Expiry {
         }
     }
 
-    /// One that cannot be read here is judged by those who use it.
+    /// A certificate that cannot be parsed here is judged by those who use it.
     fn note(&self, certificate: &[u8]) {
         let Ok(certificate) = Certificate::from_der(certificate) else {
             return;
@@ -189,8 +189,8 @@ impl Expiry {
     }
 }
 
-/// Connects with the client certificate, and to an engine that the CA beside it has signed
-/// for alone.
+/// Connects with the client certificate, and only to an engine whose certificate the CA beside it
+/// has signed.
 fn tls_connector(
     certificates: &Certificates,
     expiry: Expiry,
@@ -232,15 +232,15 @@ fn tls_connector(
                 .with_client_auth_cert(chain, key)
         })
         .map_err(|error| refused("cert", &error))?;
-    // A session that is taken up again saves a millisecond, and OpenSSL refuses it where a
-    // server asks for certificates and has not named its sessions, as socat does.
+    // Resuming a session would save a millisecond, but OpenSSL refuses it if a server asks for
+    // certificates and has not set a session id context, as socat does.
     tls.resumption = Resumption::disabled();
 
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_LIMIT));
-    // Who listens to events sends nothing, and would never notice that the machine is gone.
+    // A listener for events sends nothing, so it would never notice that the machine is gone.
     tcp.set_keepalive(Some(KEEPALIVE));
     tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
     tcp.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
@@ -251,8 +251,8 @@ fn tls_connector(
         .wrap_connector(tcp))
 }
 
-/// Leaves every judgement to rustls's own verifier, and notes until when the engine's
-/// certificate holds: nothing else tells what the other side has shown.
+/// Leaves every decision to rustls's own verifier, and records when the engine's certificate
+/// expires: nothing else reveals the peer's certificate.
 #[derive(Debug)]
 struct Noting {
     judge: Arc<WebPkiServerVerifier>,

@@ -1,30 +1,30 @@
-//! How the service of a lease is signed in to.
+//! The login of a lease's service.
 
 use std::fmt::{self, Write as _};
 
 use ring::rand::SecureRandom as _;
 use serde::{Deserialize, Serialize};
 
-/// Of a password that we make.
+/// The length of a generated password, before it is written as hexadecimal.
 const MADE_BYTES: usize = 16;
 
-/// Who signs in to a lease's service, and with what. It is for the lease's owner alone.
+/// User and password of a lease's service. Only the lease's owner may see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
-    /// At which port of the container.
+    /// The container's port on which the service listens.
     pub container_port: u16,
     pub user: String,
     pub password: Password,
 }
 
-/// A password. It is not printed.
+/// A password. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Password(String);
 
 impl Password {
-    /// A new one, of hexadecimal digits, so that it means the same in a URL, a shell and a file.
+    /// A new password of hexadecimal digits, which need no escaping in a URL, a shell or a file.
     pub fn generate() -> Self {
         let mut bytes = [0; MADE_BYTES];
         ring::rand::SystemRandom::new()
@@ -37,7 +37,7 @@ impl Password {
         Self(text)
     }
 
-    /// One that is known.
+    /// A known password.
     pub fn known(text: &str) -> Self {
         Self(text.to_owned())
     }

@@ -1,5 +1,5 @@
-//! How a lease ends: the end that was decided, what was found of the container, and the
-//! receipt that is left of it.
+//! How a lease ends: the decided end, the facts about its container, and the receipt that
+//! remains.
 
 use std::time::Duration;
 
@@ -8,67 +8,67 @@ use utoipa::ToSchema;
 
 use crate::{names::Holder, time::Time};
 
-/// How long a claim lasts after its holder has last shown that it is alive. After this time
-/// somebody else may take the end over.
+/// How long a claim lasts after the last heartbeat of its holder. After this time another
+/// process may take over.
 pub const CLAIM_LIMIT: Duration = Duration::from_secs(12);
 
-/// How often the holder of a claim shows that it is alive, while it works. Two signs may fail
-/// before the claim is lost; most ends are done before the first.
+/// How often the holder of a claim sends a heartbeat while it works. Two heartbeats may fail
+/// before the claim is lost; most ends finish before the first.
 pub const CLAIM_BEAT: Duration = Duration::from_secs(4);
 
-/// After so many failed attempts to end a lease it is quarantined.
+/// The number of failed attempts after which a lease is quarantined.
 pub const ATTEMPTS_BEFORE_QUARANTINE: u32 = 6;
 
-/// An end that has been decided.
+/// A decided end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ending {
     pub reason: Reason,
     pub requested_at: Time,
-    /// How often somebody has set out to end it.
+    /// Number of end attempts.
     pub attempts: u32,
-    /// From when on the next one may try.
+    /// The earliest time of the next attempt.
     pub next_attempt_at: Time,
-    /// Who is at it; none while it waits for its next attempt.
+    /// The process that holds the claim; none while the lease waits for its next attempt.
     pub holder: Option<Holder>,
-    /// What was found so far.
+    /// The facts found so far.
     pub facts: Facts,
 }
 
-/// What was found of a container on the way to its removal. It is on record before the
-/// container is gone, since nobody can look afterwards.
+/// Facts about a container, read before its removal. They are on record before the container is
+/// gone, because nobody can read them afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// When its program ended, by the engine's clock where that can be right, else when it was seen
-    /// stopped; none where no container was there to stop.
+    /// When its program ended, by the engine's clock if that is plausible, else when we saw it
+    /// stopped. None if there was no container to stop.
     pub stopped_at: Option<Time>,
-    /// What its program answered at its end, once known.
+    /// The exit code of its program, once known.
     pub exit_code: Option<i64>,
-    /// Whether the kernel has killed a program in it for want of memory.
+    /// Whether the kernel killed a program in it because memory ran out.
     pub out_of_memory: bool,
-    /// The end of its log, where its program ended by itself.
+    /// The last lines of its log, if its program ended by itself.
     pub last_lines: Vec<String>,
-    /// When its removal was begun, once it was.
+    /// When its removal began, if it has.
     pub removal_began_at: Option<Time>,
 }
 
-/// Why a lease ended, and how.
+/// Why and how a lease ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     pub reason: Reason,
     pub requested_at: Time,
-    /// When its program ended, by the engine's clock where that can be right, else when it was seen
-    /// stopped; none where no container was there to stop.
+    /// When its program ended, by the engine's clock if that is plausible, else when we saw it
+    /// stopped. None if there was no container to stop.
     pub stopped_at: Option<Time>,
-    /// When the container was seen to be gone.
+    /// When we saw that the container was gone.
     pub removed_at: Time,
     pub attempts: u32,
-    /// Milliseconds from `expiresAt` to `removedAt`; only where the lease expired, and where it
-    /// is known when the container was gone.
+    /// Milliseconds from `expiresAt` to `removedAt`. Only set if the lease expired and the time of
+    /// the removal is known.
     pub overshoot_ms: Option<i64>,
     pub exit_code: Option<i64>,
-    /// Whether its program failed because the kernel killed it for want of memory.
+    /// Whether its program failed because the kernel killed it when memory ran out.
     pub out_of_memory: bool,
-    /// The end of its log, where its program ended by itself.
+    /// The last lines of its log, if its program ended by itself.
     pub last_lines: Vec<String>,
 }
 
@@ -76,15 +76,15 @@ pub struct Receipt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
     pub facts: Facts,
-    /// When it was seen to be gone.
+    /// When we saw that it was gone.
     pub removed_at: Time,
-    /// Whether it was gone just then. It is not where another process has removed it, and the
-    /// engine does not say when.
+    /// Whether `removed_at` is the time of the removal. It is not if another process removed the
+    /// container and the engine does not say when.
     pub seen_going: bool,
 }
 
 impl Gone {
-    /// A container that was gone at `removed_at`, of which nothing else is known.
+    /// A container that was gone at `removed_at`, without other facts.
     pub fn at(removed_at: Time) -> Self {
         Self {
             facts: Facts::default(),
@@ -98,22 +98,22 @@ impl Gone {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
-    /// Its time was over.
+    /// Its time ran out.
     Expired,
-    /// Its owner asked for it.
+    /// Its owner deleted it.
     Deleted,
     /// Its program ended by itself, with exit code 0.
     Completed,
     /// It could not be started, or its program ended by itself with another exit code.
     Failed,
-    /// Its container vanished by somebody else's hand.
+    /// Its container vanished, and we did not remove it.
     Lost,
     /// It used more disk than its limit.
     Evicted,
 }
 
 impl Reason {
-    /// Why a lease ends whose program has ended by itself.
+    /// The reason for a lease whose program ended by itself.
     pub fn of_exit(exit_code: Option<i64>) -> Self {
         match exit_code {
             Some(0) => Self::Completed,
@@ -122,9 +122,9 @@ impl Reason {
     }
 }
 
-/// How long to wait after `attempts` failed attempts: 5 s, 10 s, 20 s and so on up to five
-/// minutes, of which between half and all, as `jitter` (0 to 1) says, so that many failures
-/// at once do not come back at once.
+/// The backoff after `attempts` failed attempts: 5 s, 10 s, 20 s and so on up to five minutes.
+/// `jitter` (0 to 1) picks between half and all of it, so that leases that failed together do
+/// not retry together.
 pub fn backoff(attempts: u32, jitter: f64) -> Duration {
     const FIRST: Duration = Duration::from_secs(5);
     const LONGEST: Duration = Duration::from_secs(300);

@@ -1,4 +1,4 @@
-//! What the engine sends of a log, put together into entries.
+//! Joins the pieces of a log that the engine sends into entries.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -6,24 +6,24 @@ use super::{
     Cursor, Entry, Position, Stream, redrawn::Redrawn, stamp_of, text_of, timestamp, trace,
 };
 
-/// With how many lines of the same timestamp a line is compared.
+/// The number of lines with the same timestamp that a line is compared with.
 const TEXTS_COMPARED: usize = 32;
 
-/// Makes entries from what the engine sends, each line after a cursor exactly once.
+/// Turns the engine's pieces into entries: each line after a cursor exactly once.
 #[derive(Debug)]
 pub struct Assembler {
-    /// What was passed on already.
+    /// The cursor after all entries passed on so far.
     after: Cursor,
-    /// The last line that was read of each stream, passed on or not.
+    /// The last line read from each stream, whether passed on or not.
     read: Cursor,
-    /// What the lines of each stream with that line's timestamp say, as hashes.
+    /// For each stream, hashes of the lines with that line's timestamp.
     read_texts: [Vec<u64>; 2],
     unfinished: [Option<Unfinished>; 2],
-    /// Whether nothing can be missing between what was passed on and what comes next.
+    /// Whether no line can be missing between the last entry passed on and the next one.
     joins: bool,
 }
 
-/// A line whose end has not come yet.
+/// A line whose end has not arrived yet.
 #[derive(Debug)]
 struct Unfinished {
     nanos: i64,
@@ -31,8 +31,8 @@ struct Unfinished {
 }
 
 impl Assembler {
-    /// Goes on after `cursor`. The engine must be read from
-    /// [`since_second`](Cursor::since_second) on.
+    /// Continues after `cursor`. The caller must read the engine's log from
+    /// [`since_second`](Cursor::since_second).
     pub fn after(cursor: Cursor) -> Self {
         Self {
             after: cursor,
@@ -43,7 +43,7 @@ impl Assembler {
         }
     }
 
-    /// Notes that what comes from now on was read anew and may not join what came before.
+    /// Starts a new reading, whose pieces may not continue from the previous ones.
     pub fn begin_anew(&mut self) {
         self.read = Cursor::default();
         self.read_texts = [Vec::new(), Vec::new()];
@@ -51,13 +51,13 @@ impl Assembler {
         self.joins = false;
     }
 
-    /// The cursor after all that was passed on so far.
+    /// The cursor after all entries passed on so far.
     pub fn cursor(&self) -> Cursor {
         self.after
     }
 
-    /// Takes one piece as the engine sends it: a timestamp, a space, and a line or, where
-    /// the line is longer than 16 KiB, a part of one.
+    /// Takes one piece as the engine sends it: a timestamp, a space, and a line, or a part of a
+    /// line longer than 16 KiB.
     pub fn take(&mut self, stream: Stream, piece: &[u8]) -> Option<Entry> {
         let (nanos, part) = stamp_of(piece)?;
         let (part, finished) = match part.strip_suffix(b"\n") {
@@ -77,7 +77,7 @@ impl Assembler {
         }
     }
 
-    /// The lines whose end will not come any more, when the log has ended.
+    /// The unfinished lines, once the log has ended.
     pub fn finish(&mut self) -> impl Iterator<Item = Entry> {
         [Stream::Stdout, Stream::Stderr]
             .map(|stream| self.finish_line(stream))
@@ -100,7 +100,7 @@ impl Assembler {
         };
         let after = *self.after.of(stream);
         if after == Some(position) {
-            // The reading that gave this cursor may have known more of what was before.
+            // The reading that gave this cursor may have seen more of the earlier lines.
             position.context = after.and_then(|after| after.context);
         }
         *self.read.of(stream) = Some(position);
@@ -112,7 +112,7 @@ impl Assembler {
         Some(Entry {
             timestamp: timestamp(nanos),
             level,
-            // The engine keeps text, and has replaced such bytes before we see them.
+            // The engine stores text, so it replaced such bytes before we see them.
             replaced: message.contains(char::REPLACEMENT_CHARACTER),
             message,
             stream,
@@ -123,15 +123,15 @@ impl Assembler {
         })
     }
 
-    /// How many lines with this stamp were read before this one; none where it is one of
-    /// them.
+    /// The number of lines with this timestamp that were read before this one; none if this line
+    /// repeats one of them.
     fn count_among_same(&mut self, stream: Stream, nanos: i64, text: &[u8]) -> Option<u32> {
         let read_texts = &mut self.read_texts[stream as usize];
         let text = hash_of(text);
         let count = match *self.read.of(stream) {
             Some(last) if last.nanos == nanos => {
-                // When a log is rotated the engine sends its last lines again. That a program
-                // writes one line twice within a nanosecond has not been seen.
+                // When a log rotates, the engine sends its last lines again. We have never seen a
+                // program write the same line twice within a nanosecond.
                 if read_texts.contains(&text) {
                     return None;
                 }
@@ -150,8 +150,8 @@ impl Assembler {
     }
 }
 
-/// Whether the cursor's own line is in the log, if the log goes back that far: then it is the
-/// first that a reading meets.
+/// Whether the cursor is at a line. A reading meets that line first if the log still has it, and
+/// then no line is missing.
 fn is_behind_a_line(cursor: &Cursor) -> bool {
     let newest = cursor.newest_position();
     newest.is_some_and(|newest| newest.is_of_a_line())

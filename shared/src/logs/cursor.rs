@@ -1,10 +1,9 @@
-//! Places in a log.
+//! Positions in a log.
 //!
-//! The lines of one stream come in the order of the engine's timestamps, in nanoseconds; the
-//! two streams have no common order, and several lines may have one timestamp. So a
-//! [`Cursor`] holds a position in each stream: a timestamp, how many lines of that stream had
-//! the same one before, and what the line said that the next one may
-//! [belong to](super::trace).
+//! The lines of one stream are in the order of the engine's timestamps, in nanoseconds. The two
+//! streams have no common order, and several lines may share a timestamp. So a [`Cursor`] holds
+//! a position in each stream: a timestamp, the number of earlier lines of that stream with the
+//! same timestamp, and the [context](super::trace) that the line leaves for the next one.
 
 use std::{
     cmp::Ordering,
@@ -18,16 +17,16 @@ use thiserror::Error;
 
 use super::{Stream, trace::Context};
 
-/// How far apart the two streams' lines may lie out of order in the log, in nanoseconds.
-/// The engine stamps a line right before it writes it; this is a thousand times as long.
+/// How far lines of the two streams may be out of order in the log, in nanoseconds. The engine
+/// stamps a line right before it writes it; this bound is a thousand times as long.
 pub(super) const DISORDER: i64 = 2_000_000_000;
 
 pub(super) const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// A place in a container's log, after which reading can go on.
+/// A position in a container's log, after which reading can continue.
 ///
 /// Its text is `NANOS.COUNT_NANOS.COUNT`, stdout first, each with the letters of a
-/// [`Context`] where there is one; users should not read it.
+/// [`Context`] if there is one. Callers should treat it as opaque.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cursor {
     stdout: Option<Position>,
@@ -36,18 +35,18 @@ pub struct Cursor {
 
 /// The text is not a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a cursor is what an earlier entry has given, unchanged")]
+#[error("a cursor must come from an earlier entry, unchanged")]
 pub struct NotACursor;
 
-/// A line in one stream.
+/// The position of a line in one stream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Position {
     /// Nanoseconds since the epoch.
     pub(crate) nanos: i64,
-    /// How many lines of the stream with the same timestamp came before.
+    /// The number of earlier lines of the stream with the same timestamp.
     pub(super) count: u32,
-    /// What the stream's next line may belong to. It is no part of the place: a reading that
-    /// began later may know less.
+    /// The context that the stream's next line may belong to. Comparisons ignore it, because a
+    /// reading that began later may know less.
     pub(super) context: Option<Context>,
 }
 
@@ -56,7 +55,7 @@ impl Position {
         (self.nanos, self.count)
     }
 
-    /// Whether it is the place of a line, and not one before or after all lines of a stamp.
+    /// Whether this is the position of a line, and not before or after all lines of a timestamp.
     pub(super) fn is_of_a_line(&self) -> bool {
         self.count < u32::MAX
     }
@@ -89,8 +88,7 @@ impl Hash for Position {
 }
 
 impl Cursor {
-    /// The place before the first line that the engine has stamped `nanos` after the epoch
-    /// or later.
+    /// The position before the first line with a timestamp of `nanos` (Unix nanoseconds) or later.
     pub fn before(nanos: i64) -> Self {
         let last_before = Some(Position {
             nanos: nanos.saturating_sub(1),
@@ -103,13 +101,12 @@ impl Cursor {
         }
     }
 
-    /// The place before the first line that the engine has stamped in this second after the
-    /// epoch or later.
+    /// The position before the first line with a timestamp in this Unix second or later.
     pub(crate) fn before_second(second: i64) -> Self {
         Self::before(second.saturating_mul(NANOS_PER_SECOND))
     }
 
-    /// The newer of the two streams' stamps, in nanoseconds after the epoch.
+    /// The newer of the two streams' timestamps, in Unix nanoseconds.
     pub(crate) fn newest(&self) -> Option<i64> {
         self.newest_position().map(|newest| newest.nanos)
     }
@@ -118,12 +115,12 @@ impl Cursor {
         self.stdout.max(self.stderr)
     }
 
-    /// Whether every line up to `other` is also one up to this place.
+    /// Whether this cursor is at or past `other` in both streams.
     pub fn covers(&self, other: &Self) -> bool {
         self.stdout >= other.stdout && self.stderr >= other.stderr
     }
 
-    /// The place up to which all lines are that are up to one of the two.
+    /// The later position in each stream.
     #[must_use]
     pub fn joined(self, other: Self) -> Self {
         Self {
@@ -132,7 +129,7 @@ impl Cursor {
         }
     }
 
-    /// Moves over a line, unless it is behind this place already.
+    /// Moves past a line; returns false if the cursor is past it already.
     pub(crate) fn pass(&mut self, stream: Stream, position: Position) -> bool {
         let passed = self.of(stream);
         let is_new = passed.is_none_or(|passed| passed < position);
@@ -142,13 +139,12 @@ impl Cursor {
         is_new
     }
 
-    /// Whether a line is one up to this place.
+    /// Whether the cursor is at or past a line.
     pub(crate) fn has(mut self, stream: Stream, position: Position) -> bool {
         self.of(stream).is_some_and(|passed| passed >= position)
     }
 
-    /// From which second after the epoch on the engine must be read so that nothing after
-    /// this cursor is missed.
+    /// The Unix second to read the engine's log from so that no line after this cursor is missed.
     pub fn since_second(&self) -> i64 {
         let newest = self.stdout.max(self.stderr);
         let oldest = match (self.stdout, self.stderr) {
@@ -156,7 +152,7 @@ impl Cursor {
             _ => None,
         };
         let Some(newest) = newest else { return 0 };
-        // A stream that was silent for an hour need not be read for an hour.
+        // If one stream was silent for an hour, do not read the whole hour again.
         let horizon = newest.nanos.saturating_sub(DISORDER);
         let nanos = oldest.map_or(horizon, |oldest| oldest.nanos.max(horizon));
         nanos.div_euclid(NANOS_PER_SECOND).max(0)

@@ -1,7 +1,7 @@
-//! The end of a log, as it is kept beside the receipt of its lease.
+//! The end of a log, kept beside the receipt of its lease.
 //!
-//! The container is gone by then, and the engine's log with it. What is kept are entries as
-//! viewers have them, so that a cursor of the stream leads on in what is kept.
+//! By then the container is gone, and the engine's log with it. We keep the same entries that
+//! viewers receive, so a cursor from the live stream also works in the kept log.
 
 use std::{
     collections::VecDeque,
@@ -13,41 +13,41 @@ use serde::Deserialize;
 
 use super::{Assembler, Cursor, Entry, Level, Position, Start, Stream, Tail, stamp_of};
 
-/// How many of the last lines are kept.
+/// The number of last lines that are kept.
 pub const KEPT_LINES: usize = 1_000;
 
-/// How many of a log's last pieces are to be read for them. It is more than the lines that
-/// are kept: of the first ones it is not known what came right before them, and the first
-/// line of a stack trace says the level of all.
+/// The number of last pieces to read for them. It exceeds the number of kept lines, because the
+/// first lines lack their context: the first line of a stack trace states the level of all its
+/// lines.
 pub const KEPT_PIECES: u32 = 1_128;
 
-/// How many bytes of the lines' texts are kept at most.
+/// The limit on the kept lines' texts, in bytes.
 const TEXT_LIMIT: usize = 256 * 1024;
 
-/// How many bytes they may take packed. DynamoDB's items have 400 KB at most, and a write
-/// costs by the KiB.
+/// The limit on the packed lines, in bytes. A DynamoDB item has at most 400 KB, and a write
+/// costs per KiB.
 const PACKED_LIMIT: usize = 128 * 1024;
 
-/// How much a packed log may unpack to.
+/// The limit on an unpacked log, in bytes.
 const UNPACKED_LIMIT: u64 = 8 * 1024 * 1024;
 
-/// The last lines of a log whose container has stopped.
+/// The last lines of the log of a stopped container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeptLog {
     /// Oldest first.
     pub entries: Vec<Entry>,
-    /// After the lines that were left out; none where the log is whole.
+    /// The cursor after the lines that were left out; none if the log is complete.
     pub before: Option<Cursor>,
 }
 
-/// Gathers the last lines of a log from its last pieces.
+/// Collects the last lines of a log from its last pieces.
 #[derive(Debug)]
 pub struct Keeper {
     assembler: Assembler,
     entries: VecDeque<Entry>,
     bytes: usize,
     pieces: u32,
-    /// Each stream's first stamp.
+    /// The first timestamp of each stream.
     first: [Option<i64>; 2],
     before: Option<Cursor>,
 }
@@ -66,7 +66,7 @@ impl Default for Keeper {
 }
 
 impl Keeper {
-    /// Takes a piece as the engine sends it; of the last [`KEPT_PIECES`] one after another.
+    /// Takes the next of the last [`KEPT_PIECES`] pieces, as the engine sends it.
     pub fn take(&mut self, stream: Stream, piece: &[u8]) {
         self.pieces += 1;
         if let Some((nanos, _)) = stamp_of(piece) {
@@ -77,26 +77,26 @@ impl Keeper {
         }
     }
 
-    /// Notes that what comes from now on was read anew, since the log was damaged before it.
+    /// Starts again with the next piece, because the log before it was damaged.
     pub fn begin_anew(&mut self) {
         while !self.entries.is_empty() {
             self.forget_first();
         }
         self.assembler.begin_anew();
         self.first = [None, None];
-        // There is more before, whatever it was.
+        // The damaged part counts as earlier lines.
         self.pieces = KEPT_PIECES;
     }
 
-    /// The lines, once all pieces were taken.
+    /// The lines, after all pieces.
     pub fn finish(mut self) -> KeptLog {
         let unfinished: Vec<_> = self.assembler.finish().collect();
         for entry in unfinished {
             self.push(entry);
         }
         if self.pieces >= KEPT_PIECES {
-            // There is more before. The first piece may be the end of a line, and lines with
-            // the first stamp may have come before, from which these are told by their count.
+            // Earlier lines are missing here. The first piece may be the end of a line. Earlier
+            // lines may share the first timestamp, so the counts of its lines may be wrong.
             for entry in std::mem::take(&mut self.entries) {
                 if self.first[entry.stream as usize] == Some(entry.position.nanos) {
                     let all_of_its_stamp = Position {
@@ -139,8 +139,7 @@ impl Keeper {
 }
 
 impl KeptLog {
-    /// The last lines without what is said about them: so many lines, and of them so many
-    /// bytes at most.
+    /// The messages of the last lines: at most `lines` lines, at most `bytes` bytes together.
     pub fn last_messages(&self, lines: usize, bytes: usize) -> Vec<String> {
         let mut room = bytes;
         let last = self.entries.iter().rev().take(lines).map_while(|entry| {
@@ -152,7 +151,7 @@ impl KeptLog {
         last
     }
 
-    /// The cursor after which a view begins that is asked for like this.
+    /// The cursor after which a view with this start begins.
     pub fn resolve(&self, start: &Start) -> Cursor {
         let without = start.without_a_log();
         let Start::With {
@@ -172,12 +171,12 @@ impl KeptLog {
         cursor.joined(without)
     }
 
-    /// Whether lines between `cursor` and the first one may be missing.
+    /// Whether lines between `cursor` and the first kept line may be missing.
     pub fn has_gap_after(&self, cursor: &Cursor) -> bool {
         self.before.is_some_and(|before| !cursor.covers(&before))
     }
 
-    /// Packs the lines; as many of the last ones as fit.
+    /// Packs as many of the last lines as fit.
     pub fn pack(mut self) -> (Vec<u8>, Option<Cursor>) {
         loop {
             let packed = self.packed();
@@ -200,7 +199,7 @@ impl KeptLog {
         packed.finish().expect("a vector takes all bytes")
     }
 
-    /// Reads packed lines; or says why they are none.
+    /// Unpacks packed lines; the error says why they cannot be read.
     pub fn unpack(packed: &[u8], before: Option<Cursor>) -> Result<Self, String> {
         let mut text = String::new();
         GzDecoder::new(packed)
@@ -215,7 +214,7 @@ impl KeptLog {
     }
 }
 
-/// The entry of a line, as [`Entry::to_line`] has written it.
+/// Parses the entry from a line that [`Entry::to_line`] wrote.
 pub(super) fn entry_of(line: &str) -> Result<Entry, String> {
     #[derive(Deserialize)]
     struct Line {
@@ -231,7 +230,7 @@ pub(super) fn entry_of(line: &str) -> Result<Entry, String> {
     }
     let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let mut cursor = line.cursor;
-    // The cursor after a line holds the line's own place in its stream.
+    // The cursor after a line holds the line's own position in its stream.
     let position = cursor.of(line.stream).ok_or("a line has no place")?;
     Ok(Entry {
         timestamp: line.timestamp,
@@ -251,7 +250,7 @@ mod tests {
     use super::*;
     use crate::time::Time;
 
-    /// A line's piece, stamped so many milliseconds after the epoch.
+    /// A piece with one line, stamped `millis` milliseconds after the epoch.
     fn piece(millis: u32, text: &str) -> Vec<u8> {
         let stamp = Time::from_millis(millis.into());
         format!("{stamp} {text}\n").into_bytes()
@@ -300,7 +299,7 @@ mod tests {
         assert!(log.has_gap_after(&Cursor::default()));
         let mut cursor = log.before.unwrap();
         assert!(!log.has_gap_after(&cursor));
-        // A cursor that the stream has given leads on in what is kept.
+        // A cursor from the live stream also works in the kept log.
         for entry in &log.entries {
             assert!(cursor.pass(entry.stream, entry.position), "{entry:?}");
         }

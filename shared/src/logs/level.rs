@@ -1,9 +1,8 @@
-//! The level that a line says of itself.
+//! The level that a line states.
 //!
-//! Programs write it in many ways; these are read: a JSON object's fields, a syslog priority,
-//! klog's first letter, logfmt's `level=`, redis's mark, and a level's word among a line's
-//! first words, where it is written as loggers do it. That something came on stderr is a
-//! matter of its stream.
+//! Programs write levels in many ways. We read: a JSON object's fields, a syslog priority, klog's
+//! first letter, logfmt's `level=`, redis's mark, and a level's name among the first words of a
+//! line, if it is written as loggers write it. A line on stderr is not an error for that alone.
 
 mod json;
 mod words;
@@ -13,7 +12,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How much a line matters.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = LogLevel)]
@@ -25,12 +24,12 @@ pub enum Level {
     Error,
 }
 
-/// How much of a line is looked at, in bytes. A JSON object that is longer is not parsed for
-/// the sake of its level.
+/// The number of bytes of a line that we examine. We do not parse a longer JSON object for its
+/// level.
 const LOOKED_AT: usize = 16 * 1024;
 
 impl Level {
-    /// The level that `line` says of itself.
+    /// The level that `line` states.
     pub(super) fn said_by(line: &str) -> Option<Self> {
         if line.starts_with('{') {
             return json::level(line);
@@ -77,7 +76,7 @@ impl Level {
     }
 }
 
-/// The line without the sequences that colour it.
+/// The line without colour sequences.
 fn without_colours(line: &str) -> Cow<'_, str> {
     if !line.contains('\x1b') {
         return Cow::Borrowed(line);
@@ -95,15 +94,15 @@ fn without_colours(line: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// `<3>disk full`: the kernel, systemd and syslog's protocols. Above its severity the number
-/// holds what the line is from.
+/// `<3>disk full`: the kernel, systemd and syslog's protocols. The low bits are the severity, the
+/// high bits are the facility.
 fn of_priority(line: &str) -> Option<Level> {
     let (number, _) = line.strip_prefix('<')?.split_once('>')?;
     let number: u64 = (1..=3).contains(&number.len()).then(|| digits(number))??;
     (number < 192).then(|| Level::of_severity(number % 8))
 }
 
-/// `E1128 10:00:00.123456 1 main.go:1] message`: klog and glog, of which some write the year.
+/// `E1128 10:00:00.123456 1 main.go:1] message`: klog and glog, some with the year.
 fn of_klog(line: &str) -> Option<Level> {
     let mut words = line.split_ascii_whitespace();
     let day = words.next()?;
@@ -122,8 +121,8 @@ fn of_klog(line: &str) -> Option<Level> {
     })
 }
 
-/// A pair among the first words, or anywhere in a line that begins with a pair; but not in
-/// a quoted text.
+/// A `level=` pair among the first words, or anywhere in a line that begins with a pair, but not
+/// inside quotes.
 fn of_logfmt(line: &str) -> Option<Level> {
     let mut quoted = false;
     let begins_with_a_pair = line
@@ -164,7 +163,7 @@ fn of_redis(line: &str) -> Option<Level> {
     }
 }
 
-/// A number in digits alone.
+/// A number of digits only.
 fn digits(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().ok()).flatten()

@@ -1,4 +1,4 @@
-//! A page of a log: what a caller asks for in one request, and the lines that it gets.
+//! A page of a log: a caller's query, and the lines in the answer.
 
 use serde::{
     Deserialize as _,
@@ -9,31 +9,31 @@ use thiserror::Error;
 use super::{Cursor, Entry, Level, NotAStart, Start, start};
 use crate::time::Time;
 
-/// The most lines of a page.
+/// The greatest number of lines in a page.
 pub const PAGE_LIMIT: u32 = 1_000;
 
-/// The lines of a page where nobody says how many.
+/// The default number of lines in a page.
 pub const PAGE_DEFAULT: u32 = 100;
 
-/// How many bytes of lines make a page full, as JSON.
+/// A page is full when its lines have this many bytes, as JSON.
 const PAGE_BYTES: usize = 1024 * 1024;
 
-/// The longest text that can be searched for, in characters.
+/// The longest search text, in characters.
 pub const SEARCH_LIMIT: usize = 200;
 
-/// Which lines a caller asks for.
+/// The lines that a caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     pub start: Start,
-    /// How many lines at most.
+    /// The greatest number of lines.
     pub limit: u32,
     /// Only lines of this level and above.
     pub level: Option<Level>,
-    /// Only lines that hold this text, which is in lower case.
+    /// Only lines that contain this text, which is in lower case.
     search: Option<String>,
 }
 
-/// Why a page cannot be asked for like this.
+/// Why a query is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotAQuery {
     #[error(transparent)]
@@ -50,17 +50,17 @@ pub enum NotAQuery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     pub entries: Vec<Entry>,
-    /// After all lines that were looked at: where to go on.
+    /// Where to continue: after all lines that were examined.
     pub cursor: Cursor,
-    /// Whether there are lines after the cursor already.
+    /// Whether the log already has lines after the cursor.
     pub more: bool,
-    /// Whether the log did not join the cursor, or was damaged, so that lines are missing.
+    /// Whether lines are missing, because the log does not continue from the cursor or is damaged.
     pub gap: bool,
 }
 
 impl Query {
-    /// Reads what a caller asks for from the request's parameters. An empty text asks for
-    /// nothing. How long ago is counted from `now`.
+    /// Parses the parameters of a request. An empty text counts as absent. A relative `since`
+    /// counts back from `now`.
     pub fn parse<'p>(
         parameter: impl Fn(&str) -> Option<&'p str>,
         now: Time,
@@ -95,7 +95,7 @@ impl Query {
     }
 }
 
-/// A page that is being filled.
+/// A page under construction.
 #[derive(Debug)]
 pub struct Filling<'q> {
     query: &'q Query,
@@ -118,8 +118,8 @@ impl<'q> Filling<'q> {
         }
     }
 
-    /// Takes the next line of the log, unless it lies before the cursor or is not asked for;
-    /// says whether the page wants another one.
+    /// Takes the next line of the log. Skips it if it lies before the cursor or the query does not
+    /// want it. Returns whether the page needs another line.
     pub fn take(&mut self, entry: Entry) -> bool {
         let mut cursor = self.page.cursor;
         if !cursor.pass(entry.stream, entry.position) {
@@ -140,13 +140,13 @@ impl<'q> Filling<'q> {
         true
     }
 
-    /// The page as far as it was filled in the time that there was.
+    /// The page as it is when the time for filling it runs out.
     pub fn cut_off(mut self) -> Page {
         self.page.more = true;
         self.page
     }
 
-    /// The page, once it wants no more or there is no more.
+    /// The page, once it is full or the log has no more lines.
     pub fn finish(self) -> Page {
         self.page
     }

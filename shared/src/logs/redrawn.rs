@@ -1,22 +1,21 @@
-//! A line that its program has drawn over: a progress bar writes its states one over the
-//! other, with a carriage return between them, and ends the line once.
+//! A redrawn line: a progress bar writes each state over the previous one, with a carriage return
+//! between them, and ends the line once.
 //!
-//! Such a line is one entry that shows what is seen last: the last state that has something
-//! to be seen. All that is held are two states, however many there were, and each byte is
-//! looked at once.
+//! Such a line becomes one entry with its last visible state. We hold only two states, however
+//! many there were, and read each byte once.
 
 use super::LINE_LIMIT;
 
-/// A line, as far as it has come.
+/// The part of a line that has arrived so far.
 #[derive(Debug, Default)]
 pub(super) struct Redrawn {
-    /// The last state that has ended and can be seen; an invisible one where there is no other.
+    /// The last finished state that is visible; if none is, an invisible one.
     shown: State,
-    /// What was written since the last carriage return.
+    /// The state since the last carriage return.
     drawn: State,
 }
 
-/// The bytes of one state, of which so many are kept as of a line.
+/// The bytes of one state, at most [`LINE_LIMIT`].
 #[derive(Debug, Default)]
 struct State {
     text: Vec<u8>,
@@ -26,13 +25,13 @@ struct State {
 impl Redrawn {
     /// Takes the next part of the line.
     pub(super) fn push(&mut self, part: &[u8]) {
-        // Nearly no line is drawn over.
+        // Almost no line is redrawn.
         if !part.contains(&b'\r') {
             self.drawn.push(part);
             return;
         }
         let mut states = part.split(|byte| *byte == b'\r');
-        // Splitting gives one part at least.
+        // A split has at least one part.
         self.drawn.push(states.next().unwrap_or_default());
         for state in states {
             self.draw_over();
@@ -40,7 +39,7 @@ impl Redrawn {
         }
     }
 
-    /// The bytes that are shown, and whether more of them is not kept.
+    /// The bytes of the visible state, and whether they were cut.
     pub(super) fn finish(mut self) -> (Vec<u8>, bool) {
         self.draw_over();
         (self.shown.text, self.shown.truncated)
@@ -63,13 +62,13 @@ impl State {
         self.truncated |= part.len() > room;
     }
 
-    /// Whether there is anything but spaces and escape sequences. A bar that clears itself in
-    /// the end with either leaves its last state to be read.
+    /// Whether there is anything but spaces and escape sequences. If a bar clears itself with
+    /// these at the end, we show the state before that.
     fn is_visible(&self) -> bool {
         let mut bytes = self.text.iter();
         while let Some(byte) = bytes.next() {
             match byte {
-                // A control sequence goes on to its final byte, any other is two bytes long.
+                // A control sequence ends with its final byte; any other has two bytes.
                 0x1b => {
                     if bytes.next() == Some(&b'[') {
                         bytes.find(|byte| (0x40..=0x7e).contains(*byte));
@@ -107,10 +106,10 @@ mod tests {
             (&["  \r"], "  "),
             (&["10 %\r20 %\rdone"], "done"),
             (&["\r10 %\r20 %\r"], "20 %"),
-            // A state may come in parts, and so may the end of one.
+            // A state may arrive in parts, and so may its end.
             (&["10 %\r2", "0 %", "\r", "30", " %"], "30 %"),
             (&["10 %", "\r"], "10 %"),
-            // What a bar clears itself with is nothing to be seen.
+            // The spaces with which a bar clears itself are not visible.
             (&["99 %\r     \r"], "99 %"),
             (&["99 %\r\u{1b}[2K\r\u{1b}[K"], "99 %"),
             (
@@ -137,7 +136,7 @@ mod tests {
         assert_eq!(shown(format!("{long}\r  ")), (LINE_LIMIT, true));
     }
 
-    /// Whoever looked at all states again with each new one would be at it for days.
+    /// An implementation that reads all states again for each new one would take days.
     #[test]
     fn eight_million_states_are_held_as_two() {
         let part = "x\r".repeat(8 * 1024);

@@ -1,4 +1,4 @@
-//! Where a view of a log begins, as a caller asks for it.
+//! Where a view of a log begins, as the caller requests it.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use thiserror::Error;
 use super::{Cursor, NotACursor};
 use crate::time::Time;
 
-/// The most of the last lines that can be asked for, short of all.
+/// The greatest number of last lines that a caller can ask for, except for all.
 pub const TAIL_LIMIT: u32 = 10_000;
 
-/// Where a viewer wants to begin.
+/// Where a view begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Start {
-    /// After a line that it has.
+    /// After a line that the viewer already has.
     After(Cursor),
-    /// With so many of the last lines, of those that were written since a time.
+    /// With the last lines, among those written since a time.
     With { tail: Tail, since: Option<Time> },
 }
 
@@ -29,7 +29,7 @@ pub enum Tail {
     Lines(u32),
 }
 
-/// Why a view cannot begin as it is asked to.
+/// Why a start is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotAStart {
     #[error(transparent)]
@@ -38,12 +38,12 @@ pub enum NotAStart {
     Tail,
     #[error("Give since as a time such as 2026-11-24T09:30:00Z, or as how long ago: 90s, 15m, 2h.")]
     Since,
-    #[error("Give either cursor, or tail and since: a cursor says where to go on.")]
+    #[error("Give either cursor, or tail and since: a cursor already sets the start.")]
     CursorAndMore,
 }
 
 impl Start {
-    /// With all that there is.
+    /// With the whole log.
     pub fn with_all() -> Self {
         Self::With {
             tail: Tail::All,
@@ -51,7 +51,7 @@ impl Start {
         }
     }
 
-    /// The cursor after which a view begins whose log is not there, or not yet.
+    /// The cursor after which a view begins if its log does not exist, or not yet.
     pub fn without_a_log(&self) -> Cursor {
         match self {
             Self::After(cursor) => *cursor,
@@ -61,7 +61,7 @@ impl Start {
         }
     }
 
-    /// Reads what a caller asks for. An empty text asks for nothing. How long ago is counted
+    /// Parses a caller's request. An empty text counts as absent. A relative `since` counts back
     /// from `now`.
     pub fn parse(
         cursor: Option<&str>,
@@ -91,7 +91,7 @@ impl Start {
     }
 }
 
-/// A time, or how long before `now`.
+/// A time, or a duration before `now`.
 fn time(text: &str, now: Time) -> Option<Time> {
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Some(Time::from_millis(time.as_millisecond().max(0)));
@@ -106,11 +106,11 @@ fn time(text: &str, now: Time) -> Option<Time> {
     };
     let count = u64::from(number(&text[..text.len() - unit.len_utf8()])?);
     let ago = Duration::from_secs(count.checked_mul(seconds)?);
-    // Before the epoch there is no log.
+    // No log begins before the epoch.
     Some(now.minus(ago).max(Time::from_millis(0)))
 }
 
-/// A number in digits alone: the parser of numbers would also take a sign.
+/// A number of digits only: the number parser would also accept a sign.
 pub(super) fn number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
@@ -173,7 +173,7 @@ mod tests {
                 "{cursor} {tail} {since}"
             );
         }
-        // More than there has been of time is the beginning of it.
+        // A time before the epoch counts as the epoch.
         assert!(parse("", "", "4294967295d").is_ok());
     }
 }

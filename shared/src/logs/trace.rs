@@ -1,55 +1,54 @@
-//! Lines that belong together: a stack trace says its level once, in its first line.
+//! Lines that belong together: a stack trace states its level once, in its first line.
 //!
-//! What a line leaves for the next one of its stream is its [`Context`]: the level that it
-//! said, or that the lines before it have said for it, and what may come. It is in the
-//! line's cursor, so a reading that goes on after a cursor knows what the reading before it
-//! knew, and a line has one level for all of them. A reading that begins within a trace
-//! (`tail`, `since`, the first kept line) knows nothing, and takes such lines as info until
-//! one says its level.
+//! Each line leaves a [`Context`] for the next line of its stream: a level, stated or inherited,
+//! and the kind of line that may follow. The context is part of the line's cursor, so a reading
+//! that continues after a cursor gives each line the same level as an uninterrupted one. A
+//! reading that begins inside a trace (`tail`, `since`, the first kept line) has no context, and
+//! treats such lines as info until one states its level.
 
 use std::{fmt, str::FromStr};
 
 use super::Level;
 
-/// For how long a line waits for one that belongs to it, in nanoseconds.
+/// The longest time between two lines that belong together, in nanoseconds.
 pub(super) const TOGETHER: i64 = 1_000_000_000;
 
-/// A line that is longer, in bytes, has no shape of a trace.
+/// The longest line, in bytes, that can be part of a trace.
 const SHAPED: usize = 4 * 1024;
 
-/// What a line leaves for the next one. Its text is two letters, or one.
+/// The context that a line leaves for the next one. Its text is one or two letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Context {
     level: Level,
     part: Part,
 }
 
-/// What was before.
+/// The kind of the previous line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// A line that says its level. Indented lines belong to it.
+    /// A line that states its level. Indented lines belong to it.
     Said,
     /// A line of a trace.
     Trace,
-    /// A line of a trace that has its message behind it: one line more that is not indented.
+    /// A line of a trace whose message follows, as one more line that is not indented.
     Announced,
 }
 
-/// What a line looks like, whatever its neighbours are.
+/// The shape of a line, without regard to its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Blank,
-    /// The first line of a trace, or one behind the line that logs it.
+    /// The first line of a trace, or the line after the one that logs it.
     Opening(Part),
-    /// A line that belongs to what was before.
+    /// A line that belongs to the previous line.
     Frame(Part),
-    /// One that does so behind another line of a trace alone.
+    /// A line that does so only after another line of a trace.
     Rest,
     Indented,
     Plain,
 }
 
-/// The level of a line behind one that has left `context`, and what it leaves itself.
+/// The level of a line after one that left `context`, and the line's own context.
 #[expect(clippy::match_same_arms, reason = "the order is the rule")]
 pub(super) fn level_of(context: Option<Context>, line: &str) -> (Level, Option<Context>) {
     let inherited = |part| {
@@ -61,7 +60,7 @@ pub(super) fn level_of(context: Option<Context>, line: &str) -> (Level, Option<C
         (Shape::Blank, Some(part)) => inherited(part),
         (Shape::Opening(part), _) => {
             let before = context.map(|before| before.level);
-            // A trace that nobody has logged is an error of its own.
+            // A trace that no line logged as a warning or worse counts as an error.
             let level = before.filter(|level| *level >= Level::Warn);
             let level = level.unwrap_or(Level::Error);
             (level, Some(Context { level, part }))
@@ -81,7 +80,7 @@ pub(super) fn level_of(context: Option<Context>, line: &str) -> (Level, Option<C
 
 fn said(line: &str) -> Option<(Level, Option<Context>)> {
     let level = Level::said_by(line)?;
-    // Whoever belongs to an info line is info anyway.
+    // A line that belongs to an info line is info anyway.
     let context = (level != Level::Info).then_some(Context {
         level,
         part: Part::Said,
@@ -102,7 +101,7 @@ fn shape_of(line: &str) -> Shape {
             Shape::Plain
         };
     }
-    // Python. The exception itself stands behind the indented lines, and may have any name.
+    // Python. The exception itself comes after the indented lines, and may have any name.
     if text == "Traceback (most recent call last):" {
         return Shape::Opening(Part::Announced);
     }
@@ -112,7 +111,7 @@ fn shape_of(line: &str) -> Shape {
     if indented && is_frame_of_java(text) {
         return Shape::Frame(Part::Trace);
     }
-    // Rust: the message stands in the next line.
+    // Rust: the message is in the next line.
     if text.starts_with("thread '") && text.contains(" panicked at ") {
         return Shape::Opening(Part::Announced);
     }
@@ -230,7 +229,7 @@ fn is_place_in_ruby(text: &str) -> bool {
     place.unwrap_or(false)
 }
 
-/// The text is no context.
+/// The text is not a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotAContext;
 

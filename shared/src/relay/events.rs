@@ -1,5 +1,5 @@
-//! The lines of a stream that are not the container's but ours. They have the fields that
-//! every line has, and `event`.
+//! Our own lines in a stream, beside those of the container. They have the fields of every line,
+//! and `event`.
 
 use serde::Serialize;
 
@@ -10,19 +10,19 @@ use crate::{
     view::ReceiptView,
 };
 
-/// Something that a viewer is told.
+/// Something to tell a viewer.
 #[derive(Clone, Debug)]
 pub enum Event<'e> {
-    /// Nothing was said for a while; the view goes on after the cursor.
+    /// Nothing was sent for a while; the view continues after the cursor.
     Heartbeat {
         cursor: Cursor,
     },
-    /// The view is so many lines behind; with 0 it is not any more.
+    /// The view is this many lines behind; 0 means that it has caught up.
     Behind {
         lines: u64,
     },
-    /// So many lines were left out, and the view goes on after the cursor. It may be that
-    /// nobody knows how many.
+    /// This many lines were left out, if the number is known, and the view continues after the
+    /// cursor.
     Skipped {
         lines: Option<u64>,
         cursor: Cursor,
@@ -30,9 +30,9 @@ pub enum Event<'e> {
     Paused,
     Resumed,
     Pong,
-    /// A message is not known.
+    /// The viewer sent an unknown message.
     UnknownMessage,
-    /// The lease has ended and all its lines have come.
+    /// The lease has ended and all its lines were sent.
     Ended(&'e ReceiptView),
     /// The connection closes now.
     Closing(Closing),
@@ -41,11 +41,11 @@ pub enum Event<'e> {
 /// Why a connection is closed before its lease has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
-    /// What carried the log was lost, and it is not known what was sent last.
+    /// The relay was lost, and nobody knows what it sent last.
     RelayLost,
-    /// There is no such lease any more.
+    /// The lease no longer exists.
     NoLease,
-    /// A fault of ours.
+    /// An error on our side.
     Fault,
     /// The engine or the table cannot be reached.
     Unavailable,
@@ -62,11 +62,11 @@ impl Closing {
         }
     }
 
-    /// A sentence for people.
+    /// A sentence for the viewer.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::RelayLost => {
-                "What carried this log was lost. Connect again with the last line's cursor."
+                "The relay of this log was lost. Connect again with the last line's cursor."
             }
             Self::NoLease => "There is no such lease any more.",
             Self::Fault => "Something went wrong here. Connect again with the last line's cursor.",
@@ -97,7 +97,7 @@ struct Line<'e> {
 }
 
 impl Event<'_> {
-    /// The event as a frame of its own.
+    /// The event as its own frame.
     pub fn to_frame(&self) -> String {
         let mut line = Line {
             event: "heartbeat",
@@ -141,7 +141,7 @@ impl Event<'_> {
             }
             Self::Resumed => {
                 line.event = "resumed";
-                "The view goes on.".clone_into(&mut line.message);
+                "The view continues.".clone_into(&mut line.message);
             }
             Self::Pong => {
                 line.event = "pong";

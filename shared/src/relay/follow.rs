@@ -1,13 +1,13 @@
-//! The follow: a container's log, read from the engine once, for all of its viewers.
+//! The follow: reads a container's log from the engine once, for all of its viewers.
 //!
-//! What was read last is held in a [`Ring`], bounded in bytes, from which every viewer takes
-//! lines at its own pace. The fastest viewer sets the pace of the reading: while it has not
-//! taken the ring's oldest line, nothing more is read, and the engine's stream waits. A
-//! slower one falls out of the ring; it reads on from the engine by itself, and is back in
-//! the ring once it has what the ring has lost.
+//! The latest lines are held in a [`Ring`], bounded in bytes, from which every viewer takes lines
+//! at its own pace. The fastest viewer sets the reading pace: until it has taken the ring's oldest
+//! line, nothing more is read, and the engine's stream waits. A slower viewer falls out of the
+//! ring. It then reads from the engine by itself, and returns to the ring once it has the lines
+//! that the ring lost.
 //!
-//! A viewer may also ask that the reading does not wait ([`Reader::let_it_run`]), so that it
-//! is known how far behind it is.
+//! A viewer may also ask the follow not to wait ([`Reader::let_it_run`]), so that it is known how
+//! far behind the viewer is.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -38,17 +38,17 @@ use crate::{
     view::ReceiptView,
 };
 
-/// How many bytes of lines a ring holds.
+/// Capacity of a ring, in bytes of lines.
 const RING_BYTES: usize = 1024 * 1024;
 
-/// How many pieces of the log are taken at once from what the engine has sent already. One
-/// has 16 KiB at most.
+/// How many pieces of the log are taken at once from what the engine has sent already. A piece has
+/// at most 16 KiB.
 const PIECES_AT_ONCE: usize = 64;
 
-/// How long an engine may be out of reach before a follow gives up.
+/// How long an engine may be unreachable before a follow gives up.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(20);
 
-/// All logs that this process follows, each once.
+/// All logs that this process follows, each followed once.
 #[derive(Debug)]
 pub struct Follows {
     store: Arc<Store>,
@@ -57,20 +57,20 @@ pub struct Follows {
     counts: Arc<Counts>,
 }
 
-/// How much is followed, and what has come of it.
+/// Counters of follows, viewers and posts.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Logs that are being read at the engine now.
+    /// Logs being read from the engine now.
     pub reads: AtomicI64,
-    /// Viewers that are being served now.
+    /// Viewers being served now.
     pub viewers: AtomicI64,
-    /// Frames that were posted to viewers so far.
+    /// Frames posted to viewers so far.
     pub posts: AtomicU64,
     /// Lines in these frames.
     pub lines: AtomicU64,
 }
 
-/// One more of what is counted, until it is dropped.
+/// Counts one more until it is dropped.
 #[derive(Debug)]
 pub(super) struct Counted<'c>(&'c AtomicI64);
 
@@ -98,7 +98,7 @@ impl Follows {
         }
     }
 
-    /// How much is followed now.
+    /// The counters.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -107,12 +107,12 @@ impl Follows {
         &self.host
     }
 
-    /// What was kept of the log of a lease that has ended.
+    /// The kept log of an ended lease.
     pub(super) async fn kept(&self, lease: &LeaseId) -> Option<KeptLog> {
         kept(&self.store, lease).await
     }
 
-    /// The follow of a lease's log: the one that runs, or a new one that begins at `cursor`.
+    /// The follow of a lease's log: the running one, or a new one that begins at `cursor`.
     pub(super) fn join(&self, owner: &Owner, lease: LeaseId, cursor: Cursor) -> Arc<Follow> {
         let mut running = lock(&self.running);
         running.retain(|_, follow| follow.strong_count() > 0);
@@ -145,7 +145,7 @@ impl Follows {
     }
 }
 
-/// A follow that runs for as long as somebody holds it.
+/// A follow that runs while somebody holds it.
 #[derive(Debug)]
 pub(super) struct Follow {
     shared: Arc<Shared>,
@@ -158,23 +158,22 @@ impl Drop for Follow {
     }
 }
 
-/// What the reading and the viewers share.
+/// State shared by the reading task and the viewers.
 #[derive(Debug)]
 struct Shared {
     state: Mutex<FollowState>,
-    /// Tells viewers that there is more.
+    /// Tells viewers about new lines.
     head: watch::Sender<Head>,
-    /// Tells the reading that there is room.
+    /// Tells the reading task that there is room.
     taken: Notify,
 }
 
 #[derive(Debug)]
 struct FollowState {
     ring: Ring,
-    /// The viewers that take from the ring, each with the number of the line that it takes
-    /// next.
+    /// The viewers that take from the ring, each with the number of the line that it takes next.
     places: HashMap<u64, u64>,
-    /// The viewers for whose sake the reading does not wait.
+    /// The viewers that asked the reading not to wait.
     hurried_by: HashSet<u64>,
     next_reader: u64,
 }
@@ -182,26 +181,26 @@ struct FollowState {
 /// How far a follow is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
-    /// How many lines it has read.
+    /// Number of lines read.
     pub(super) lines: u64,
-    /// Why there will be no more.
+    /// Why no more will come.
     pub(super) end: Option<End>,
 }
 
-/// Why a follow has come to its end.
+/// Why a follow ended.
 #[derive(Clone, Debug)]
 pub(super) enum End {
     LeaseEnded {
         receipt: Arc<ReceiptView>,
-        /// Whether lines behind the last one may be missing.
+        /// Whether lines after the last one may be missing.
         gap: bool,
     },
     Failed(RelayError),
 }
 
 impl FollowState {
-    /// Forgets lines until there is room; or says that there is none, since not even the
-    /// fastest viewer has taken them.
+    /// Drops lines until there is room. False if there is none, because even the fastest viewer has
+    /// not taken them.
     fn make_room(&mut self) -> bool {
         while self.ring.bytes >= RING_BYTES {
             let fastest = self.places.values().max();
@@ -219,7 +218,7 @@ impl Follow {
         self.shared.head.borrow().end.is_some()
     }
 
-    /// A viewer of this follow, which takes nothing yet.
+    /// A viewer's handle on this follow; it takes nothing yet.
     pub(super) fn reader(self: &Arc<Self>) -> Reader {
         let mut state = lock(&self.shared.state);
         let key = state.next_reader;
@@ -233,7 +232,7 @@ impl Follow {
     }
 }
 
-/// A viewer's hold on a follow.
+/// A viewer's handle on a follow.
 #[derive(Debug)]
 pub(super) struct Reader {
     key: u64,
@@ -248,8 +247,8 @@ impl Drop for Reader {
 }
 
 impl Reader {
-    /// Takes a place in the ring behind `cursor`; or says where the follow is, when the ring
-    /// has lost what comes next.
+    /// Takes a place in the ring after `cursor`. If the ring has lost the next line, returns where
+    /// the follow is.
     pub(super) fn take_place(&self, cursor: &Cursor) -> Result<(), Ahead> {
         let mut state = lock(&self.follow.shared.state);
         if !cursor.covers(&state.ring.before) {
@@ -258,7 +257,7 @@ impl Reader {
                 lines: state.ring.end(),
             });
         }
-        // Lines before the cursor are passed over when they are taken.
+        // Lines before the cursor are skipped when they are taken.
         let next = state.ring.first;
         state.places.insert(self.key, next);
         state.hurried_by.remove(&self.key);
@@ -274,14 +273,14 @@ impl Reader {
         self.follow.shared.taken.notify_one();
     }
 
-    /// Lets the reading go on as fast as the container writes, until this viewer takes a
-    /// place again or leaves.
+    /// Lets the reading run as fast as the container writes, until this viewer takes a place again
+    /// or leaves.
     pub(super) fn let_it_run(&self) {
         lock(&self.follow.shared.state).hurried_by.insert(self.key);
         self.follow.shared.taken.notify_one();
     }
 
-    /// Gives lines to `taker` until it wants no more.
+    /// Passes lines to `taker` until it wants no more.
     pub(super) fn take(&self, mut taker: impl FnMut(&Line) -> bool) -> Taken {
         let mut state = lock(&self.follow.shared.state);
         let FollowState { ring, places, .. } = &mut *state;
@@ -306,14 +305,14 @@ impl Reader {
         taken
     }
 
-    /// The number of the line that this viewer takes next, counted by the follow.
+    /// The number of the line that this viewer takes next, in the follow's count.
     pub(super) fn next(&self) -> Option<u64> {
         let state = lock(&self.follow.shared.state);
         state.places.get(&self.key).copied()
     }
 
-    /// The place before the ring's first line, for a viewer to whom the engine cannot give
-    /// what comes before it any more; and that line's number.
+    /// The position before the ring's first line, with that line's number, for a viewer whose
+    /// earlier lines the engine no longer has.
     pub(super) fn oldest(&self) -> Ahead {
         let state = lock(&self.follow.shared.state);
         Ahead {
@@ -327,9 +326,9 @@ impl Reader {
         self.head.borrow().clone()
     }
 
-    /// Waits until the follow is farther than when it was asked last.
+    /// Waits until the follow has progressed since the last call.
     pub(super) async fn farther(&mut self) {
-        // The other end is held by the follow, which this holds.
+        // `self` holds the follow, and the follow holds the sender.
         drop(self.head.changed().await);
     }
 }
@@ -356,8 +355,8 @@ impl Reading {
         self.shared.head.send_modify(|head| head.end = Some(end));
     }
 
-    /// Reads until the lease has ended, and what was kept of its log; says whether lines may
-    /// be missing behind the last one.
+    /// Reads until the lease has ended, then what was kept of its log. Returns whether lines after
+    /// the last one may be missing.
     async fn to_the_end(&self) -> Result<(ReceiptView, bool), RelayError> {
         let mut had_an_end = false;
         let mut pause = Duration::from_millis(100);
@@ -395,8 +394,8 @@ impl Reading {
                     }
                 }
             }
-            // The log ends a moment before the receipt is written; and a program that has
-            // ended by itself waits for the reaper's next run.
+            // The log ends a moment before the receipt is written, and a program that ended by
+            // itself waits for the reaper's next run.
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
         }
@@ -445,9 +444,9 @@ impl Reading {
         Ok(())
     }
 
-    /// Puts in what was not read before the container was gone, as far as it was kept; says
-    /// whether lines behind the last one may be missing. Of a log that came to its own end
-    /// nothing is, so far as anybody can know.
+    /// Adds the kept lines that were not read before the container was gone. Returns whether lines
+    /// after the last one may be missing. If the log had reached its own end, none are missing as
+    /// far as anyone can know.
     async fn push_kept(&self, had_an_end: bool) -> bool {
         let Some(kept) = kept(&self.store, &self.lease).await else {
             return !had_an_end;
@@ -465,7 +464,7 @@ impl Reading {
         false
     }
 
-    /// Puts lines into the ring, as far as there is room at a time.
+    /// Adds lines to the ring as room becomes available.
     async fn push(&self, lines: Vec<Line>) {
         let mut lines = lines.into_iter().peekable();
         while lines.peek().is_some() {
@@ -493,7 +492,7 @@ impl Reading {
     }
 }
 
-/// What was kept of a log; nothing where that cannot be read, which holds up no viewer.
+/// The kept log; none if it cannot be read, so that no viewer is held up.
 async fn kept(store: &Store, lease: &LeaseId) -> Option<KeptLog> {
     let kept = store.kept_log(lease).await;
     kept.unwrap_or_else(|error| {
@@ -503,6 +502,6 @@ async fn kept(store: &Store, lease: &LeaseId) -> Option<KeptLog> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is behind these locks is whole after every change.
+    // The locked state is consistent after every change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The lines that gather for a viewer's next post.
+//! Gathers the lines of a viewer's next post.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -7,34 +7,34 @@ use tokio::time::Instant;
 use super::{Event, Skip, ring::Line};
 use crate::logs::{self, Cursor};
 
-/// How many bytes of lines make a frame full.
+/// A frame with this many bytes of lines is full.
 const FRAME_BYTES: usize = 24 * 1024;
 
-/// Lines that come so soon after a frame wait, until [`FRAME_PAUSE`] after it. Lines that
-/// are farther apart wait for nobody.
+/// Lines this soon after a frame wait until [`FRAME_PAUSE`] after it. Lines further apart do not
+/// wait.
 const FRAME_CLOSE: Duration = Duration::from_millis(10);
 
-/// The least time between two frames while lines come close behind each other.
+/// Shortest time between two frames while lines come close together.
 const FRAME_PAUSE: Duration = Duration::from_millis(25);
 
-/// What has gathered.
+/// The lines gathered so far.
 pub(super) struct Frame {
-    /// What is posted one after another. Mostly it is one.
+    /// Parts are posted one after another; usually there is one.
     parts: VecDeque<Part>,
-    /// The most that a part may have, in bytes.
+    /// Maximum size of a part, in bytes.
     limit: usize,
-    /// When the first of the lines was taken.
+    /// When the first line was taken.
     since: Instant,
-    /// After the last line that was taken or left out.
+    /// After the last line that was taken or skipped.
     pub(super) cursor: Cursor,
 }
 
-/// What is posted at once.
+/// The content of one post.
 pub(super) struct Part {
     pub(super) text: String,
-    /// How many lines of the container it has; none where it is an event.
+    /// Number of the container's lines in it; 0 for an event.
     pub(super) lines: u64,
-    /// After what is in it.
+    /// After its last line.
     pub(super) cursor: Cursor,
 }
 
@@ -52,13 +52,12 @@ impl Frame {
         self.parts.is_empty()
     }
 
-    /// Goes on after `cursor`. What has gathered was posted before.
+    /// Continues after `cursor`. The gathered lines must have been posted.
     pub(super) fn go_on_after(&mut self, cursor: Cursor) {
         self.cursor = cursor;
     }
 
-    /// Takes a line, unless the viewer has it or skips it; says whether there is room for
-    /// more.
+    /// Takes a line, unless the viewer has it or skips it. Returns whether there is room for more.
     pub(super) fn take(&mut self, line: &Line, skip: &mut Option<Skip>) -> bool {
         let before = self.cursor;
         if !self.cursor.pass(line.stream, line.position) {
@@ -100,16 +99,16 @@ impl Frame {
                 cursor: self.cursor,
             });
         }
-        // The first line after a skip is told apart from what was left out.
+        // The first line after a skip must not share a frame with the message about the skip.
         self.parts.len() == 1 && self.parts[0].text.len() < FRAME_BYTES && skip.is_none()
     }
 
-    /// What is posted next.
+    /// The next part to post.
     pub(super) fn next_part(&mut self) -> Option<Part> {
         self.parts.pop_front()
     }
 
-    /// When what has gathered is to be posted, after a frame that was posted at `last_post`.
+    /// When to post the gathered lines, after a frame posted at `last_post`.
     pub(super) fn flush_at(&self, last_post: Option<Instant>) -> Instant {
         match last_post {
             Some(at) if self.since.duration_since(at) < FRAME_CLOSE => at + FRAME_PAUSE,
@@ -123,7 +122,7 @@ mod tests {
     use super::*;
     use crate::logs::{Assembler, Stream};
 
-    /// What API Gateway carries.
+    /// API Gateway's limit.
     const LIMIT: usize = 31 * 1024;
 
     fn lines(texts: &[String]) -> Vec<Line> {
@@ -137,7 +136,7 @@ mod tests {
         lines.collect()
     }
 
-    /// All parts that the lines are posted in, a viewer's post after the other.
+    /// All parts in which the lines are posted, in order.
     fn parts(lines: &[Line]) -> Vec<Part> {
         let mut frame = Frame::after(Cursor::default(), LIMIT);
         let mut parts = Vec::new();
@@ -152,7 +151,7 @@ mod tests {
 
     #[test]
     fn no_frame_is_longer_than_it_may_be_and_no_line_is_lost() {
-        // Escape sequences are six times as long in JSON. Some fit, some do not.
+        // Escape sequences are six times as long in JSON, so some lines fit and some do not.
         let texts: Vec<_> = (0..400)
             .map(|number| "\u{1b}[32m█\u{1b}[0m".repeat(number * 5))
             .collect();
@@ -173,7 +172,7 @@ mod tests {
             cut += usize::from(message.len() < text.len());
         }
         assert!(cut > 50 && cut < 300, "{cut} of 400 lines were cut");
-        // The cursor of each part is the one of its last line, cut or not.
+        // Each part's cursor is that of its last line, cut or not.
         for part in &parts {
             let last = part.text.lines().last().expect("a part has a line");
             let last: serde_json::Value = serde_json::from_str(last).expect("it is an object");
@@ -196,7 +195,7 @@ mod tests {
         assert_eq!(event["cursor"], parts[0].cursor.to_string());
         assert_eq!(event.get("lines"), None);
         assert_eq!(parts[2].lines, 2);
-        // Who has the line already has no gap there.
+        // A viewer that already has the line sees no gap there.
         let mut frame = Frame::after(parts[2].cursor, LIMIT);
         assert!(frame.take(&lines[1], &mut None) && frame.is_empty());
     }

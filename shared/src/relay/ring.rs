@@ -1,23 +1,23 @@
-//! The lines that a follow has read last, for its viewers to take.
+//! Ring buffer of the lines that a follow read last.
 
 use std::collections::VecDeque;
 
 use crate::logs::{Cursor, Entry, Position, Stream};
 
-/// The lines that were read last.
+/// The latest lines.
 #[derive(Debug)]
 pub(super) struct Ring {
     pub(super) lines: VecDeque<Line>,
     pub(super) bytes: usize,
     /// The sequence number of the first line.
     pub(super) first: u64,
-    /// The place before the first line.
+    /// The position before the first line.
     pub(super) before: Cursor,
-    /// The place after the last line.
+    /// The position after the last line.
     pub(super) after: Cursor,
 }
 
-/// A line without the cursor, which is each viewer's own.
+/// A line without its cursor, which differs per viewer.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) stream: Stream,
@@ -68,20 +68,20 @@ impl Ring {
     }
 }
 
-/// Where the follow stood when a viewer found no place in its ring.
+/// Where the follow was when a viewer's next line was not in its ring.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ahead {
     pub(super) cursor: Cursor,
     pub(super) lines: u64,
 }
 
-/// How taking lines went.
+/// The result of taking lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// All that there was.
+    /// All lines were taken.
     All,
-    /// As much as the taker wanted; there is more.
+    /// The taker wants no more for now; there are more.
     Enough,
-    /// The ring has lost the line of this number, which is next.
+    /// The ring has lost the line with this number, which is next.
     FallenOut { next: Option<u64> },
 }

@@ -10,7 +10,7 @@ use crate::{
     names::ContainerName,
 };
 
-/// How long the engine may take to say where the last lines of a log begin.
+/// Time limit for the engine to find where the last lines of a log begin.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// The cursor after which a view begins.
@@ -32,8 +32,8 @@ pub(crate) async fn resolve(
     Ok(resolved.map_or(without, |cursor| cursor.joined(without)))
 }
 
-/// When the engine stamped the last line of a log, in nanoseconds after the epoch; none
-/// where there is no line.
+/// The engine's timestamp of the last line of a log, in nanoseconds after the epoch; none without a
+/// line.
 pub(super) async fn last_stamp(
     host: &Host,
     name: &ContainerName,
@@ -42,11 +42,11 @@ pub(super) async fn last_stamp(
     limited("looking for the last line of a log", last).await
 }
 
-/// The place before so many last lines; none where the log has no line.
+/// The position before the last `lines` lines; none if the log has no line.
 ///
-/// The engine counts pieces of long lines as lines, and its lines have no number. So a
-/// first look finds a time before which the last lines cannot begin, and a second one reads
-/// from there on and counts.
+/// The engine counts pieces of long lines as lines, and does not number its lines. So the first
+/// pass finds a time before which the last lines cannot begin, and the second reads from there and
+/// counts.
 async fn before_last_lines(
     host: &Host,
     name: &ContainerName,
@@ -85,7 +85,7 @@ async fn before_last_lines(
     }
 }
 
-/// The stamp of the first of so many last pieces of a log, and how many there are.
+/// The timestamp of the first of the last `pieces` pieces of a log, and how many there are.
 async fn last_pieces(
     host: &Host,
     name: &ContainerName,

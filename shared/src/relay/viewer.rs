@@ -1,4 +1,4 @@
-//! The viewer's end: posts, and the patience that they need.
+//! The viewer's end: posts and their retries.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -6,19 +6,18 @@ use tokio::time::{Instant, sleep};
 
 use super::{Connections, Counts, Event, HEARTBEAT, PostError, RelayError, Stop};
 
-/// How long the viewer's connection may take to be there. API Gateway refuses posts to a
-/// connection until `$connect` has answered, in the same words as to one that is gone, and a
-/// relay is started before that.
+/// How long to wait for the viewer's connection to exist. Until `$connect` returns, API Gateway
+/// answers posts with `Gone`, and a relay is started before that.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often a connection that is not there yet is tried.
+/// Pause between tries while the connection does not exist yet.
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long posts are tried where the connections want to be used less. A client that hears
-/// nothing for 30 s connects again, which would make it worse.
+/// How long posts are retried while the connections are throttled. A client that hears nothing for
+/// 30 s reconnects, which would make it worse.
 const BUSY_PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long the first pause is then; each one is twice as long as the one before.
+/// The first pause while throttled; each pause is twice the one before.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest pause.
@@ -29,16 +28,16 @@ pub(super) struct Viewer<'r, C> {
     counts: &'r Counts,
     connection: &'r str,
     pub(super) last_post: Option<Instant>,
-    /// When a heartbeat is due if nothing else is posted.
+    /// When a heartbeat is due, unless something else is posted first.
     pub(super) beat_at: Instant,
-    /// Until a first post has arrived: when to believe that the viewer is gone.
+    /// Until the first post arrives: when to believe that the viewer is gone.
     not_there_until: Option<Instant>,
-    /// When nothing can be waited for any more.
+    /// The deadline for any wait.
     give_up_at: Instant,
 }
 
 impl<'r, C: Connections> Viewer<'r, C> {
-    /// A viewer that was posted nothing yet.
+    /// A viewer to which nothing was posted yet.
     pub(super) fn new(
         connections: &'r C,
         counts: &'r Counts,
@@ -60,8 +59,7 @@ impl<'r, C: Connections> Viewer<'r, C> {
         self.post(event.to_frame(), 0).await
     }
 
-    /// Posts a frame, as often as it takes: what was refused for a passing reason is posted
-    /// again, unchanged.
+    /// Posts a frame, and retries it unchanged after transient refusals.
     pub(super) async fn post(&mut self, frame: String, lines: u64) -> Result<(), Stop> {
         let busy_until = Instant::now() + BUSY_PATIENCE;
         let mut busy_pause = BUSY_PAUSE;
@@ -82,7 +80,7 @@ impl<'r, C: Connections> Viewer<'r, C> {
                     _ => return Err(Stop::Gone),
                 },
                 Err(PostError::Busy) => {
-                    // Viewers that were refused together do not come again together.
+                    // Jitter, so that viewers refused together do not retry together.
                     let pause = busy_pause.mul_f64(0.5 + fastrand::f64() / 2.0);
                     let then = Instant::now() + pause;
                     if then >= self.give_up_at {
@@ -105,7 +103,7 @@ mod tests {
     use super::*;
     use crate::relay::Closing;
 
-    /// Connections that always want to be used less.
+    /// Connections that are always throttled.
     struct Busy;
 
     impl Connections for Busy {
@@ -127,7 +125,7 @@ mod tests {
         assert!(matches!(posted, Err(Stop::Error(RelayError::Busy))));
         assert!(begun.elapsed() > BUSY_PATIENCE / 2 && begun.elapsed() <= BUSY_PATIENCE);
 
-        // A relay whose time is over hands the viewer over, with what was not posted.
+        // A relay whose time is over hands over the viewer, with the unposted lines.
         let begun = Instant::now();
         let mut viewer = Viewer::new(&Busy, &counts, "c", begun + BUSY_PATIENCE / 4);
         let posted = viewer.post("{}".to_owned(), 1).await;

@@ -1,4 +1,4 @@
-//! How long a lease is to be: in minutes, as it was from the beginning, or in seconds.
+//! The duration of a lease, in minutes or in seconds.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use super::{Fields, kind, whole};
 const MINUTES: &str = "durationMinutes";
 const SECONDS: &str = "durationSeconds";
 
-/// The shortest lease that is asked for in minutes.
+/// The shortest lease, if given in minutes.
 pub const SHORTEST_MINUTES: u64 = 1;
 
-/// The shortest lease that is asked for in seconds.
+/// The shortest lease, if given in seconds.
 pub const SHORTEST_LEASE_SECONDS: u64 = 30;
 
 impl Fields {
-    /// The one of the two fields that is there. `longest` is the greatest lifetime of a lease.
+    /// Takes whichever of the two fields is present. `longest` is the maximum lifetime of a lease.
     pub(super) fn duration(&mut self, longest: Duration) -> Option<Duration> {
         let (minutes, seconds) = (self.take(MINUTES), self.take(SECONDS));
         let most = longest.as_secs();

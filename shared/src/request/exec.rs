@@ -1,15 +1,15 @@
-//! What may be run inside a container.
+//! The request to run a command inside a container.
 
 use std::time::Duration;
 
 use super::{Fields, Refused, kind, whole};
 
-/// How long a command may take, in seconds. API Gateway waits for an answer for 29 s.
+/// The time limits of a command, in seconds. API Gateway waits 29 s for an answer.
 pub const SHORTEST_SECONDS: u64 = 1;
 pub const LONGEST_SECONDS: u64 = 25;
 pub const DEFAULT_SECONDS: u64 = 10;
 
-/// How much a command may be given to read, in bytes.
+/// The limit on a command's standard input, in bytes.
 pub const STDIN_BYTES: usize = 32 * 1024;
 
 /// A checked `POST /api/containers/{id}/exec`.
@@ -18,7 +18,7 @@ pub struct Exec {
     /// The program and its arguments.
     pub command: Vec<String>,
     pub limit: Duration,
-    /// What it reads; none for nothing.
+    /// The command's standard input; none for empty.
     pub stdin: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl Fields {
     fn stdin(&mut self) -> Option<String> {
         const FIELD: &str = "stdin";
         let value = self.take(FIELD)?;
-        // It may be a secret: no sentence here repeats it.
+        // It may be a secret, so no error here repeats it.
         let stdin = match value {
             serde_json::Value::String(text) if text.len() <= STDIN_BYTES => Ok(text),
             serde_json::Value::String(_) => {

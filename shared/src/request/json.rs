@@ -1,5 +1,5 @@
-//! JSON, read so that no key is passed over: serde's own way keeps the last of several of a
-//! name, where whatever has looked at the body before may have kept the first.
+//! A JSON parser that reports repeated keys. Serde alone keeps the last value of a repeated key,
+//! but a program that checked the body earlier may have used the first.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::FieldFault;
 
-/// The value, and the keys that any object in it has more than once, each as a fault of the
-/// outermost field that it is in. Of several values of a key the first is in the value.
+/// The value, and the repeated keys of all objects in it, each as a fault of its outermost field.
+/// The value contains the first value of a repeated key.
 pub(super) fn read(body: &[u8]) -> Result<(Value, Vec<FieldFault>), serde_json::Error> {
     let mut faults = Vec::new();
     let mut json = serde_json::Deserializer::from_slice(body);
@@ -23,7 +23,7 @@ pub(super) fn read(body: &[u8]) -> Result<(Value, Vec<FieldFault>), serde_json::
 }
 
 struct Reader<'r> {
-    /// The outermost field in which it is read; none outside of all.
+    /// The outermost field that contains the value; none at the top.
     field: Option<&'r str>,
     faults: &'r mut Vec<FieldFault>,
 }

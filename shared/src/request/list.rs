@@ -1,7 +1,7 @@
-//! What may be asked of a list: the parameters of its query, parsed.
+//! The query of a list, parsed.
 //!
-//! Without any, a list is of the leases that have not ended. `state=ended` and `state=all`
-//! are the history, page by page and the newest first.
+//! Without parameters, a list contains the leases that have not ended. `state=ended` and
+//! `state=all` return the history in pages, newest first.
 
 use std::{fmt, str::FromStr};
 
@@ -15,10 +15,10 @@ use crate::{
     names::LeaseId,
 };
 
-/// How many leases a page holds at most.
+/// The greatest number of leases in a page.
 pub const LONGEST_PAGE: usize = 100;
 
-/// How many leases a page holds where nobody says.
+/// The default number of leases in a page.
 pub const PAGE: usize = 50;
 
 /// A checked query of a list.
@@ -27,18 +27,18 @@ pub struct List {
     states: States,
     image_type: Option<ImageType>,
     labels: Vec<LabelFilter>,
-    /// Which page of the history; none where only leases are asked for that have not ended.
+    /// The page of the history; none if the query is only for leases that have not ended.
     pub page: Option<PageAsked>,
 }
 
-/// Part of a history.
+/// One page of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageAsked {
     pub cursor: Option<Cursor>,
     pub limit: usize,
 }
 
-/// Where a page of the history ended: at this lease.
+/// The last lease of a page of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(
     as = HistoryCursor,
@@ -48,7 +48,7 @@ pub struct PageAsked {
 )]
 pub struct Cursor(pub LeaseId);
 
-/// The text is no cursor of a list.
+/// The text is not a list cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotACursor;
 
@@ -59,7 +59,7 @@ enum States {
     Only(StateName),
 }
 
-/// A label that there must be, with this value or with any.
+/// A label that a lease must have, with this value or with any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct LabelFilter {
     key: String,
@@ -67,7 +67,7 @@ struct LabelFilter {
 }
 
 impl List {
-    /// Parses the pairs of a query. It collects every fault before it answers.
+    /// Parses the pairs of a query. Collects all faults before it answers.
     pub fn parse<'q>(
         pairs: impl IntoIterator<Item = (&'q str, &'q str)>,
         catalogue: &Catalogue,
@@ -80,7 +80,7 @@ impl List {
         });
         let cursor = query.once("cursor").map(|text| {
             let text = text.parse::<Cursor>();
-            text.map_err(|NotACursor| "Use that of the page before, unchanged.".to_owned())
+            text.map_err(|NotACursor| "Use the previous page's, unchanged.".to_owned())
         });
         let limit = query.once("limit").map(limit);
         let labels = query.all("label");
@@ -88,7 +88,7 @@ impl List {
         let many = labels.len() > LABELS;
         let mut labels: Vec<_> = labels.into_iter().map(label).collect();
         if many {
-            labels.push(Err(format!("There may be at most {LABELS} of them.")));
+            labels.push(Err(format!("Give at most {LABELS} of them.")));
         }
         let labels = query.keep("label", labels.into_iter().collect());
         let state = query.keep("state", state.transpose());
@@ -126,7 +126,7 @@ impl List {
         })
     }
 
-    /// Whether the lease is asked for.
+    /// Whether the query asks for the lease.
     pub fn wants(&self, lease: &Lease) -> bool {
         let state = lease.state_name();
         let in_state = match self.states {
@@ -216,12 +216,12 @@ fn label(text: &str) -> Result<LabelFilter, String> {
     } else {
         let key = quoted(key);
         Err(format!(
-            "{key} is no label's key; give KEY or KEY:VALUE, such as team:search."
+            "{key} is not a label key; give KEY or KEY:VALUE, such as team:search."
         ))
     }
 }
 
-/// The parameters that nobody has asked for yet, and the faults found so far.
+/// The parameters that no parser has taken yet, and the faults found so far.
 struct Query<'q> {
     rest: Vec<(&'q str, &'q str)>,
     known: Vec<&'static str>,
@@ -262,7 +262,7 @@ impl<'q> Query<'q> {
         });
     }
 
-    /// What is left was not asked for by anyone: a misspelt parameter must not be ignored.
+    /// Refuses the remaining parameters: we must not ignore a misspelt one.
     fn finish(mut self) -> Result<(), Vec<FieldFault>> {
         self.known.sort_unstable();
         for (name, _) in std::mem::take(&mut self.rest) {

@@ -1,4 +1,4 @@
-//! The fields of a provision that say where its owner wants to be told of the lease.
+//! The webhook fields of a provision.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ const URL: &str = "notifyUrl";
 const SECRET: &str = "notifySecret";
 const WARN: &str = "warnSeconds";
 
-/// Where and how an owner wants to be told of a lease.
+/// The webhook that an owner asks for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Notify {
     url: NotifyUrl,
-    /// None for one that we make.
+    /// None: we generate one.
     secret: Option<Secret>,
     warn_seconds: Option<u32>,
 }
@@ -33,7 +33,7 @@ impl Notify {
 }
 
 impl Fields {
-    /// `lasts` is the lease's duration, if that could be read.
+    /// `lasts` is the lease's duration, if it could be parsed.
     pub(super) fn notify(&mut self, lasts: Option<Duration>, private: bool) -> Option<Notify> {
         let url = self.notify_url(private);
         let secret = self.notify_secret();
@@ -41,7 +41,7 @@ impl Fields {
         let Some(url) = url else {
             for (field, given) in [(SECRET, secret.is_some()), (WARN, warn_seconds.is_some())] {
                 if given && !self.faults.iter().any(|fault| fault.field == URL) {
-                    self.fault(field, format!("It says nothing without {URL}."));
+                    self.fault(field, format!("It needs {URL}."));
                 }
             }
             return None;
@@ -53,7 +53,7 @@ impl Fields {
         })
     }
 
-    // A URL and a secret may be worth hiding: no sentence here repeats one.
+    // The URL and the secret may be confidential, so no error here repeats one.
 
     fn notify_url(&mut self, private: bool) -> Option<NotifyUrl> {
         let url = match self.take(URL)? {

@@ -1,4 +1,4 @@
-//! Whether the service of a lease is to have a password, and which.
+//! The password of a lease's service.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -11,8 +11,8 @@ use crate::{
 const FIELD: &str = "password";
 
 impl Fields {
-    /// Whether the caller wants one; none where he does not say. `command` and `env` are what
-    /// he has given of his own.
+    /// Whether the caller asks for a password; none if the request does not say. `command` and
+    /// `env` are the caller's own.
     pub(super) fn password(
         &mut self,
         image: Option<&Image>,
@@ -32,7 +32,7 @@ impl Fields {
     }
 }
 
-/// How a password can be given to a lease that is otherwise as asked, or why it cannot.
+/// How to set a password for the requested lease, or why that is impossible.
 fn given<'i>(
     image: &'i Image,
     command: Option<&[String]>,
@@ -42,7 +42,7 @@ fn given<'i>(
         return Err("This image type has no password.".to_owned());
     };
     if recipe.command.is_some() && command.is_some() {
-        return Err("A command of your own has to set it; leave one of the two out.".to_owned());
+        return Err("Your own command has to set it; leave one of the two out.".to_owned());
     }
     if env.contains_key(&recipe.variable) {
         let variable = &recipe.variable;
@@ -53,7 +53,7 @@ fn given<'i>(
     Ok(recipe)
 }
 
-/// Whether a password is made for a lease that is as asked.
+/// Whether we generate a password for the requested lease.
 pub(super) fn is_made(
     wanted: Option<bool>,
     image: &Image,
@@ -64,14 +64,14 @@ pub(super) fn is_made(
 }
 
 impl Provision {
-    /// How the service is signed in to, with a new password where one is to be made; none where
-    /// it takes none, or the caller has given his own.
+    /// The login of the service, with a generated password if there is to be one. None if the
+    /// service takes no password, or the caller sets one.
     pub fn credentials(&self) -> Option<Credentials> {
         let recipe = self.image.password.as_ref()?;
         let password = if self.makes_password {
             Password::generate()
         } else {
-            // Without one of its own the service has that of the catalogue, which all know.
+            // Without a generated password the service has the catalogue's, which is public.
             let known = self.image.env.get(&recipe.variable)?;
             let is_known = self.env.get(&recipe.variable) == Some(known);
             is_known.then(|| Password::known(known))?
@@ -85,7 +85,7 @@ impl Provision {
         })
     }
 
-    /// The command and the variables with which the container has these credentials.
+    /// The command and the variables that set these credentials in the container.
     pub fn with_password(
         &self,
         credentials: Option<&Credentials>,

@@ -1,4 +1,4 @@
-//! The ports that a caller wants beside those of the image.
+//! The ports that a caller requests in addition to the image's.
 
 use serde_json::Value;
 
@@ -7,9 +7,8 @@ use crate::catalogue::Port;
 
 pub const PORTS: usize = 16;
 
-/// The schemes that the URL of a port may have: of protocols that programs in containers
-/// speak. What else a page or a terminal hands on with a URL is up to the viewer's computer,
-/// which may run a program for it, so it is a list of what may be and not of what may not.
+/// The allowed schemes for the URL of a port: protocols that programs in containers speak. This is
+/// an allow list because a click on any other scheme may start a program on the viewer's computer.
 pub const SCHEMES: [&str; 25] = [
     "amqp",
     "amqps",
@@ -38,8 +37,8 @@ pub const SCHEMES: [&str; 25] = [
     "wss",
 ];
 
-/// The image's ports and the caller's. A port that the image has itself stays one port, with
-/// the caller's scheme if he names one.
+/// The image's ports and the caller's. A port in both lists stays one port, with the caller's
+/// scheme if there is one.
 pub(super) fn all(of_image: &[Port], asked: Vec<Port>) -> Vec<Port> {
     let mut ports = of_image.to_vec();
     for port in asked {
@@ -80,7 +79,7 @@ impl Fields {
     }
 }
 
-/// One entry of a list of ports, or what is wrong with it.
+/// Parses one entry of a list of ports; the error says what is wrong.
 fn port(entry: &Value) -> Result<Port, String> {
     let (number, scheme) = match entry {
         Value::Number(_) => (entry, None),

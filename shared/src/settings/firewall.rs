@@ -1,17 +1,17 @@
-//! Whether the engine's machine keeps its containers away from itself.
+//! Whether the engine's machine has firewall rules that protect it from its containers.
 //!
-//! Only root can look, so a server is told by what started it.
+//! Only root can check this, so whoever starts the server tells it the result.
 
 use super::{Reader, SettingsError};
 
 const VARIABLE: &str = "CONTAINERLEASE_FIREWALL";
 
-/// What is known of the rules of `infra/docker-host/firewall.sh` on the engine's machine.
+/// The state of the rules of `infra/docker-host/firewall.sh` on the engine's machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Firewall {
     Up,
     Missing,
-    /// Nobody has looked.
+    /// Nobody has checked.
     Unknown,
 }
 
@@ -27,7 +27,7 @@ impl Firewall {
             Some(value) => Err(SettingsError {
                 variable: VARIABLE,
                 value: value.to_owned(),
-                problem: "it is up or missing; leave it out where nobody has looked".to_owned(),
+                problem: "it must be up or missing; leave it out if nobody has checked".to_owned(),
             }),
         }
     }

@@ -1,4 +1,4 @@
-//! On which of the engine's networks leased containers are, and where they may open connections to.
+//! The engine's network for leased containers, and where they may open connections to.
 
 use super::{Reader, SettingsError};
 use crate::egress::Egress;
@@ -6,12 +6,12 @@ use crate::egress::Egress;
 const VARIABLE: &str = "CONTAINERLEASE_NETWORK";
 const EGRESS: &str = "CONTAINERLEASE_EGRESS";
 
-/// Which network leased containers are on.
+/// The network of leased containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkChoice {
-    /// The engine's default bridge where that keeps its containers apart, else one of our own.
+    /// The engine's default bridge if it isolates its containers, otherwise one of our own.
     Auto,
-    /// One of our own in any case.
+    /// Always one of our own.
     Own,
 }
 
@@ -26,13 +26,13 @@ impl NetworkChoice {
             value => Err(SettingsError {
                 variable: VARIABLE,
                 value: value.to_owned(),
-                problem: "it is auto or own".to_owned(),
+                problem: "it must be auto or own".to_owned(),
             }),
         }
     }
 }
 
-/// Where leases may open connections to: at least one, each once.
+/// The egress values of leases: at least one, without repeats.
 pub(super) fn egress<L>(read: &Reader<L>) -> Result<Vec<Egress>, SettingsError>
 where
     L: Fn(&str) -> Option<String>,
@@ -49,7 +49,7 @@ where
             .parse()
             .map_err(|error| refuse(format!("of '{name}': {error}")))?;
         if all.contains(&egress) {
-            return Err(refuse(format!("{name} is there more than once")));
+            return Err(refuse(format!("{name} is given more than once")));
         }
         all.push(egress);
     }

@@ -1,7 +1,7 @@
-//! Where containers' ports are published, and what callers are told of it.
+//! The address at which containers' ports are published, and the one that callers receive.
 //!
-//! The two differ where a host has a public address that its own network card does not have,
-//! as on EC2: ports are bound to the private address, and callers connect to the public one.
+//! The two differ if a host has a public address that its network card does not have, as on EC2:
+//! ports are bound to the private address, and callers connect to the public one.
 
 use std::net::IpAddr;
 
@@ -15,8 +15,8 @@ const ADVERTISED: &str = "CONTAINERLEASE_ADVERTISED_HOST";
 pub struct Publish {
     /// The address on the Docker host that ports are bound to.
     pub address: IpAddr,
-    /// The host name or IP address in answers, by which callers reach those ports. An IPv6
-    /// address is without brackets.
+    /// The host name or IP address in answers, at which callers reach those ports. An IPv6
+    /// address has no brackets.
     pub advertised_host: String,
 }
 
@@ -40,7 +40,7 @@ impl Publish {
                     variable: ADDRESS,
                     value: publish.advertised_host,
                     problem: format!(
-                        "all addresses of the Docker host are none that callers can be told; \
+                        "this stands for all addresses of the Docker host, and callers need one; \
                          set {ADVERTISED} to the host's name or address too"
                     ),
                 })
@@ -64,7 +64,7 @@ impl Publish {
     }
 }
 
-/// The host name or IP address that `text` is, if it is one that can be connected to.
+/// Parses a host name or an IP address; none if callers cannot connect to it.
 fn host(text: &str) -> Option<String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return (!address.is_unspecified()).then(|| address.to_string());
@@ -77,7 +77,7 @@ fn host(text: &str) -> Option<String> {
             && !label.ends_with('-')
     };
     let labels = || text.split('.');
-    // A last label of digits alone is a mistyped IPv4 address: no such domain exists.
+    // A last label of only digits is a mistyped IPv4 address: no such domain exists.
     let last_is_number = labels()
         .next_back()
         .is_some_and(|label| label.parse::<u64>().is_ok());

@@ -1,4 +1,4 @@
-//! Conditional writes of a lease, alone or with what goes with them.
+//! Conditional writes of a lease, alone or in a transaction with other items.
 
 use std::collections::HashMap;
 
@@ -47,8 +47,8 @@ impl Store {
         else {
             return Err(failed("changing a lease", &error).into());
         };
-        // The client tries again when an answer is lost. If the first try was carried out,
-        // the second fails on the version that the first has written: it is our own.
+        // The client retries when an answer is lost. If the first try was carried out, the second
+        // fails on the version that the first one wrote. That write is our own.
         let ours = failure
             .item
             .as_ref()
@@ -56,7 +56,7 @@ impl Store {
         if ours { Ok(after) } else { Err(Changed.into()) }
     }
 
-    /// Writes a change of a lease and what goes with it. All or nothing.
+    /// Writes a change of a lease together with other items. All or nothing.
     pub(super) async fn change_with(
         &self,
         change: Change,
@@ -73,7 +73,7 @@ impl Store {
     }
 }
 
-/// What the table makes sure of beyond state and version.
+/// A condition that the table checks in addition to state and version.
 #[derive(Clone, Copy)]
 pub(super) enum Guard {
     None,
@@ -83,8 +83,7 @@ pub(super) enum Guard {
 
 /// One conditional write of a lease, as an update of all its attributes.
 ///
-/// It is an update and not a put, so that attributes that a newer program has written are
-/// kept by an older one.
+/// An update, not a put: an older program keeps attributes that a newer one has written.
 pub(super) struct Change {
     key: HashMap<String, AttributeValue>,
     update: String,

@@ -1,4 +1,4 @@
-//! The small writes of a lease: those of a claim's holder, and where ports are published.
+//! Small writes of a lease: signs of life of a claim's holder, and where ports are published.
 
 use super::{ChangeError, Changed, Store, change::Guard};
 use crate::{
@@ -7,14 +7,14 @@ use crate::{
 };
 
 impl Store {
-    /// Whether this process is the one that holds the lease's claim.
+    /// Whether this process holds the lease's claim.
     pub fn holds(&self, lease: &Lease) -> bool {
         let holder = lease.ending().and_then(|ending| ending.holder.as_ref());
         holder == Some(&self.holder)
     }
 
-    /// Writes that the holder of the lease's claim is alive at `now`, and what it has found of
-    /// the container, where that is something new.
+    /// Records that the holder of the lease's claim is alive at `now`, with any new facts about the
+    /// container.
     pub async fn hold(
         &self,
         lease: &Lease,
@@ -25,22 +25,22 @@ impl Store {
         self.update(lease, Event::Held, held, Guard::None).await
     }
 
-    /// Writes that whoever has claimed the lease's end is no more, so that it is due at `now`.
+    /// Records that the holder of the lease's claim is dead, so that the lease is due at `now`.
     pub async fn release(&self, lease: &Lease, now: Time) -> Result<Lease, ChangeError> {
         let released = lease.released(now).ok_or(Changed)?;
         self.update(lease, Event::Released, released, Guard::None)
             .await
     }
 
-    /// Writes that the engine was away when the lease's end was claimed, so that it is due at
-    /// `now` and nothing was attempted.
+    /// Records that the engine was away when the lease's end was claimed, so that the lease is due
+    /// at `now` and no attempt is counted.
     pub async fn postpone(&self, lease: &Lease, now: Time) -> Result<Lease, ChangeError> {
         let postponed = lease.postponed(now).ok_or(Changed)?;
         self.update(lease, Event::Postponed, postponed, Guard::None)
             .await
     }
 
-    /// Writes where the ports of a running lease are published now.
+    /// Records where the ports of a running lease are published now.
     pub async fn move_ports(
         &self,
         lease: &Lease,

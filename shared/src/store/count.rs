@@ -1,13 +1,13 @@
-//! What is counted: what an owner's leases take up, and what all leases take up on the host.
+//! Counts of leases and amounts: one for each owner, and one for all leases on the host.
 //!
 //! | item | `pk` | `sk` | attributes |
 //! |---|---|---|---|
 //! | an owner's count | `owner#OWNER` | `quota` | `leases`, `cpuMilli`, `memoryMb`, `diskMb`, `changes` |
 //! | the host's count | `host` | `counted` | the same |
 //!
-//! A count that is not there is nothing. `changes` grows by one with each change, by which a
-//! [recount](super::recount) knows whether it was alone. A lease says itself what it was counted with
-//! ([`Whose::counts`]), so that its end takes off exactly that.
+//! A missing count means zero. `changes` grows by one with each change, so that a
+//! [recount](super::recount) can detect concurrent changes. Each lease records the amounts it was
+//! counted with ([`Whose::counts`]), and its end subtracts exactly those.
 
 use std::collections::HashMap;
 
@@ -21,20 +21,20 @@ use crate::{
 };
 
 impl Store {
-    /// What the owner's leases that have not ended are counted with.
+    /// The sum of the owner's leases that have not ended.
     pub async fn counted(&self, owner: &Owner) -> Result<Amounts, StoreError> {
         let item = self.counted_item(record::quota_key(owner)).await?;
         Ok(amounts(&item))
     }
 
-    /// What the leases of all owners that have not ended are counted with.
+    /// The sum of the leases of all owners that have not ended.
     pub async fn counted_on_host(&self) -> Result<Amounts, StoreError> {
         let item = self.counted_item(record::host_key()).await?;
         Ok(amounts(&item))
     }
 
-    /// Counts the lease in, on the condition that it keeps within `bounds`. None where that
-    /// cannot be, whatever else is counted.
+    /// Adds the lease to the count, on condition that the count stays within `bounds`. None if the
+    /// lease alone exceeds them.
     pub(super) fn count_in(&self, whose: Whose, lease: &Lease, bounds: &Bounds) -> Option<Update> {
         let asked = whose.counts(lease);
         let mut conditions = Vec::new();
@@ -60,7 +60,7 @@ impl Store {
         Some(update.build().expect("all that an update needs is given"))
     }
 
-    /// Takes off again what the lease was counted with.
+    /// Subtracts what the lease was counted with.
     pub(super) fn count_out(&self, whose: Whose, lease: &Lease) -> Update {
         let less = Amounts::default().minus(whose.counts(lease));
         let update = self.addition(whose, lease, less).build();
@@ -99,13 +99,13 @@ pub(super) fn attribute(resource: Resource) -> &'static str {
     }
 }
 
-/// A count as it lies in the table.
+/// A count as stored in the table.
 pub(super) type Counted = HashMap<String, AttributeValue>;
 
-/// The attribute of a count with the number of its changes.
+/// The attribute that numbers a count's changes.
 pub(super) const CHANGES: &str = "changes";
 
-/// What an item counts.
+/// The amounts in a count's item.
 pub(super) fn amounts(item: &Counted) -> Amounts {
     let count = |resource| {
         let value = item.get(attribute(resource));

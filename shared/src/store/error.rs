@@ -1,4 +1,4 @@
-//! What can go wrong at the table, in our words.
+//! Errors of the table, in our terms.
 
 use std::any::Any;
 
@@ -26,32 +26,32 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// It did not answer, or not in time.
     Unreachable,
-    /// Too much is asked of it, or other writes are in the way, again and again.
+    /// It is throttled, or other writes of the same items keep conflicting.
     Busy,
     /// It failed on its own side.
     Failed,
-    /// On one machine, its disk does not take what is written.
+    /// On one machine, its disk does not take the write.
     Unwritable,
-    /// On one machine, there is no room for what need not be written.
+    /// On one machine, no room is left for writes that can be refused.
     NoRoom(Shortage),
     /// There is no such table.
     NoTable,
-    /// We may not do that.
+    /// We lack the permission.
     Denied,
     /// It refused for another reason.
     Refused,
-    /// What it holds is not what this program has written.
+    /// It holds an item that this program did not write.
     Corrupt,
 }
 
 /// Why a lease was not written.
 #[derive(Debug, Error)]
 pub enum CreateError {
-    /// The owner or the host has no room for it.
+    /// The owner's or the host's limit leaves no room for the lease.
     #[error("there is no room for the lease: {0:?}")]
     Full(Whose),
-    /// Another lease was made under the same idempotency key.
-    #[error("the idempotency key is used already")]
+    /// Another lease was made with the same idempotency key.
+    #[error("the idempotency key is already used")]
     KeyUsed,
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -66,12 +66,12 @@ pub enum ChangeError {
     Store(#[from] StoreError),
 }
 
-/// Somebody else has written the lease since it was read, or its time does not allow it.
+/// The lease was written since it was read, or its end time does not allow the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the lease has changed since it was read")]
 pub struct Changed;
 
-/// Translates the SDK's error, the only place where that is done.
+/// Translates the SDK's error. The only place that does so.
 pub(super) fn failed<E, R>(attempted: &'static str, error: &SdkError<E, R>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -91,8 +91,7 @@ where
     }
 }
 
-/// What the table means by an error's code and, where it is a cancelled transaction, by the
-/// reasons that it gives for each item.
+/// The meaning of an error's code and, for a cancelled transaction, of its reasons per item.
 pub(super) fn kind_of(code: &str, reasons: &[CancellationReason]) -> StoreErrorKind {
     match code {
         "TransactionCanceledException" => {
@@ -106,7 +105,7 @@ pub(super) fn kind_of(code: &str, reasons: &[CancellationReason]) -> StoreErrorK
         }
         _ if BUSY.contains(&code) || code.contains("Throttl") => StoreErrorKind::Busy,
         "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => StoreErrorKind::Failed,
-        // The embedded table's own word.
+        // The embedded table's own code.
         "TableUnwritableException" => StoreErrorKind::Unwritable,
         "ResourceNotFoundException" => StoreErrorKind::NoTable,
         _ if DENIED.contains(&code) => StoreErrorKind::Denied,
@@ -114,7 +113,7 @@ pub(super) fn kind_of(code: &str, reasons: &[CancellationReason]) -> StoreErrorK
     }
 }
 
-/// The reasons of a cancelled transaction; none of any other error.
+/// The reasons of a cancelled transaction; empty for any other error.
 pub(super) fn reasons_of<E: 'static, R>(error: &SdkError<E, R>) -> &[CancellationReason] {
     let error = error.as_service_error().map(|error| error as &dyn Any);
     match error.and_then(|error| error.downcast_ref()) {
@@ -125,8 +124,8 @@ pub(super) fn reasons_of<E: 'static, R>(error: &SdkError<E, R>) -> &[Cancellatio
     }
 }
 
-/// What the table answers when too much is asked of it, or when other writes of the same
-/// items are in the way. The same request may succeed a moment later.
+/// Codes for throttling or for conflicting writes of the same items. The same request may succeed a
+/// moment later.
 const BUSY: &[&str] = &[
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -136,14 +135,14 @@ const BUSY: &[&str] = &[
     "LimitExceededException",
 ];
 
-/// The same, as the reason of one item of a transaction that was cancelled.
+/// The same, as the reason of one item of a cancelled transaction.
 const BUSY_REASONS: &[&str] = &[
     "TransactionConflict",
     "ThrottlingError",
     "ProvisionedThroughputExceeded",
 ];
 
-/// What it answers to somebody who may not do that.
+/// Codes for missing permission.
 const DENIED: &[&str] = &[
     "AccessDeniedException",
     "UnrecognizedClientException",

@@ -1,8 +1,8 @@
-//! Reads of many records, of which one that cannot be read holds up no other.
+//! Reads of many records, where an unreadable record does not block the others.
 //!
-//! A release that was rolled back may leave records in states that this program does not
-//! know, and a hand may have edited one. Such a record is passed over and counted, and the
-//! log names its key once.
+//! A release that was rolled back may leave records in states that this program does not know, and
+//! a record may have been edited by hand. Such a record is skipped and counted, and the log names
+//! its key once.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,17 +13,17 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Store;
 
-/// How many keys the log names at most: a table full of strange records must fill neither
-/// the log nor the memory.
+/// Maximum number of keys that the log names: a table full of strange records must fill neither the
+/// log nor the memory.
 const NAMED: usize = 1_000;
 
-/// What a read of many records has found.
+/// The result of reading many records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found<T> {
     pub items: Vec<T>,
-    /// How many records were passed over since they cannot be read.
+    /// Number of unreadable records that were skipped.
     pub unreadable: usize,
-    /// Whether all was read that there is.
+    /// Whether everything was read.
     pub whole: bool,
 }
 
@@ -51,7 +51,7 @@ impl Store {
         }
     }
 
-    /// Parses a record; none where it cannot be read, which the log says once.
+    /// Parses a record; none if it is unreadable, which is logged once.
     pub(super) fn readable<T>(
         &self,
         attempted: &'static str,
@@ -71,7 +71,7 @@ impl Store {
                     tracing::error!(
                         key,
                         problem,
-                        "{attempted}: passed over a record that this program cannot read"
+                        "{attempted}: skipped a record that this program cannot read"
                     );
                 }
                 None
@@ -81,7 +81,7 @@ impl Store {
 }
 
 impl Named {
-    /// Whether the key is to be named now.
+    /// Whether to name the key in the log now.
     fn is_new(&self, key: &str) -> bool {
         let mut named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         named.len() < NAMED && !named.contains(key) && named.insert(key.to_owned())

@@ -1,7 +1,7 @@
-//! An owner's leases page by page, those that have ended too.
+//! An owner's leases page by page, ended ones included.
 //!
-//! They are read from the owner's partition itself, whose order is that of their making. The
-//! list of those that have not ended never comes here.
+//! They are read from the owner's partition itself, which is ordered by creation. Listing the
+//! leases that have not ended does not use this.
 
 use std::collections::HashMap;
 
@@ -13,25 +13,25 @@ use crate::{
     names::{LeaseId, Owner},
 };
 
-/// How many leases are looked at for one page, so that a filter that matches few does not
-/// make one request read a whole history.
+/// Maximum number of leases examined for one page, so that a filter with few matches does not read
+/// a whole history in one request.
 const LOOKED_AT: usize = 1_000;
 
-/// How many leases are read at once.
+/// Number of leases read at once.
 const READ_AT_ONCE: i32 = 100;
 
 /// Some of an owner's leases, the newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     pub leases: Vec<Lease>,
-    /// The last lease that was looked at, where there may be more behind it.
+    /// The last lease examined, if more may follow.
     pub last: Option<LeaseId>,
 }
 
 impl Store {
-    /// The owner's leases that `wanted` picks, at most `limit` of them, from the newest on or
-    /// from behind the lease `after`. A page may hold fewer, and even none, while there are
-    /// more. Records that cannot be read are passed over.
+    /// Up to `limit` of the owner's leases that match `wanted`, newest first, starting after the
+    /// lease `after`. A page may hold fewer, even none, while more follow. Unreadable records are
+    /// skipped.
     pub async fn page_of(
         &self,
         owner: &Owner,
@@ -66,7 +66,7 @@ impl Store {
             let items = answer.items.unwrap_or_default();
             let read = items.len();
             for (index, item) in items.into_iter().enumerate() {
-                // A record that cannot be read has its place in the order all the same.
+                // An unreadable record still has its place in the order.
                 page.last = id_of(&item).or(page.last);
                 let lease = self.readable(ATTEMPTED, item, lease_of);
                 page.leases.extend(lease.filter(&wanted));

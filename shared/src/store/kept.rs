@@ -1,12 +1,12 @@
-//! What is kept of the log of a lease that has ended.
+//! The kept log of an ended lease.
 //!
 //! | item | `pk` | `sk` |
 //! |---|---|---|
 //! | the last lines of a lease's log | `log#LEASE` | `log` |
 //!
-//! It has a partition of its own. In its owner's it would be in the way of his leases: a
-//! burst of ends writes more at once than a partition takes, and what is in a partition with
-//! a local index may not exceed 10 GB.
+//! Each log has its own partition. In the owner's partition it would obstruct the owner's leases: a
+//! burst of ends writes more at once than a partition takes, and a partition with a local index may
+//! not exceed 10 GB.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use super::{Store, StoreError, StoreErrorKind, failed, number, record, text};
 use crate::{logs::KeptLog, names::LeaseId, time::Time};
 
 impl Store {
-    /// Keeps a log until `purge_at`, in place of one that was kept before.
+    /// Keeps a log until `purge_at`, replacing one that was kept before.
     pub async fn keep_log(
         &self,
         lease: &LeaseId,
@@ -36,7 +36,7 @@ impl Store {
             .map_err(|error| failed("keeping a log", &error))
     }
 
-    /// What was kept of a log. The lease is not looked at: whose it is, its caller knows.
+    /// The kept log of a lease. The caller has already checked who owns the lease.
     pub async fn kept_log(&self, lease: &LeaseId) -> Result<Option<KeptLog>, StoreError> {
         const ATTEMPTED: &str = "reading a log that was kept";
         let get = self.client.get_item().table_name(&self.table);

@@ -1,11 +1,11 @@
-//! What an idempotency key was used for.
+//! The use of an idempotency key.
 //!
 //! | item | `pk` | `sk` |
 //! |---|---|---|
 //! | the use of a key | `owner#OWNER` | `key#DIGEST` |
 //!
-//! It is written in the transaction that makes the lease. Whether it still stands is decided
-//! by its own `expiresAt`; the table's TTL only clears it away.
+//! It is written in the transaction that creates the lease. Whether it is still valid depends on
+//! its own `expiresAt`; the table's TTL only cleans up.
 
 use aws_sdk_dynamodb::types::Put;
 use serde::{Deserialize, Serialize};
@@ -25,17 +25,17 @@ pub struct KeyUse {
     pub request: Fingerprint,
 }
 
-/// A use of a key that is to be written with a lease.
+/// The use of a key, to be written with a new lease.
 #[derive(Clone, Copy, Debug)]
 pub struct NewKeyUse<'k> {
     pub key: &'k IdempotencyKey,
     pub request: &'k Fingerprint,
-    /// The lease that the key was used for so far, and may be no longer.
+    /// The lease that the key was used for so far, and that this use may replace.
     pub replaces: Option<LeaseId>,
 }
 
 impl Store {
-    /// What the owner has used the key for, if it still stands at `now`; read consistently.
+    /// The owner's use of the key, if it is still valid at `now`; read consistently.
     pub async fn key_use(
         &self,
         owner: &Owner,
@@ -70,7 +70,7 @@ impl Store {
         Ok(Some(used))
     }
 
-    /// Writes the use of a key, unless another one stands.
+    /// Writes the use of a key, unless another use is still valid.
     pub(super) fn use_key(&self, lease: &Lease, used: &NewKeyUse<'_>) -> Put {
         let expires_at = lease.created_at.plus(KEPT);
         let mut item: std::collections::HashMap<_, _> = serde_dynamo::to_item(KeyUse {

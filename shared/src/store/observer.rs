@@ -1,5 +1,5 @@
-//! Who is told of each lease that this process ends, whoever asked for the end: the one place
-//! by which every end comes is the write of its receipt.
+//! The observer of each lease that this process ends, whoever asked for the end. Every end writes
+//! its receipt through the store, so it is called there.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use crate::lease::Receipt;
 
 type Observe = dyn Fn(&Receipt) + Send + Sync;
 
-/// The observer of a store's ends; none at first.
+/// The observer of a store's ends; initially none.
 #[derive(Clone, Default)]
 pub(super) struct EndObserver(Arc<OnceLock<Box<Observe>>>);
 
@@ -31,12 +31,12 @@ impl fmt::Debug for EndObserver {
 }
 
 impl Store {
-    /// Has `observe` called with the receipt of each lease that is ended by way of this store
-    /// or of its clones from now on.
+    /// From now on, calls `observe` with the receipt of each lease that ends through this store or
+    /// its clones.
     ///
     /// # Panics
     ///
-    /// Where there is an observer already.
+    /// If there is an observer already.
     pub fn observe_ends(&self, observe: impl Fn(&Receipt) + Send + Sync + 'static) {
         let set = self.end_observer.0.set(Box::new(observe));
         assert!(set.is_ok(), "a store has one observer");

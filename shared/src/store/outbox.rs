@@ -1,18 +1,17 @@
-//! What owners are to be told of their leases, and what came of it.
+//! Notifications for owners, and the results of their deliveries.
 //!
 //! | item | `pk` | `sk` |
 //! |---|---|---|
 //! | the warning before a lease's end | `notify#LEASE` | `lease.expiring` |
-//! | what is told of its end | `notify#LEASE` | `lease.ended` |
+//! | the notification of its end | `notify#LEASE` | `lease.ended` |
 //!
-//! Each is written in the transaction that changes the lease, so there is nothing to tell
-//! that was not done, and nothing was done that is not told. As long as it is to be tried, the
-//! index `due` has it, under `notify`. They have a partition of their own, for the reasons
-//! that [a kept log](super::kept) has, and so a delivery and an end never write the same item
-//! but once, when the end takes the warning away.
+//! Each is written in the transaction that changes the lease: the change and its notification
+//! commit together. The index `due` holds it under `notify` while deliveries are still to be tried.
+//! Notifications have their own partition, for the reasons given for [a kept log](super::kept). So
+//! a delivery and an end write the same item only once, when the end cancels the warning.
 //!
-//! A write of an attempt is conditional on the event's time and on the number of attempts: a
-//! renewal has put another warning in the place of this one, or somebody else has claimed it.
+//! Writing an attempt is conditional on the event's time and the number of attempts: a renewal may
+//! have replaced this warning, or another process may have claimed it.
 
 use std::collections::HashMap;
 
@@ -33,8 +32,7 @@ use crate::{
     webhook::{DeliveryState, Event, Notification},
 };
 
-/// How many notifications that are due a run reads at most, page by page; the next one has
-/// the rest.
+/// Maximum number of due notifications that a run reads, page by page. The next run reads the rest.
 const READ: usize = 10_000;
 const PAGE: i32 = 1_000;
 
@@ -42,9 +40,9 @@ const DUE_PARTITION: &str = "notify";
 const PREFIX: &str = "notify#";
 
 impl Store {
-    /// What is to be tried until `until`, the first due first. On AWS it may lag by moments.
+    /// The notifications due by `until`, ordered by due time. On AWS the index may lag by moments.
     pub async fn due_notifications(&self, until: Time) -> Result<Found<Notification>, StoreError> {
-        const ATTEMPTED: &str = "reading what is to be delivered";
+        const ATTEMPTED: &str = "reading the due notifications";
         let query = self
             .client
             .query()
@@ -66,14 +64,14 @@ impl Store {
         Ok(self.found(ATTEMPTED, records, notification))
     }
 
-    /// What is to be tried from `from` to `until`, the first due first. On AWS it may lag by
-    /// moments.
+    /// The notifications due from `from` to `until`, ordered by due time. On AWS the index may lag
+    /// by moments.
     pub async fn notifications_between(
         &self,
         from: Time,
         until: Time,
     ) -> Result<Vec<Notification>, StoreError> {
-        const ATTEMPTED: &str = "reading what is told soon";
+        const ATTEMPTED: &str = "reading the coming notifications";
         let query = self
             .client
             .query()
@@ -86,8 +84,8 @@ impl Store {
         Ok(self.found(ATTEMPTED, records, notification).items)
     }
 
-    /// What the owner of a lease is told of it, the warning first; read consistently. The
-    /// lease is not looked at: whose it is, its caller knows.
+    /// A lease's notifications, the warning first; read consistently. The caller has already
+    /// checked who owns the lease.
     pub async fn notifications_of(&self, lease: &LeaseId) -> Result<Vec<Notification>, StoreError> {
         const ATTEMPTED: &str = "reading a lease's notifications";
         let query = self
@@ -101,7 +99,7 @@ impl Store {
         Ok(self.found(ATTEMPTED, records, notification).items)
     }
 
-    /// Claims the next attempt: of all that have read the same, one succeeds.
+    /// Claims the next attempt: of all that have read the same version, one succeeds.
     pub async fn claim_delivery(
         &self,
         due: &Notification,
@@ -112,14 +110,14 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Writes what came of a claimed attempt.
+    /// Writes the result of a claimed attempt.
     pub async fn settle_delivery(&self, after: &Notification) -> Result<(), ChangeError> {
         self.change(after, after.attempts).await
     }
 
-    /// Writes the notification on the condition that it still is the one with so many
-    /// `attempts`, and that it is in the index if it is to stay there: an end that has taken
-    /// a warning out of it is not undone.
+    /// Writes the notification, on condition that it still has this number of `attempts` and, if it
+    /// is to stay in the index, that it is still there: this must not restore a warning that an end
+    /// has cancelled.
     async fn change(&self, after: &Notification, attempts: u32) -> Result<(), ChangeError> {
         let state = serde_dynamo::to_attribute_value(after.state).expect("it is a text");
         let mut set = vec!["#state = :state", "attempts = :attempts"];
@@ -178,14 +176,14 @@ impl Store {
         }
     }
 
-    /// The warning of a lease, in place of one for another end; none where there is none.
+    /// The warning of a lease, replacing one for another end; none if the lease has no warning.
     pub(super) fn warning_of(&self, lease: &Lease) -> Option<TransactWriteItem> {
         let warning = Notification::warning(lease)?;
         Some(self.put(&warning, None))
     }
 
-    /// What an end writes for its owner: that it is told, and that there is nothing to warn
-    /// of any more. Both are kept as long as the lease.
+    /// The writes of an end for its owner: they add the notification and cancel the warning. Both
+    /// are kept as long as the lease.
     pub(super) fn end_of(
         &self,
         lease: &Lease,
@@ -236,7 +234,7 @@ impl Store {
     }
 }
 
-/// A notification as it lies in the table, besides its key.
+/// A notification as stored in the table, without its key.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Item {
@@ -267,7 +265,7 @@ fn notification(attributes: HashMap<String, AttributeValue>) -> Result<Notificat
         event.ok_or("its sort key is no event's")?,
     );
     let item: Item = serde_dynamo::from_item(attributes).map_err(|error| error.to_string())?;
-    // What the end has taken out of the index has nothing to tell any more.
+    // The end cancelled it by removing it from the index.
     let state = match (item.state, item.due_pk) {
         (DeliveryState::Pending, None) => DeliveryState::Dropped,
         (state, _) => state,

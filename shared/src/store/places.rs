@@ -1,11 +1,10 @@
-//! Places for relays of logs, of which there are only so many.
+//! Places for log relays, of which the number is limited.
 //!
 //! | item | `pk` | `sk` |
 //! |---|---|---|
-//! | a place, and the log whose relay has it | `relays` | `place#NUMBER` |
+//! | a place, and the log whose relay holds it | `relays` | `place#NUMBER` |
 //!
-//! A place is held for a short time and again and again, so that those of relays that died
-//! are free again by themselves.
+//! A relay renews a short hold on its place, so a dead relay's place becomes free again.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -17,13 +16,13 @@ use crate::{names::LeaseId, time::Time};
 const PARTITION: &str = "relays";
 const PREFIX: &str = "place#";
 
-/// How long the item of a place is kept that nobody holds any more.
+/// How long the item of an abandoned place is kept.
 const KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// How often a place is looked for where others keep being quicker.
+/// Number of tries to take a place while others keep taking it first.
 const TRIES: u32 = 8;
 
-/// A place as somebody has taken it.
+/// A place as held by a relay.
 struct Place {
     number: u32,
     lease: String,
@@ -31,8 +30,8 @@ struct Place {
 }
 
 impl Store {
-    /// Takes one of `places` for the relay of a lease's log until `until`, or keeps the one that
-    /// it has for so long at the least; says whether there is one.
+    /// Takes one of the `places` for the relay of a lease's log until `until`, or extends its hold
+    /// on the one it has. False if none is free.
     pub async fn take_relay_place(
         &self,
         lease: &LeaseId,
@@ -72,7 +71,7 @@ impl Store {
         Ok(items.iter().filter_map(place).collect())
     }
 
-    /// Holds a place that is free or the lease's own; says whether it was.
+    /// Holds a place if it is free or the lease's own; returns whether it was.
     async fn hold_relay_place(
         &self,
         place: u32,
@@ -107,7 +106,7 @@ impl Store {
     }
 }
 
-/// One of the places that nobody holds, by chance: many may look for one at once.
+/// A random free place, since many may look for one at once.
 fn free(taken: &[Place], places: u32, now: Time) -> Option<u32> {
     let is_free = |number: &u32| {
         let mut held = taken.iter().filter(|place| place.held_until > now);
@@ -117,7 +116,7 @@ fn free(taken: &[Place], places: u32, now: Time) -> Option<u32> {
     fastrand::choice(free)
 }
 
-/// The place of an item; none when it is not one that this program has written.
+/// The place of an item; none if this program did not write it.
 fn place(item: &HashMap<String, AttributeValue>) -> Option<Place> {
     let number = item.get("sk")?.as_s().ok()?.strip_prefix(PREFIX)?;
     let until = item.get("heldUntil")?.as_n().ok()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! The shape of the table's items, and the way from a lease to an item and back.
+//! The shape of the table's items, and conversions between leases and items.
 
 mod ending;
 
@@ -23,7 +23,7 @@ pub(super) const DUE_PARTITION: &str = "due";
 pub(super) const REAPER_PARTITION: &str = "reaper";
 pub(super) const SIGHTING_PREFIX: &str = "sighting#";
 
-/// The attribute that tells one write from every other.
+/// The attribute that identifies each write.
 pub(super) const TOKEN: &str = "writeToken";
 
 /// All attributes of a lease besides its key. A write sets or removes every one of them.
@@ -52,8 +52,8 @@ pub(super) const ATTRIBUTES: &[&str] = &[
     "receipt",
 ];
 
-/// A lease as it lies in the table. Times at the top are numbers of milliseconds, since
-/// conditions and indexes compare them; `purgeAt` is in seconds, as DynamoDB's TTL wants.
+/// A lease as stored in the table. Top-level times are in milliseconds, since conditions and
+/// indexes compare them; `purgeAt` is in seconds, as DynamoDB's TTL requires.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Item {
@@ -80,12 +80,12 @@ pub(super) struct Item {
     hard_deadline: i64,
     cpu_milli: u32,
     memory_mb: u32,
-    /// Not there in what an earlier program has written, which has limited none.
+    /// Absent in records of an earlier program, which limited no disks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     disk_mb: Option<u32>,
     #[serde(default, skip_serializing_if = "Egress::is_open")]
     egress: Egress,
-    /// Not there in what an earlier program has written, which has counted none.
+    /// Absent in records of an earlier program, which counted no amounts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     amounts_counted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,7 +99,7 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// The item of a lease. `purge_at` is for a lease that has ended.
+    /// The item of a lease. `purge_at` applies to an ended lease.
     pub(super) fn of(lease: &Lease, purge_at: Option<Time>) -> Self {
         let due_at = lease.due_at();
         let (ending, receipt) = match &lease.state {
@@ -147,7 +147,7 @@ impl Item {
         serde_dynamo::from_item(attributes).map_err(|error| error.to_string())
     }
 
-    /// The lease of an item, or what is wrong with the item.
+    /// The lease of an item, or why the item is invalid.
     pub(super) fn into_lease(self) -> Result<Lease, String> {
         let id: LeaseId = self
             .sk
@@ -239,7 +239,7 @@ pub(super) fn sighting_item(
     item
 }
 
-/// The sighting of an item; none when it is not one that this program has written.
+/// The sighting of an item; none if this program did not write it.
 pub(super) fn sighting(item: &HashMap<String, AttributeValue>) -> Option<Sighting> {
     let sort_key = item.get("sk")?.as_s().ok()?;
     let container = ContainerName::listed_by_engine(sort_key.strip_prefix(SIGHTING_PREFIX)?)?;

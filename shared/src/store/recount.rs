@@ -1,11 +1,11 @@
-//! Counting anew what is counted: a count that was spoiled, as by a table that was restored in
-//! part, is found and put right while leases come and go.
+//! Recounts: they find and correct a wrong count, for instance after a partial restore of the
+//! table, while leases come and go.
 //!
-//! A count carries the number of its changes. The leases are read after it, and it is put
-//! right on the condition that it has not changed since: then nothing was counted in or out
-//! between the two reads, and the sum of the leases is what it should say. One owner's leases
-//! are read consistently. Those of all come from the index over all owners, which may lag; so
-//! they are read twice, each time after the lag is over.
+//! A count numbers its changes. A recount reads the count, then the leases, and corrects the count
+//! on condition that it has not changed since. Then nothing was counted in or out between the two
+//! reads, and the sum of the leases is the right value. One owner's leases are read consistently.
+//! The leases of all owners come from an index that may lag, so they are read twice, each time
+//! after the lag has passed.
 
 use std::time::Duration;
 
@@ -22,22 +22,22 @@ use crate::{
     names::Owner,
 };
 
-/// How often a recount that met a change begins again.
+/// How often a recount starts again after a concurrent change.
 const TRIES: usize = 5;
 
-/// What came of a recount.
+/// The result of a recount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recount {
     /// The count was right.
     Right,
-    /// It was wrong, and is right now.
+    /// It was wrong and has been corrected.
     Mended { was: Amounts, is: Amounts },
-    /// It kept changing, or a lease cannot be read. A later recount may tell.
+    /// It kept changing, or a lease is unreadable. A later recount may succeed.
     Unsettled,
 }
 
 impl Store {
-    /// Counts anew what the owner holds.
+    /// Recounts one owner's leases.
     pub async fn recount_owner(&self, owner: &Owner) -> Result<Recount, StoreError> {
         for _ in 0..TRIES {
             let counted = self.counted_item(record::quota_key(owner)).await?;
@@ -52,8 +52,8 @@ impl Store {
         Ok(Recount::Unsettled)
     }
 
-    /// Counts anew what these owners hold, and what all leases take up on the host (none),
-    /// from the index over all owners, which may be behind by `lag`.
+    /// Recounts the leases of these owners, and those of the whole host (none), from the index over
+    /// all owners, which may lag by `lag`.
     pub async fn recount_by_index(
         &self,
         owners: &[Owner],
@@ -75,7 +75,7 @@ impl Store {
                 self.active().await?
             };
             let mut unsettled = Vec::new();
-            // The host's count, which changes most often, was read last, and is settled first.
+            // The host's count changes most often, so it was read last and is settled first.
             for (owner, counted) in std::mem::take(&mut left).into_iter().zip(counted).rev() {
                 let held = held_by(owner.as_ref(), &leases);
                 let settled = if held_by(owner.as_ref(), &again) == held {
@@ -100,8 +100,8 @@ impl Store {
         Ok(done)
     }
 
-    /// Puts the count right if it is not what is `held`, and has not changed since; none where
-    /// it has. Nothing is said where nobody can tell what is held.
+    /// Corrects the count if it differs from `held` and has not changed since; none if it has
+    /// changed. Without `held` the count stays.
     async fn settle(
         &self,
         key: Counted,
@@ -119,8 +119,7 @@ impl Store {
         Ok(mended.then_some(Recount::Mended { was, is }))
     }
 
-    /// Writes the count, unless it has changed since it was `read`. Says whether it has
-    /// written it.
+    /// Writes the count, unless it has changed since it was `read`. Returns whether it was written.
     async fn mend(
         &self,
         key: Counted,
@@ -133,8 +132,7 @@ impl Store {
             values.insert(format!(":{name}"), number(amounts.of(resource)));
             format!("{name} = :{name}")
         });
-        // An earlier program counts without counting its changes, so the amounts are compared
-        // too.
+        // An earlier program does not number its changes, so compare the amounts too.
         let compared = Resource::ALL.map(attribute).into_iter().chain([CHANGES]);
         let conditions: Vec<_> = compared
             .map(|name| match read.get(name) {
@@ -181,8 +179,8 @@ fn key_of(owner: Option<&Owner>) -> Counted {
     owner.map_or_else(record::host_key, record::quota_key)
 }
 
-/// What the owner's leases among these are counted with, or all of them on the host; none
-/// where not all of them could be read.
+/// The sum of the owner's leases among these, or of all leases on the host; none if some could not
+/// be read.
 fn held_by(owner: Option<&Owner>, leases: &Found<Lease>) -> Option<Amounts> {
     if leases.unreadable > 0 || !leases.whole {
         return None;

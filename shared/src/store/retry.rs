@@ -1,10 +1,10 @@
-//! How often a call is sent again that the table could not carry out just now.
+//! Retries of calls that the table could not carry out just now.
 //!
-//! The client does that for every call of the store, within [`TRIES`] and the time limit of a
-//! call: where there was no answer, where the table failed on its own side or throttled, as
-//! AWS knows of all its services; and where other writes of the same items were in the way,
-//! which is this table's own. All of an owner's leases are counted in one item and all of a
-//! deployment's in another, so many at once meet there.
+//! The client retries every call of the store, within [`TRIES`] and the call's time limit. It
+//! retries when no answer came, when the table failed on its own side, and when the table
+//! throttled, as for every AWS service. In addition it retries conflicts with other writes of the
+//! same items: one item counts all of an owner's leases, and one all of a deployment's, so
+//! concurrent writes meet there.
 
 use std::time::Duration;
 
@@ -23,15 +23,14 @@ use aws_smithy_runtime_api::client::{
 
 use super::error::{StoreErrorKind, kind_of};
 
-/// How often a call is sent at most.
+/// Maximum number of tries of a call.
 const TRIES: u32 = 14;
 
-/// How long the first pause before the next try is at most; each is twice as long as the one
-/// before, and a random part of that.
+/// Upper bound of the first pause before a retry. The bound doubles with each retry; the pause is a
+/// random part of it.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long such a pause is at most: fourteen tries take two and a half seconds, and five at
-/// the most.
+/// Upper bound of any such pause: fourteen tries take two and a half seconds, five at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 pub(super) fn config() -> RetryConfig {
@@ -41,15 +40,15 @@ pub(super) fn config() -> RetryConfig {
         .with_max_backoff(LONGEST_PAUSE)
 }
 
-/// Every call has its own bound. A budget for all calls of the process would let one item
-/// that many write keep reads from being tried again.
+/// Every call has its own retry budget. With one budget for the process, a single contended item
+/// would stop reads from being retried.
 pub(super) fn partition() -> RetryPartition {
     RetryPartition::custom("containerlease")
         .token_bucket(TokenBucket::unlimited())
         .build()
 }
 
-/// Tells what meets others from what is refused.
+/// Tells conflicts with other writes from refusals.
 #[derive(Debug)]
 pub(super) struct MeetsOthers;
 

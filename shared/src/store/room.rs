@@ -1,7 +1,7 @@
-//! Whether the table can be written at all, where this process is its only server: its disk
-//! may be full, or gone.
+//! Whether the table can be written, where this process is its only server: its disk may be full or
+//! missing.
 //!
-//! On AWS nobody says so, and there is always room.
+//! On AWS there is always room.
 
 use std::{
     fmt,
@@ -13,32 +13,32 @@ use std::{
 
 use super::{Store, StoreError, StoreErrorKind};
 
-/// What stands in the way of a table on this machine.
+/// Why a table on this machine cannot be written as usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortage {
-    /// Its disk is full: it takes what leases need to end, from what was kept for that.
+    /// Its disk is full: it only takes what leases need to end, from a reserve.
     DiskFull,
     /// It takes no write.
     Unwritable,
-    /// Its folder is gone, so that whatever is written is lost with this process.
+    /// Its folder is gone, so this process loses whatever it writes.
     Vanished,
 }
 
 type Probe = dyn Fn() -> Option<Shortage> + Send + Sync;
 
-/// The room of a table; there is some as long as nobody says otherwise.
+/// The room of a table; there is room until a shortage is reported.
 #[derive(Clone, Default)]
 pub struct Room(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// None is 0.
+    /// 0 means no shortage.
     shortage: AtomicU8,
     probe: OnceLock<Box<Probe>>,
 }
 
 impl Room {
-    /// What was last said to stand in the way.
+    /// The shortage last reported.
     pub fn shortage(&self) -> Option<Shortage> {
         let all = [Shortage::DiskFull, Shortage::Unwritable, Shortage::Vanished];
         let noted = self.0.shortage.load(Ordering::Relaxed);
@@ -46,7 +46,7 @@ impl Room {
         all.get(index).copied()
     }
 
-    /// Says what stands in the way now.
+    /// Reports the current shortage, or that there is none.
     pub fn note(&self, shortage: Option<Shortage>) {
         let noted = match shortage {
             None => 0,
@@ -57,23 +57,23 @@ impl Room {
         self.0.shortage.store(noted, Ordering::Relaxed);
     }
 
-    /// Has `probe` called where somebody wants to know how it is just now. It may take as long
-    /// as the disk does.
+    /// Sets the `probe` that finds the shortage at this moment. It may take as long as the disk
+    /// does.
     ///
     /// # Panics
     ///
-    /// Where there is a probe already.
+    /// If there is a probe already.
     pub fn probe_with(&self, probe: impl Fn() -> Option<Shortage> + Send + Sync + 'static) {
         let set = self.0.probe.set(Box::new(probe));
         assert!(set.is_ok(), "a room has one probe");
     }
 
-    /// What stands in the way just now.
+    /// The shortage at this moment.
     async fn probe(&self) -> Option<Shortage> {
         if self.0.probe.get().is_some() {
             let inner = Arc::clone(&self.0);
             let probing = move || inner.probe.get().and_then(|probe| probe());
-            // One that panics has found nothing out.
+            // A probe that panics has found nothing out.
             let probed = tokio::task::spawn_blocking(probing).await;
             self.note(probed.unwrap_or(Some(Shortage::Unwritable)));
         }
@@ -88,17 +88,17 @@ impl fmt::Debug for Room {
 }
 
 impl Store {
-    /// Whether there is room for more.
+    /// The table's room, where shortages are reported.
     pub fn room(&self) -> &Room {
         &self.room
     }
 
-    /// Refuses what may only be written while there is room to spare.
+    /// Refuses a write that is only allowed while no shortage exists.
     pub(super) fn needs_room(&self, attempted: &'static str) -> Result<(), StoreError> {
         refused(attempted, self.room.shortage())
     }
 
-    /// Whether the table can be written, for readiness; on AWS that is not tried.
+    /// Checks for readiness that the table can be written; on AWS this is not tried.
     pub(super) async fn check_room(&self) -> Result<(), StoreError> {
         refused(
             "looking whether the table can be written",

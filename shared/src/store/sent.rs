@@ -1,4 +1,4 @@
-//! How far ahead the reaper's runs have sent what falls due, and what there is to send.
+//! How far ahead the reaper's runs have sent due work, and the work to send.
 //!
 //! | item | `pk` | `sk` |
 //! |---|---|---|
@@ -14,7 +14,7 @@ const SENT: &str = "sent";
 const UNTIL: &str = "sentUntil";
 
 impl Store {
-    /// Until when what falls due was sent; none where nothing ever was. Read consistently.
+    /// Until when due work was sent; none if it never was. Read consistently.
     pub async fn sent_until(&self) -> Result<Option<Time>, StoreError> {
         let query = self
             .client
@@ -31,7 +31,7 @@ impl Store {
         Ok(until)
     }
 
-    /// Notes until when what falls due was sent.
+    /// Records until when due work was sent.
     pub async fn note_sent_until(&self, until: Time) -> Result<(), StoreError> {
         let mut item = record::key(record::REAPER_PARTITION.to_owned(), SENT.to_owned());
         item.insert(UNTIL.to_owned(), number(until.as_millis()));
@@ -45,8 +45,8 @@ impl Store {
             .map_err(|error| failed("noting until when all was sent", &error))
     }
 
-    /// The leases that run and end from `from` to `until`, the first one first. On AWS it may
-    /// lag by moments.
+    /// The running leases that end from `from` to `until`, in that order. On AWS the index may lag
+    /// by moments.
     pub async fn ends_between(&self, from: Time, until: Time) -> Result<Vec<Lease>, StoreError> {
         const ATTEMPTED: &str = "reading what ends soon";
         let query = self

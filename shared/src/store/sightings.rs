@@ -7,10 +7,10 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use super::{Found, Store, StoreError, failed, record, text};
 use crate::{names::ContainerName, time::Time};
 
-/// How long a sighting is kept when nobody removes it.
+/// How long a sighting is kept if nobody removes it.
 const SIGHTING_KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// A container without a lease, as an earlier run of the reaper has seen it.
+/// A container without a lease that an earlier run of the reaper has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     pub container: ContainerName,
@@ -36,7 +36,7 @@ impl Store {
             .consistent_read(true)
     }
 
-    /// Notes that a container was seen without a lease.
+    /// Records that a container was seen without a lease.
     pub async fn sighted(&self, container: &ContainerName, now: Time) -> Result<(), StoreError> {
         self.client
             .put_item()

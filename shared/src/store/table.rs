@@ -1,4 +1,4 @@
-//! Making the table, where `template.yaml` does not.
+//! Creates the table where `template.yaml` does not.
 
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
@@ -12,8 +12,8 @@ use aws_sdk_dynamodb::{
 use super::{ACTIVE_INDEX, DUE_INDEX, Store, StoreError, TTL_ATTRIBUTE, failed};
 
 impl Store {
-    /// Makes the table as `template.yaml` has it, unless it is there. For the one-machine
-    /// server and for tests; on AWS the template makes it.
+    /// Creates the table as `template.yaml` defines it, unless it exists. For the one-machine
+    /// server and for tests; on AWS the template creates it.
     pub async fn create_table(&self) -> Result<(), StoreError> {
         const ATTEMPTED: &str = "creating the table";
         let present = self.client.describe_table().table_name(&self.table).send();

@@ -5,9 +5,9 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use super::{Store, StoreError, error::reasons_of, failed};
 
 impl Store {
-    /// Carries out a transaction. Where it meets others it is sent again, as [`super::retry`]
-    /// has it, each time with the token that the client has given it: one that was carried
-    /// out and whose answer was lost is not carried out a second time.
+    /// Carries out a transaction. Conflicts are retried as [`super::retry`] says, each time with
+    /// the client's token. If a transaction was carried out but its answer was lost, the retry does
+    /// not repeat it.
     pub(super) async fn transact(
         &self,
         attempted: &'static str,
@@ -28,7 +28,7 @@ impl Store {
     }
 }
 
-/// What came of a transaction.
+/// The result of a transaction.
 pub(super) enum Transacted {
     Done,
     ConditionFailed { index: usize },

@@ -1,14 +1,13 @@
-//! Who watches which log, and the relay that serves them.
+//! The viewers of each log, and the relay that serves them.
 //!
 //! | item | `pk` | `sk` |
 //! |---|---|---|
 //! | a viewer of a lease's log | `viewers#LEASE` | `viewer#CONNECTION` |
 //! | the relay that serves them | `viewers#LEASE` | `relay` |
-//! | whose log a connection carries | `connection#CONNECTION` | `connection` |
+//! | the lease whose log a connection carries | `connection#CONNECTION` | `connection` |
 //!
-//! A relay holds its item for a short time and again and again, so that one that died is
-//! told from one that lives. A viewer carries the name of the relay that serves it, from
-//! before its first line on: of such a viewer nobody but that relay knows what was sent.
+//! Relays renew a short hold, so dead ones are detected. A viewer's item names the relay that
+//! serves it, from before its first line: only that relay knows what it has sent to the viewer.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -27,10 +26,10 @@ use crate::{
     time::Time,
 };
 
-/// How long after its lease's last possible end a viewer is forgotten that nobody removed.
+/// TTL of an abandoned viewer item, after the lease's hard deadline.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long the item of a relay is kept that nobody removed.
+/// TTL of an abandoned relay item.
 const RELAY_KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// A connection that watches a log.
@@ -38,11 +37,11 @@ const RELAY_KEPT: Duration = Duration::from_secs(60 * 60);
 #[serde(rename_all = "camelCase")]
 pub struct Viewer {
     pub connection: String,
-    /// Where its view begins, or goes on.
+    /// Where its view begins or resumes.
     pub start: Start,
-    /// Whether it wants no lines for now.
+    /// Whether it has paused its lines.
     pub paused: bool,
-    /// How often it has asked to skip what had not come yet.
+    /// How often it has asked to skip lines that had not arrived yet.
     pub skips: u32,
     /// The relay that serves it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +56,7 @@ pub enum Wish {
     Skip,
 }
 
-/// The relay of a lease's log, as long as it says that it lives.
+/// The hold of a lease's relay, valid while the relay renews it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayHold {
     pub relay: String,
@@ -81,7 +80,7 @@ impl Store {
         let mut item: HashMap<_, _> =
             serde_dynamo::to_item(viewer).expect("a viewer is made of texts, numbers and maps");
         item.extend(viewer_key(lease, &viewer.connection));
-        // In this order: a viewer that is served can be found by its connection.
+        // In this order, so that every viewer that is served can be found by its connection.
         for mut item in [connection, item] {
             item.insert(super::TTL_ATTRIBUTE.to_owned(), purge_at.clone());
             let put = self.client.put_item().table_name(&self.table);
@@ -91,8 +90,8 @@ impl Store {
         Ok(())
     }
 
-    /// The viewers of a log, and the relay that serves them; read consistently. A viewer whose
-    /// record cannot be read is passed over: nobody can serve it.
+    /// The viewers of a log, and the relay that serves them; read consistently. A viewer with an
+    /// unreadable record is skipped: nobody can serve it.
     pub async fn viewers(
         &self,
         lease: &LeaseId,
@@ -119,7 +118,7 @@ impl Store {
         Ok((viewers, hold))
     }
 
-    /// Whose log a connection carries.
+    /// The lease whose log a connection carries.
     pub async fn viewed_by(
         &self,
         connection: &str,
@@ -140,7 +139,7 @@ impl Store {
         }))
     }
 
-    /// Notes what a viewer asks for. One that is not there any more asks for nothing.
+    /// Records what a viewer asks for. A viewer that is gone is ignored.
     pub async fn wish(
         &self,
         lease: &LeaseId,
@@ -158,7 +157,7 @@ impl Store {
             .map(drop)
     }
 
-    /// Writes which relay serves a viewer; says whether the viewer is still there.
+    /// Records which relay serves a viewer; returns whether the viewer still exists.
     pub async fn serve(
         &self,
         lease: &LeaseId,
@@ -170,7 +169,7 @@ impl Store {
             .await
     }
 
-    /// Writes where a viewer is, whom another relay may serve from now on.
+    /// Records where a viewer is, so that another relay may serve it from now on.
     pub async fn hand_back(
         &self,
         lease: &LeaseId,
@@ -186,7 +185,7 @@ impl Store {
             .map(drop)
     }
 
-    /// Forgets a viewer.
+    /// Removes a viewer.
     pub async fn remove_viewer(&self, lease: &LeaseId, connection: &str) -> Result<(), StoreError> {
         for key in [viewer_key(lease, connection), connection_key(connection)] {
             let delete = self.client.delete_item().table_name(&self.table);
@@ -196,8 +195,8 @@ impl Store {
         Ok(())
     }
 
-    /// Makes `relay` the one that serves a log's viewers until `until`, or keeps it that;
-    /// says whether it is. There is another as long as that one's time is not over.
+    /// Makes `relay` the relay of a log's viewers until `until`, or extends its hold; returns
+    /// whether it holds them. It cannot while another relay's hold lasts.
     pub async fn hold_relay(
         &self,
         lease: &LeaseId,
@@ -231,7 +230,7 @@ impl Store {
         }
     }
 
-    /// Gives up a relay's hold. One that another has taken over stays.
+    /// Releases a relay's hold. A hold that another relay has taken over stays.
     pub async fn release_relay(&self, lease: &LeaseId, relay: &str) -> Result<(), StoreError> {
         let sent = self
             .client
@@ -251,7 +250,7 @@ impl Store {
         }
     }
 
-    /// Changes a viewer; says whether it is still there.
+    /// Changes a viewer; returns whether it still exists.
     async fn change_viewer(
         &self,
         lease: &LeaseId,
@@ -298,7 +297,7 @@ fn connection_key(connection: &str) -> HashMap<String, AttributeValue> {
     record::key(format!("connection#{connection}"), "connection".to_owned())
 }
 
-/// The hold of an item; none when it is not one that this program has written.
+/// The hold of an item; none if this program did not write it.
 fn relay_hold(item: &HashMap<String, AttributeValue>) -> Option<RelayHold> {
     Some(RelayHold {
         relay: item.get("relay")?.as_s().ok()?.clone(),

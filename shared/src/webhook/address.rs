@@ -1,15 +1,15 @@
-//! Which addresses a webhook may be sent to. Pure.
+//! The addresses that a webhook may be sent to. Pure.
 //!
-//! Callers name the URL, and the request goes out from inside: what only we can reach must
-//! not be reached in our name. So an address must be one of the public internet, by the
+//! Callers choose the URL, but the request leaves from our network. It must not reach services
+//! that only we can reach (SSRF). So an address must be on the public internet, according to the
 //! registries of special-purpose addresses:
 //! <https://www.iana.org/assignments/iana-ipv4-special-registry>,
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>. The standard library's
-//! `is_global` is of the same kind, and not stable.
+//! `is_global` does the same, but is not stable.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What of IPv4 is not public: each with the length of its prefix.
+/// The IPv4 networks that are not public, each with its prefix length.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
     // This network, and the unspecified address.
     (Ipv4Addr::UNSPECIFIED, 8),
@@ -29,11 +29,11 @@ const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::new(192, 0, 2, 0), 24),
     (Ipv4Addr::new(198, 51, 100, 0), 24),
     (Ipv4Addr::new(203, 0, 113, 0), 24),
-    // Relays of 6to4, as they once were.
+    // Former 6to4 relays.
     (Ipv4Addr::new(192, 88, 99, 0), 24),
-    // Measurements between networks.
+    // Benchmarks between networks.
     (Ipv4Addr::new(198, 18, 0, 0), 15),
-    // Azure answers its machines here, and nobody else.
+    // Azure's own service for its machines.
     (Ipv4Addr::new(168, 63, 129, 16), 32),
     // Multicast.
     (Ipv4Addr::new(224, 0, 0, 0), 4),
@@ -41,33 +41,33 @@ const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// All of IPv6 that is given out for the public internet.
+/// The part of IPv6 that is allocated to the public internet.
 const GLOBAL_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// What of it is not public all the same.
+/// The networks in it that are not public.
 const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
-    // Protocol assignments, Teredo among them, which holds an IPv4 address.
+    // Protocol assignments, including Teredo, which contains an IPv4 address.
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
     // Documentation.
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
-    // 6to4, which holds an IPv4 address.
+    // 6to4, which contains an IPv4 address.
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
 ];
 
-/// Where a network without IPv4 reaches it: the last 32 bits are the address there.
+/// The prefix at which a network without IPv4 reaches IPv4: the last 32 bits are the IPv4 address.
 const NAT64: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 
-/// Where AWS keeps the metadata of its machines, among the private addresses.
+/// The network of AWS's instance metadata, inside the private addresses.
 const METADATA_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32);
 
-/// Whether a webhook may be sent to this address. With `private`, also to loopback and the
-/// private networks; never to a cloud's metadata.
+/// Whether a webhook may be sent to this address. `private` also allows loopback and private
+/// networks, but never a cloud's metadata.
 pub fn is_allowed(address: IpAddr, private: bool) -> bool {
     is_public(address) || private && is_private(address)
 }
 
-/// Whether the address is one of the public internet.
+/// Whether the address is on the public internet.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => !NOT_PUBLIC_V4.iter().any(|network| is_in_v4(v4, *network)),
@@ -89,7 +89,7 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that is reached by this one.
+/// The IPv4 address that this address leads to, if any.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let translated = || {
         let [.., a, b, c, d] = address.octets();
@@ -237,7 +237,7 @@ mod tests {
             prop_assert_eq!(is_public(v4.to_ipv6_mapped().into()), plain);
             let translated = Ipv6Addr::from_bits(NAT64.0.to_bits() | u128::from(bits));
             prop_assert_eq!(is_public(translated.into()), plain);
-            // Those that nothing translates any more are refused, whatever they hold.
+            // Obsolete translation prefixes are refused, whatever they contain.
             prop_assert!(!is_public(v4.to_ipv6_compatible().into()));
             let six_to_four = Ipv6Addr::from_bits(0x2002 << 112 | u128::from(bits) << 80 | 1);
             prop_assert!(!is_public(six_to_four.into()));

@@ -1,19 +1,18 @@
-//! Which ports a webhook may be sent to. Pure.
+//! The ports that a webhook may be sent to. Pure.
 //!
-//! What listens there need not speak HTTP to be hurt by a request: a mail server, a database
-//! or an engine reads its lines. So below 1024, where the well-known services are, only the
-//! web's own ports are allowed, and above not those at which something else is known to
-//! listen. That list is of the blocked ports of the Fetch standard
-//! (<https://fetch.spec.whatwg.org/#port-blocking>), and of the databases, queues, engines and
-//! clusters that trust whoever reaches them.
+//! A request can do harm even to a service that does not speak HTTP: a mail server, a database or
+//! an engine may read its lines as commands. So of the well-known ports below 1024 only the web's
+//! own are allowed, and from 1024 on all but the ports of other known services. That list has the
+//! blocked ports of the Fetch standard (<https://fetch.spec.whatwg.org/#port-blocking>), and the
+//! ports of databases, queues, engines and clusters that trust anybody who can reach them.
 
-/// The last of the ports that only a system's own services may listen on.
+/// The last well-known port. Only a system's own services may listen on these.
 const WELL_KNOWN: u16 = 1023;
 
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
-/// Where other protocols are at home, or an HTTP that obeys whoever reaches it.
+/// The ports of other protocols, and of HTTP services that obey anybody who can reach them.
 const OTHERS: [u16; 53] = [
     1080, 1433, 1521, 1719, 1720, 1723, 1883, 2049, 2181, 2375, 2376, 2377, 2379, 2380, 3128, 3306,
     3389, 3659, 4045, 4190, 4222, 4243, 5060, 5061, 5432, 5672, 5900, 5984, 5985, 5986, 6000, 6379,
@@ -21,7 +20,7 @@ const OTHERS: [u16; 53] = [
     10_080, 10_250, 10_255, 11_211, 27_017, 50_000,
 ];
 
-/// Whether a webhook may be sent to this port; with `private` also to that of plain HTTP.
+/// Whether a webhook may be sent to this port. `private` also allows the port of plain HTTP.
 pub(super) fn is_allowed(port: u16, private: bool) -> bool {
     match port {
         HTTPS => true,

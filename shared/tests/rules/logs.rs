@@ -1,7 +1,7 @@
-//! A log's entries and cursors, made of whatever an engine, a container or a caller may send.
+//! A log's entries and cursors, for any bytes that an engine, a container or a caller may send.
 //!
-//! `CONTAINERLEASE_FUZZ` is how many cases each property is tried with. `corpus` holds what
-//! the cases begin with: streams as an engine sent them, and texts near to cursors.
+//! `CONTAINERLEASE_FUZZ` is the number of cases per property. `corpus` holds the seeds: streams
+//! as an engine sent them, and texts that resemble cursors.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -22,12 +22,12 @@ const CURSORS: &str = include_str!("corpus/cursors.txt");
 const MIXED: &[u8] = include_bytes!("corpus/mixed.frames");
 const LONG_LINE: &[u8] = include_bytes!("corpus/long-line.frames");
 
-/// API Gateway's limit of a message, in bytes.
+/// API Gateway's limit on a message, in bytes.
 const MESSAGE_LIMIT: usize = 128 * 1024;
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "how long this test tries is a setting of its own"
+    reason = "the number of cases is this test's own setting"
 )]
 fn cases(default: u32) -> ProptestConfig {
     let asked = std::env::var("CONTAINERLEASE_FUZZ").ok();
@@ -49,7 +49,7 @@ fn any_stream() -> impl Strategy<Value = Stream> {
     prop_oneof![Just(Stream::Stdout), Just(Stream::Stderr)]
 }
 
-/// What a container may write in a line.
+/// Bytes that a container may write in a line.
 fn any_text() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         6 => "[a-z ]{0,20}".prop_map(String::into_bytes),
@@ -59,16 +59,16 @@ fn any_text() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A log: each stream's lines in the order of their stamps, several with the same one, long
-/// ones in parts, some without an end.
+/// A log: each stream's lines in the order of their timestamps. Some lines share a timestamp,
+/// long ones come in parts, and some have no end.
 fn any_log() -> impl Strategy<Value = Vec<Piece>> {
     let step = prop_oneof![3 => Just(0_i64), 3 => 1..1_000_i64, 1 => 1..5_000_000_000_i64];
     vec((any_stream(), step, any_text(), any::<bool>()), 0..40).prop_map(|lines| {
         let mut nanos = 1_795_512_600_000_000_000_i64;
         let mut pieces = Vec::new();
         for (number, (stream, step, mut text, cr)) in lines.into_iter().enumerate() {
-            // No two lines with one stamp say the same: that is what the engine sends again. Nor
-            // do they when they were drawn over.
+            // No two lines with one timestamp have the same text, also after redrawing: that would
+            // mean that the engine sent a line again.
             let number = number.to_string().into_bytes();
             text.splice(0..0, number.iter().copied());
             text.extend(number);
@@ -94,7 +94,7 @@ fn any_log() -> impl Strategy<Value = Vec<Piece>> {
     })
 }
 
-/// A log of which some bytes were changed, and things that are none.
+/// Damaged logs, and bytes that are no log at all.
 fn any_garbage() -> impl Strategy<Value = Vec<Piece>> {
     let raw =
         (any_stream(), vec(any::<u8>(), 0..60)).prop_map(|(stream, bytes)| Piece { stream, bytes });
@@ -147,7 +147,7 @@ proptest! {
     fn reading_on_from_the_second_of_a_cursor_misses_nothing(log in any_log()) {
         let all = read(Cursor::default(), &log);
         for (index, entry) in all.iter().enumerate() {
-            // The engine leaves out what is older than the second it is asked for.
+            // The engine leaves out lines older than the requested second.
             let since = entry.cursor.since_second();
             let newer = log.iter().filter(|piece| second_of(piece) >= since);
             let newer: Vec<_> = newer.cloned().collect();
@@ -234,7 +234,7 @@ fn second_of(piece: &Piece) -> i64 {
     stamp.expect("it begins with a time").as_second()
 }
 
-/// A frame as the engine sends it, with a length that may be a lie.
+/// A frame as the engine sends it, with a length that may be wrong.
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let length = prop_oneof![3 => Just(None), 1 => any::<u32>().prop_map(Some)];
     (any::<u8>(), length, vec(any::<u8>(), 0..100), 0..=3_u8).prop_map(
@@ -249,7 +249,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// What an engine has sent, with some bytes changed, and cut off somewhere.
+/// An engine's stream with some bytes changed, cut off somewhere.
 fn changed(frames: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
     let changes = vec((0..frames.len(), any::<u8>()), 0..4);
     (changes, 0..=frames.len()).prop_map(|(changes, length)| {
@@ -264,13 +264,13 @@ fn changed(frames: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
 
 #[tokio::test]
 async fn an_engine_that_sends_anything_breaks_nothing() {
-    /// How often a log is read at most that looks damaged each time.
+    /// How often a log that looks damaged each time is read at most.
     const READINGS: usize = 5;
     let folder = std::env::temp_dir().join(format!("containerlease-{}", LeaseId::generate()));
     std::fs::create_dir(&folder).unwrap();
     let socket = folder.join("engine.sock");
     let listener = UnixListener::bind(&socket).unwrap();
-    // A log that looks damaged is asked for again, so each connection has the body of its time.
+    // The client reads a log that looks damaged again, so there is one body per connection.
     let (bodies, body) = tokio::sync::watch::channel(Vec::new());
     let engine = tokio::spawn(async move {
         loop {
@@ -280,7 +280,7 @@ async fn an_engine_that_sends_anything_breaks_nothing() {
             let _ = stream.read(&mut request).await.unwrap();
             let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\
                         Content-Type: application/vnd.docker.multiplexed-stream\r\n\r\n";
-            // The client may have had enough in the middle.
+            // The client may close the connection early.
             drop(stream.write_all(head.as_bytes()).await);
             drop(stream.write_all(&body).await);
         }

@@ -1,9 +1,9 @@
-//! The pure rules, held against what must be true of every lease at every time, whatever the
-//! numbers, and shown as text for the cases that a reader wants to see.
+//! Property tests of the pure rules: what must hold for every lease at every time. Snapshots
+//! show the interesting cases as text.
 //!
-//! - [`logs`]: entries and cursors, whatever is sent.
-//! - [`plan`]: what a run of the reaper sets out to do.
-//! - [`time`]: the rules of a lease's time, at their boundaries above all.
+//! - [`logs`]: entries and cursors, for any bytes.
+//! - [`plan`]: the plan of a reaper run.
+//! - [`time`]: the deadline rules of a lease, above all at their boundaries.
 
 mod logs;
 mod plan;
@@ -23,8 +23,8 @@ const NOW: Time = Time::from_millis(1_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How a rule is tried: often, since some need two of a kind to meet. A case that failed is
-/// not kept in a file; it becomes a test with a name.
+/// Many cases, because some rules only matter when two of a kind meet. Failed cases are not
+/// kept in a file: each becomes a named test.
 fn many() -> ProptestConfig {
     ProptestConfig {
         cases: 1_000,
@@ -33,12 +33,12 @@ fn many() -> ProptestConfig {
     }
 }
 
-/// So many milliseconds from [`NOW`] on.
+/// The time `millis` milliseconds after [`NOW`].
 fn now(millis: i64) -> Time {
     Time::from_millis(NOW.as_millis() + millis)
 }
 
-/// A running lease that was made five minutes ago and ends in five, of at most an hour.
+/// A running lease that began five minutes ago, ends in five, and may last at most an hour.
 fn lease(name: &str) -> Lease {
     let catalogue = Catalogue::embedded();
     let image = catalogue.get("alpine").expect("there is an alpine");
@@ -64,7 +64,7 @@ fn lease(name: &str) -> Lease {
     }
 }
 
-/// An end for this reason whose next attempt may be at that time.
+/// An end with this reason and this time of the next attempt.
 fn ending(reason: Reason, next_attempt_at: Time) -> Ending {
     Ending {
         reason,

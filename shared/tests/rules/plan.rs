@@ -1,5 +1,5 @@
-//! What a run of the reaper sets out to do: as text for a reader, and as rules that hold for
-//! all leases, containers and sightings.
+//! The plan of a reaper run: as text for a reader, and as rules that hold for all leases,
+//! containers and sightings.
 
 use std::collections::HashSet;
 
@@ -50,7 +50,7 @@ fn sighting(of: &ManagedContainer, first_seen: Time) -> Sighting {
     }
 }
 
-/// The plan as text, a line for each thing to do, with times from [`NOW`] on.
+/// The plan as text, one line per action, with times relative to [`NOW`].
 fn printed(plan: &Plan) -> String {
     let ends = plan.ends.iter().map(|end| {
         let name = end.lease.name.as_deref().unwrap_or("?");
@@ -86,7 +86,7 @@ fn a_quiet_minute() {
 
 #[test]
 fn a_minute_with_a_copy_of_a_leased_container() {
-    // An image made from a leased container keeps its labels, and so does what is run of it.
+    // An image made from a leased container keeps its labels, and so does a container of it.
     let lease = lease("redis");
     let copy = ManagedContainer {
         stopped: Some(stopped(Some(0))),
@@ -264,7 +264,7 @@ fn a_lease_that_leaps_into_the_next_window_is_ended_in_that() {
     ");
 }
 
-/// A time near [`NOW`], and often one at which a rule turns.
+/// A time near [`NOW`], often exactly at the boundary of a rule.
 fn instant() -> impl Strategy<Value = Time> {
     let turning = [
         0, 1, 999, 1_000, 1_001, 35_000, 59_999, 60_000, 60_001, 65_000, 65_001, 120_000, 300_000,
@@ -299,8 +299,7 @@ fn any_lease() -> impl Strategy<Value = Lease> {
     })
 }
 
-/// A container, and which of the leases its labels name, if any, and whether under the name
-/// of another owner.
+/// A container, the lease that its labels name, if any, and whether they name another owner.
 fn any_container() -> impl Strategy<Value = (Option<usize>, bool, Time, Option<Option<i64>>)> {
     let lease = prop_oneof![3 => (0..5_usize).prop_map(Some), 1 => Just(None)];
     let crossed = prop::bool::weighted(0.1);
@@ -309,7 +308,7 @@ fn any_container() -> impl Strategy<Value = (Option<usize>, bool, Time, Option<O
     (lease, crossed, instant(), stopped)
 }
 
-/// What a run finds.
+/// The state that a run finds.
 #[derive(Clone, Debug)]
 struct World {
     leases: Vec<Lease>,
@@ -371,7 +370,7 @@ impl World {
         self.containers.iter().filter(is_its)
     }
 
-    /// The lease that the container's labels name, if it is there.
+    /// The lease that the container's labels name, if it exists.
     fn is_leased(&self, container: &ManagedContainer) -> bool {
         let mut leases = self.leases.iter();
         leases.any(|lease| {
@@ -414,7 +413,7 @@ proptest! {
             let due = lease.due_at().filter(|due| *due <= until());
             prop_assert!(due.is_none() || end.is_some(), "{lease:?} is forgotten");
             if let Some(end) = end {
-                // Only a container that is not there, or does not run, can end it earlier.
+                // Only a container that is missing or has stopped can end it earlier.
                 let early = [Reason::Lost, Reason::Completed, Reason::Failed]
                     .contains(&end.reason)
                     && lease.state == State::Running;

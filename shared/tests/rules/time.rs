@@ -1,5 +1,5 @@
-//! The rules of a lease's time, above all at the instants where they turn, and with clocks
-//! that step back and forward.
+//! The deadline rules of a lease, above all at their boundaries, and with clocks that step back
+//! and forward.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use proptest::{collection::vec, prelude::*};
 
 use crate::{MINUTE, NOW, gone, lease, now};
 
-/// Milliseconds around nothing, and often just there.
+/// Milliseconds around zero, often close to it.
 fn step() -> impl Strategy<Value = i64> {
     prop_oneof![2 => -1..=1_i64, 1 => -100_000..100_000_i64, 1 => -10_000_000..10_000_000_i64]
 }
@@ -21,7 +21,7 @@ fn any_duration() -> impl Strategy<Value = Duration> {
     millis.prop_map(Duration::from_millis)
 }
 
-/// A running lease whose end lies anywhere up to its deadline.
+/// A running lease that ends at any time up to its deadline.
 fn any_lease() -> impl Strategy<Value = Lease> {
     (0..=3_600_000_i64).prop_map(|lived| Lease {
         created_at: NOW,

@@ -1,4 +1,4 @@
-//! Numbered lines: how a container writes them, and which of them a reader has got.
+//! Numbered lines: how a container writes them, and which of them a reader has received.
 
 use std::{
     collections::BTreeMap,
@@ -7,31 +7,31 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// How many digits a line begins with.
+/// Number of digits at the start of a line.
 const DIGITS: usize = 7;
 
-/// How many anomalies are told one by one.
+/// Maximum number of anomalies described one by one.
 const TOLD: usize = 20;
 
-/// How often a reader's progress is noted for the picture.
+/// Interval of a reader's progress points in the picture.
 const NOTED_EVERY: Duration = Duration::from_millis(500);
 
-/// Lines from 1 on, the odd ones to stdout and the even ones to stderr.
+/// Lines numbered from 1, odd ones on stdout and even ones on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lines {
-    /// The last line's number, which is even.
+    /// The last line's number; it is even.
     pub count: u32,
-    /// How many of them are written in a second.
+    /// Lines written per second.
     pub per_second: u32,
-    /// How many bytes a line has, without its end.
+    /// Bytes of a line, without its end.
     pub bytes: usize,
 }
 
 impl Lines {
     /// The script that writes them to the streams of a container's first process.
     ///
-    /// It goes by the time that has passed, so that the rate is kept whatever a line costs,
-    /// and after a pause it catches up at no more than twice the rate.
+    /// It follows the elapsed time, so it keeps the rate however slow a line is. After a pause
+    /// it catches up at no more than twice the rate.
     pub fn script(&self) -> String {
         let Self {
             count, per_second, ..
@@ -73,47 +73,46 @@ impl Lines {
     }
 }
 
-/// What a reader has got, and what went wrong after what.
+/// What a reader has received, and the anomalies by their causes.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     lines: Lines,
     begun: Instant,
-    /// Whether the line of this number and one has come.
+    /// Whether each line has arrived; index 0 is line 1.
     seen: Vec<bool>,
-    /// The greatest number of each stream, stdout first.
+    /// The greatest number received on each stream, stdout first.
     newest: [u32; 2],
-    /// What interrupted the reader last, of each stream that has not gone on since.
+    /// For each stream, the reader's last interruption, until the stream goes on.
     after: [Option<String>; 2],
-    /// What is said of a reader that was not interrupted.
+    /// The cause to name if the reader was not interrupted.
     otherwise: &'static str,
     last_line: Option<Instant>,
     by_cause: BTreeMap<String, Effect>,
     told: Vec<String>,
-    /// When, in seconds, how many lines had come.
+    /// Progress points: seconds, and lines received by then.
     progress: Vec<(f64, usize)>,
     received: usize,
 }
 
-/// What came after interruptions of one kind.
+/// The effect of interruptions of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Effect {
-    /// How many interruptions there were.
+    /// Number of interruptions.
     pub interruptions: usize,
-    /// Lines that had not come when their stream went on.
+    /// Lines missing when their stream went on.
     pub missing: usize,
-    /// Lines that came again.
+    /// Repeated lines.
     pub repeated: usize,
-    /// Lines that came after later ones.
+    /// Lines that arrived after later ones.
     pub late: usize,
-    /// Lines whose text or stream is another one.
+    /// Lines with the wrong text or stream.
     pub damaged: usize,
     /// The longest time between two lines, in seconds.
     pub longest_gap: f64,
 }
 
 impl Ledger {
-    /// Nothing has come yet. `otherwise` is what all is put down to that follows no
-    /// interruption.
+    /// An empty ledger. `otherwise` names the cause of anomalies that follow no interruption.
     pub fn new(lines: Lines, begun: Instant, otherwise: &'static str) -> Self {
         Self {
             lines,
@@ -130,7 +129,7 @@ impl Ledger {
         }
     }
 
-    /// The reader was interrupted, and has to connect again.
+    /// Records that the reader was interrupted and must reconnect.
     pub fn interrupted(&mut self, by: &str) {
         self.by_cause
             .entry(by.to_owned())
@@ -139,7 +138,7 @@ impl Ledger {
         self.after = [Some(by.to_owned()), Some(by.to_owned())];
     }
 
-    /// A line has come `at` this time. One that is not numbered is somebody else's.
+    /// Records a line that arrived `at` this time. Lines without a number are ignored.
     pub fn note(&mut self, is_stderr: bool, message: &str, at: Instant) {
         let digits = message.get(..DIGITS).unwrap_or_default();
         let Ok(number @ 1..) = digits.parse::<u32>() else {
@@ -195,29 +194,29 @@ impl Ledger {
         self.after[stream] = None;
     }
 
-    /// Whether the last line of both streams has come.
+    /// Whether the last line of both streams has arrived.
     pub fn is_at_the_end(&self) -> bool {
         self.newest.into_iter().max() == Some(self.lines.count)
             && self.newest.into_iter().min() == Some(self.lines.count - 1)
     }
 
-    /// Whether every line has come once, whole and in its stream's order.
+    /// Whether every line has arrived once, whole and in its stream's order.
     pub fn is_whole(&self) -> bool {
         let sum = self.sum();
         self.lost() == 0 && sum.repeated + sum.late + sum.damaged == 0
     }
 
-    /// How many lines have come, repeated ones too.
+    /// Number of lines received, including repeated ones.
     pub fn received(&self) -> usize {
         self.received
     }
 
-    /// How many lines have not come at all.
+    /// Number of lines never received.
     pub fn lost(&self) -> usize {
         self.seen.iter().filter(|seen| !**seen).count()
     }
 
-    /// What came after all interruptions, and without one.
+    /// The sum over all causes, including none.
     pub fn sum(&self) -> Effect {
         self.by_cause
             .values()
@@ -231,18 +230,18 @@ impl Ledger {
             })
     }
 
-    /// What came after interruptions of each kind.
+    /// The effect of each kind of interruption.
     pub fn by_cause(&self) -> impl Iterator<Item = (&str, Effect)> {
         let causes = self.by_cause.iter();
         causes.map(|(cause, effect)| (cause.as_str(), *effect))
     }
 
-    /// The first of what went wrong, in sentences.
+    /// The first anomalies, in sentences.
     pub fn told(&self) -> &[String] {
         &self.told[..self.told.len().min(TOLD)]
     }
 
-    /// When, in seconds from the beginning, how many lines had come.
+    /// Progress points: seconds from the beginning, and lines received by then.
     pub fn progress(&self) -> &[(f64, usize)] {
         &self.progress
     }

@@ -1,6 +1,5 @@
-//! A client of the log protocol as simple as it can be: it gives the cursor of the last line
-//! that it has when it connects again, and believes whatever comes. So what the wire repeats
-//! or loses is seen here.
+//! The simplest client of the log protocol. When it reconnects, it sends the cursor of its
+//! last line, and it accepts whatever arrives. So repeated and lost lines show up here.
 
 use std::{
     net::SocketAddr,
@@ -23,7 +22,7 @@ use super::{
 };
 use crate::Fallible;
 
-/// How long it waits before it connects again, from the first time to the most.
+/// Backoff before it reconnects, from the first to the longest.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -35,21 +34,21 @@ const GONE: u16 = 4404;
 pub struct Viewer {
     pub lease: LeaseId,
     pub server: SocketAddr,
-    /// The wire over which it sees the server, if it does not see it directly.
+    /// The wire to the server, unless it connects directly.
     pub wire: Option<Arc<Wire>>,
-    /// After so long without anything it connects again.
+    /// It reconnects after this long without data.
     pub patience: Duration,
 }
 
-/// A ledger that a reader writes and that is looked at meanwhile.
+/// A ledger that can be read while its reader writes it.
 pub type SharedLedger = Arc<Mutex<Ledger>>;
 
-/// An object of a frame, or of the command line's output.
+/// A JSON object in a frame or in the command line's output.
 #[derive(Debug, Deserialize)]
 pub struct Object<'o> {
     event: Option<&'o str>,
     stream: Option<&'o str>,
-    // A line may have escapes, and then it is not a part of the frame.
+    // A line with escapes cannot be borrowed from the frame.
     #[serde(borrow)]
     message: std::borrow::Cow<'o, str>,
     cursor: Option<&'o str>,
@@ -58,11 +57,11 @@ pub struct Object<'o> {
 
 /// How a connection ended.
 enum End {
-    /// The lease has ended, as the last event said.
+    /// The lease has ended, according to the last event.
     Lease,
     /// With this code.
     Closed(u16),
-    /// Without one.
+    /// Without a close code.
     Broken,
     Silent,
 }
@@ -94,7 +93,7 @@ impl Viewer {
         }
     }
 
-    /// A connection; none where it is worth trying again.
+    /// A connection; `None` if a retry is worthwhile.
     async fn connect(
         &self,
         cursor: Option<&str>,
@@ -118,7 +117,7 @@ impl Viewer {
         }
     }
 
-    /// Takes what comes until the connection ends.
+    /// Reads until the connection ends.
     async fn read(
         &self,
         socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -137,7 +136,7 @@ impl Viewer {
                     continue;
                 }
                 Ok(Some(Ok(_))) => continue,
-                // A server that is killed says nothing, and neither does a cut.
+                // A killed server sends no close, and neither does a cut.
                 Ok(None | Some(Err(_))) => {
                     return Ok(match announced {
                         _ if has_ended => End::Lease,
@@ -171,7 +170,7 @@ impl Viewer {
 }
 
 impl Object<'_> {
-    /// Puts a line of the container's into the ledger; an event of ours is none.
+    /// Records a container's line in the ledger. Events of ours are not lines.
     pub fn note(&self, ledger: &mut Ledger, at: Instant) {
         if self.event.is_none() {
             ledger.note(self.stream == Some("stderr"), &self.message, at);
@@ -179,7 +178,7 @@ impl Object<'_> {
     }
 }
 
-/// The ledger, which is whole after every change.
+/// Locks the ledger. Ignores poisoning: every change leaves it consistent.
 pub fn lock(ledger: &SharedLedger) -> std::sync::MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }

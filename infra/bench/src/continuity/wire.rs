@@ -1,9 +1,9 @@
-//! A wire between a client and the server that is cut as it is told: what a laptop's lid, a
-//! proxy's timeout or a train's tunnel does to a connection.
+//! A wire between a client and the server that can be cut, like a connection by a laptop's lid,
+//! a proxy's timeout or a train's tunnel.
 //!
-//! It carries bytes and knows nothing of frames. Only a connection over which a log comes is
-//! cut, and only when some of it has come: so each cut costs a client something, and still
-//! lets it get on.
+//! It carries bytes and knows nothing of frames. It cuts only connections that carry a log, and
+//! only after some of the log has arrived: so each cut interrupts the client, and yet the client
+//! makes progress.
 
 use std::{
     net::SocketAddr,
@@ -19,27 +19,27 @@ use tokio::{
 
 use crate::Fallible;
 
-/// What a request for a log begins with.
+/// The start of a request for a log.
 const LOG: &[u8] = b"GET /ws/logs/";
 
-/// How much is carried at once.
+/// Bytes per read.
 const CHUNK: usize = 16 * 1024;
 
-/// How a connection ends before its time.
+/// How a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
     /// By a reset.
     Reset,
     /// As if the other side had closed it.
     Close,
-    /// Closed after a part of what came at once, which is in the middle of a frame.
+    /// Closed after part of a read, which is in the middle of a frame.
     InAFrame,
-    /// It stays open, and nothing comes any more.
+    /// It stays open, but no more data arrives.
     Stall,
 }
 
 impl Cut {
-    /// What it is called in results.
+    /// Its name in results.
     pub fn name(self) -> &'static str {
         match self {
             Self::Reset => "after a reset",
@@ -50,7 +50,7 @@ impl Cut {
     }
 }
 
-/// A loopback port before the server's, until it is dropped.
+/// A loopback port in front of the server's, closed on drop.
 #[derive(Debug)]
 pub struct Wire {
     shared: Arc<Shared>,
@@ -68,13 +68,13 @@ struct Shared {
     address: SocketAddr,
     server: SocketAddr,
     orders: mpsc::UnboundedSender<Order>,
-    /// Taken by whichever connection carries a log.
+    /// The next connection that carries a log takes an order.
     ordered: tokio::sync::Mutex<mpsc::UnboundedReceiver<Order>>,
     last: Mutex<Option<Cut>>,
 }
 
 impl Wire {
-    /// A wire to the server, which need not be there all the time.
+    /// A wire to the server, which may be down at times.
     pub async fn to(server: SocketAddr) -> Fallible<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -103,15 +103,15 @@ impl Wire {
         self.shared.address
     }
 
-    /// Cuts the connection over which a log comes now, or the next one.
+    /// Cuts the connection that carries a log, or the next one.
     pub async fn cut(&self, cut: Cut) -> Fallible<()> {
         let (done, was_done) = oneshot::channel();
         self.shared.order(Order { cut, done });
         Ok(was_done.await?)
     }
 
-    /// The last cut, unless it was asked for already: why the client's connection has ended,
-    /// if it was not the server.
+    /// Takes the last cut: the reason why the client's connection ended. `None` means that the
+    /// server ended it.
     pub fn last_cut(&self) -> Option<Cut> {
         self.shared.last().take()
     }
@@ -128,7 +128,7 @@ impl Shared {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the next connection that carries a log have the order.
+    /// Queues the order for the next connection that carries a log.
     fn order(&self, order: Order) {
         let sent = self.orders.send(order);
         sent.expect("the other end is here as well");
@@ -139,7 +139,7 @@ impl Shared {
         next.expect("the other end is here as well")
     }
 
-    /// Calls the server by its own name, since it answers to no other.
+    /// Replaces the host name in the request, because the server answers only to its own.
     fn address_to_server(&self, request: &[u8]) -> Vec<u8> {
         let (ours, its) = (self.address.to_string(), self.server.to_string());
         let mut left = request;
@@ -157,7 +157,7 @@ impl Shared {
 
 /// Carries a connection until one side ends it or it is cut.
 async fn carry(mut client: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
-    // A server that is not there is a connection that ends at once.
+    // Without a server the connection ends at once.
     let mut server = TcpStream::connect(shared.server).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -165,13 +165,13 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) -> std::io::Result<()
     let ended = exchange(&mut client, &mut server, &shared, &mut order).await;
     let Some(order) = order else { return ended };
     if ended.is_err() {
-        // It broke before it could be cut: the next one is cut instead.
+        // The connection broke before the cut: cut the next one instead.
         shared.order(order);
         return ended;
     }
-    // The client asks for the reason as soon as it notices.
+    // Set first, because the client reads the reason as soon as it notices the cut.
     *shared.last() = Some(order.cut);
-    // Nobody waits any more where the measurement was interrupted.
+    // An interrupted measurement no longer waits.
     order.done.send(()).ok();
     match order.cut {
         Cut::Reset => {
@@ -179,14 +179,14 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) -> std::io::Result<()
             server.set_zero_linger()?;
         }
         Cut::Close | Cut::InAFrame => client.shutdown().await?,
-        // What the client says is not heard, until it gives up.
+        // Ignore what the client sends, until it gives up.
         Cut::Stall => while client.read(&mut [0; 1024]).await? > 0 {},
     }
     Ok(())
 }
 
-/// Carries what comes until it is time to cut, as `order` says then, or one side ends, which
-/// is an error.
+/// Carries data until an order to cut arrives, which it stores in `order`. If one side ends
+/// first, that is an error.
 async fn exchange(
     client: &mut TcpStream,
     server: &mut TcpStream,
@@ -212,7 +212,7 @@ async fn exchange(
                 client.write_all(&down[..length]).await?;
                 pieces += 1;
             }
-            // The first piece is the answer to the request.
+            // The first piece is the response's head.
             next = shared.next_order(), if is_log && pieces > 1 && order.is_none() => {
                 let waits_for_a_frame = next.cut == Cut::InAFrame;
                 *order = Some(next);

@@ -1,6 +1,5 @@
-//! An engine of a test's own, in a network namespace of its own, since a second one beside the
-//! machine's would break its network rules. That takes root; without it a test says that it is
-//! skipped.
+//! The test's own engine, in its own network namespace, because a second engine would break the
+//! network rules of the machine's. That needs root; without it a test says that it is skipped.
 
 use std::{
     fs,
@@ -17,46 +16,45 @@ use containerlease_shared::settings::Settings;
 use containerlease_testkit::Table;
 use serde_json::{Value, json};
 
-/// How long anything may take at an engine that has just been started.
+/// Time limit for any call to an engine that has just started.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 const DEPLOYMENT: &str = "own-engine";
 
-/// The name of gVisor's runtime, where an engine has it.
+/// The name of gVisor's runtime, if an engine has it.
 pub(crate) const GVISOR: &str = "runsc";
 
-/// How many this process has made, each of another name.
+/// Number of engines that this process has made, for unique names.
 static MADE: AtomicU32 = AtomicU32::new(0);
 
-/// An engine in a folder and a network namespace of its own. All goes when it is dropped.
+/// An engine in its own folder and network namespace. All of it is removed on drop.
 pub(crate) struct Daemon {
     folder: PathBuf,
     namespace: String,
-    /// On what it keeps its containers, if that is said.
+    /// Its storage driver, if set.
     storage: Option<&'static str>,
     process: Option<Child>,
 }
 
 impl Daemon {
-    /// Starts an engine, or says why that cannot be done here.
+    /// Starts an engine, or returns why that is impossible here.
     pub(crate) fn start() -> Result<Self, String> {
         let mut daemon = Self::without_process()?;
         daemon.start_again();
         Ok(daemon)
     }
 
-    /// Starts an engine that has gVisor as the runtime [`GVISOR`] besides its own.
+    /// Starts an engine with gVisor as the additional runtime [`GVISOR`].
     pub(crate) fn start_with_gvisor() -> Result<Self, String> {
         let program = path_of("runsc")?;
-        // On the container's own network stack, which is the kernel's: gVisor's refuses to start
-        // where it takes each network namespace for the machine's, as Debian's of 2022 does on
-        // kernels of today.
+        // Use the kernel's network stack. gVisor's own refuses to start if it mistakes each network
+        // namespace for the machine's, as Debian's build of 2022 does on current kernels.
         Self::start_with(&json!({
             "runtimes": {GVISOR: {"path": program, "runtimeArgs": ["--network=host"]}},
         }))
     }
 
-    /// Starts an engine that has these settings in its `daemon.json`.
+    /// Starts an engine with these settings in its `daemon.json`.
     pub(crate) fn start_with(settings: &Value) -> Result<Self, String> {
         let mut daemon = Self::without_process()?;
         fs::write(daemon.settings(), settings.to_string()).map_err(|error| error.to_string())?;
@@ -64,7 +62,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Starts an engine whose containers are on btrfs, in a file of its own.
+    /// Starts an engine whose containers are on btrfs, in a loop-mounted file.
     pub(crate) fn start_on_btrfs() -> Result<Self, String> {
         let mut daemon = Self::without_process()?;
         let path = |name: &str| daemon.folder.join(name).display().to_string();
@@ -72,7 +70,7 @@ impl Daemon {
         run("truncate", &["--size", "1G", &disk])?;
         run("mkfs.btrfs", &["--quiet", &disk])?;
         fs::create_dir(&data).map_err(|error| error.to_string())?;
-        // It is unmounted with all else below the folder, and its loop device goes with that.
+        // It is unmounted with everything below the folder, which also frees its loop device.
         run("mount", &["-o", "loop", &disk, &data])?;
         daemon.storage = Some("btrfs");
         daemon.start_again();
@@ -93,7 +91,7 @@ impl Daemon {
             storage: None,
             process: None,
         };
-        // The namespace is there, so from here on the drop cleans up.
+        // The namespace exists, so from here on the drop cleans up.
         run("ip", &["-n", &daemon.namespace, "link", "set", "lo", "up"])?;
         fs::create_dir(&daemon.folder).map_err(|error| error.to_string())?;
         fs::write(daemon.settings(), "{}\n").map_err(|error| error.to_string())?;
@@ -146,18 +144,18 @@ impl Daemon {
     /// Sends the engine a signal, and waits until it has ended.
     pub(crate) fn end(&mut self, signal: &str) {
         let mut process = self.process.take().expect("it was started");
-        // nsenter has become dockerd.
-        // One that has ended by itself cannot be signalled, and need not be.
+        // The child was nsenter and is now dockerd.
+        // An engine that has ended by itself cannot be signalled, and need not be.
         drop(run("kill", &["-s", signal, &process.id().to_string()]));
         process.wait().expect("it is our child");
-        // Killed, it leaves its files, and its containerd's, which dies with it. The next one
-        // would wait for processes that are not there.
+        // A killed engine leaves its pid files and those of its containerd, which dies with it. The
+        // next one would wait for processes that no longer exist.
         for left in ["pid", "exec/containerd/containerd.pid"] {
             drop(fs::remove_file(self.folder.join(left)));
         }
     }
 
-    /// Gives it the image of the leases, which the machine's own engine has.
+    /// Copies the image of the leases from the machine's engine.
     pub(crate) fn load_image(&self) -> Result<(), String> {
         let names = ["alpine:3", "containerlease/stand-in-alpine:1"];
         let image = names
@@ -192,7 +190,7 @@ impl Daemon {
         self.folder.join("sock")
     }
 
-    /// A client, where the engine has made its socket.
+    /// A client, once the engine has made its socket.
     fn docker(&self) -> Option<Docker> {
         let socket = self.socket();
         Docker::connect_with_unix(&socket.to_string_lossy(), 10, bollard::API_DEFAULT_VERSION).ok()
@@ -203,7 +201,7 @@ impl Daemon {
         self.app_with("", "", table)
     }
 
-    /// The same, with that variable set to that value.
+    /// The same, with one more setting.
     pub(crate) fn app_with(&self, set: &str, value: &str, table: &Table) -> App {
         let settings = Settings::parse(|variable| match variable {
             "CONTAINERLEASE_DEPLOYMENT" => Some(DEPLOYMENT.to_owned()),
@@ -232,8 +230,8 @@ impl Drop for Daemon {
         if self.process.is_some() {
             self.end("TERM");
         }
-        // A test that failed may have left its containers' guardians with their containers;
-        // all that lives in the namespace is ours.
+        // A failed test may have left containers and their shims; every process in the namespace
+        // is ours.
         let guardians = Command::new("ip")
             .args(["netns", "pids", &self.namespace])
             .output();
@@ -253,7 +251,7 @@ impl Drop for Daemon {
     }
 }
 
-/// What is mounted below a folder, the innermost first.
+/// The mounts below a folder, innermost first.
 fn mounts_in(folder: &Path) -> Vec<String> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let mut mounted: Vec<_> = mounts
@@ -266,7 +264,7 @@ fn mounts_in(folder: &Path) -> Vec<String> {
     mounted
 }
 
-/// Where a program is on this machine.
+/// The path of a program on this machine.
 fn path_of(program: &str) -> Result<String, String> {
     let found = Command::new("sh")
         .args(["-c", "command -v \"$0\"", program])
@@ -279,7 +277,7 @@ fn path_of(program: &str) -> Result<String, String> {
     }
 }
 
-/// Runs a program to its end; what it complained about is the error.
+/// Runs a program to its end; its error output becomes the error.
 fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     let output = Command::new(program).args(arguments).output();
     let output = output.map_err(|error| format!("{program}: {error}"))?;
@@ -290,8 +288,8 @@ fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     Err(format!("{program} {}: {complaint}", arguments.join(" ")))
 }
 
-/// An engine that answers, with the image of the leases; none where it cannot be had here, which is
-/// said.
+/// An engine that answers and has the image of the leases; `None`, with a message, if that is
+/// impossible here.
 pub(crate) async fn with_image(started: Result<Daemon, String>) -> Option<Daemon> {
     let mut daemon = started.inspect_err(|why| skip(why)).ok()?;
     daemon.wait_until_it_answers().await;

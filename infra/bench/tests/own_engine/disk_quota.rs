@@ -1,5 +1,5 @@
-//! Where the engine's storage has quotas, a container cannot write more than its lease's limit,
-//! and the lease goes on.
+//! If the engine's storage has quotas, a container cannot write more than its lease's limit, and
+//! the lease goes on.
 
 use containerlease_testkit::{Table, events::Event};
 use serde_json::json;
@@ -33,7 +33,7 @@ async fn no_more_than_the_limit_can_be_written_where_the_storage_has_quotas() {
     let said = write(60).await;
     assert!(said.to_lowercase().contains("quota exceeded"), "{said}");
     let used = Event::about("stats", &id).list(&app).await.body["disk"].clone();
-    // The image's size is estimated, and generously.
+    // The image's size is a generous estimate.
     let limit = used["limitBytes"].as_u64().unwrap() + 20 * 1024 * 1024;
     assert!(used["usedBytes"].as_u64().unwrap() <= limit, "{used}");
     let lease = Event::about("get", &id).list(&app).await.body;

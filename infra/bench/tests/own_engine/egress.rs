@@ -1,5 +1,5 @@
-//! An engine that says nothing of a firewall closes no way out, and a lease that wants none, or that
-//! of a list, is not made. What the rules do, `infra/docker-host/test.sh` tries.
+//! An engine without the firewall's label cannot restrict egress, so it refuses leases with no
+//! egress or with a list. `infra/docker-host/test.sh` tests the rules themselves.
 
 use containerlease_functions::app::App;
 use containerlease_testkit::{
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::daemon::{Daemon, skip, with_image};
 
-/// Asks for a lease with that `egress`.
+/// Requests a lease with this `egress`.
 async fn provision(app: &App, egress: Option<&str>) -> Answer {
     let body = json!({"imageType": "alpine", "durationMinutes": 5, "egress": egress});
     let event = Event::saved("provision-ubuntu").body(&body);
@@ -36,7 +36,7 @@ async fn a_way_out_that_stays_open_is_not_said_to_be_closed() {
     assert!(engine.networks().await.is_ok_and(|made| made.is_empty()));
 }
 
-/// The bridge of a network, and its containers' name servers.
+/// A network's bridge, and its containers' name servers.
 async fn bridge_and_name_servers(daemon: &Daemon, id: &str) -> (String, Value) {
     let engine = daemon.engine();
     let name = format!("containerlease-{id}");

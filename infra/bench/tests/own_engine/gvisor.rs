@@ -1,4 +1,4 @@
-//! Leases under gVisor, whose kernel of its own answers a program's system calls.
+//! Leases under gVisor, whose own kernel handles a program's system calls.
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,7 +38,7 @@ async fn exec(app: &App, id: &str, body: Value) -> Answer {
     Event::about("exec", id).body(&body).exec(app).await
 }
 
-/// Fails where the lease's program speaks with the machine's own kernel.
+/// Fails if the lease's program uses the machine's own kernel.
 async fn assert_is_gvisor(app: &App, id: &str) {
     let said = exec(app, id, json!({"command": ["dmesg"]})).await;
     let said = said.body["stdout"].to_string();
@@ -68,7 +68,7 @@ async fn a_lease_lives_its_whole_life_under_gvisor() {
         "{stats}"
     );
 
-    // The commands that are over their time, with their children; and one that is not there.
+    // Commands that exceed their time limit, with their children; and an unknown command.
     let over = json!({"command": ["sh", "-c", "sleep 61 & sleep 62"], "timeoutSeconds": 1});
     let over = exec(&app, &id, over).await;
     assert_eq!(over.body["timedOut"], true, "{over:?}");
@@ -101,7 +101,7 @@ async fn a_lease_lives_its_whole_life_under_gvisor() {
         panic!("{ended:?} has not ended")
     };
     assert_eq!(receipt.reason, Reason::Expired);
-    // What a stop takes at the most on a busy machine; a missed end would wait for a tick more.
+    // The most that a stop takes on a busy machine; a missed end would wait for another tick.
     assert!(
         receipt
             .overshoot_ms
@@ -136,7 +136,7 @@ async fn an_image_types_own_runtime_goes_before_the_setting_and_neither_is_repla
     app.catalogue = Arc::new(catalogue_with_alpine_under(GVISOR));
     let id = lease(&app).await;
     assert_is_gvisor(&app, &id).await;
-    // The other image types are to run under the one that is not there.
+    // The other image types are set to the missing runtime.
     let warnings = app.all_warnings().await;
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert_eq!(

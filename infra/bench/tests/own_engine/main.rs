@@ -1,5 +1,5 @@
-//! What needs an engine of the test's own: one that is restarted, or has storage with quotas or
-//! another runtime.
+//! Tests that need their own engine: one that restarts, has storage with quotas, or has another
+//! runtime.
 
 mod daemon;
 mod disk_quota;

@@ -1,5 +1,5 @@
-//! The engine restarts while leases end: nothing leaks, all of them end, and the receipts say
-//! how it was.
+//! The engine restarts while leases end: nothing leaks, all of them end, and the receipts are
+//! true.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::daemon::{Daemon, LIMIT, with_image};
 
-/// How often the reaper runs here, and how far ahead: a minute's tick would only make the
-/// test longer.
+/// The reaper's interval here, and its look-ahead: a tick of a minute would only make the test
+/// longer.
 const TICK: Duration = Duration::from_secs(2);
 const LOOK_AHEAD: Duration = Duration::from_secs(5);
 
@@ -26,7 +26,7 @@ const LOOK_AHEAD: Duration = Duration::from_secs(5);
 const ENDING: u32 = 6;
 const APART: Duration = Duration::from_millis(500);
 
-/// Leases that live on, but not their containers: an engine that stops takes them along.
+/// Leases that do not end meanwhile. Their containers die with the stopping engine.
 const LIVING: u32 = 2;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,13 +87,13 @@ fn check_receipt(lease: &Lease, lives_on: bool, signal: &str) {
             assert!(late >= 0, "SIG{signal}: {receipt:?}");
             assert_eq!(receipt.overshoot_ms, Some(late), "SIG{signal}");
         }
-        // The engine has taken its container along before its time was over.
+        // The stopping engine killed its container before its end.
         Reason::Failed => assert_eq!(receipt.overshoot_ms, None, "SIG{signal}: {receipt:?}"),
         _ => panic!("SIG{signal}: {receipt:?} has another reason"),
     }
 }
 
-/// Leases that are to end soon, and leases that are not.
+/// Leases that end soon, and leases that do not.
 async fn lease(app: &App, table: &Table) -> (Vec<LeaseId>, Vec<LeaseId>) {
     let body = br#"{"imageType":"alpine","durationMinutes":10}"#;
     let asked = request::Provision::parse(body, &app.catalogue, &app.policy);

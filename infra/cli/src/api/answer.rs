@@ -1,5 +1,5 @@
-//! What this client reads of the API's answers. What it does not read it leaves alone, and
-//! names that it does not know, such as a state of a later version, it shows as they are.
+//! The fields that this client reads from the API's answers. It ignores other fields, and shows
+//! unknown values, such as a state of a later version, as they are.
 
 use containerlease_shared::{names::LeaseId, time::Time};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ pub struct Lease {
     pub receipt: Option<Receipt>,
 }
 
-/// A port of a container, and where it is reached.
+/// A port of a container, and its address on the host.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Port {
@@ -43,19 +43,19 @@ pub struct Receipt {
     pub reason: String,
     pub removed_at: Option<Time>,
     pub exit_code: Option<i64>,
-    /// More on why it failed, such as that its memory was used up.
+    /// Why it failed, in more detail: for example, it ran out of memory.
     pub detail: Option<String>,
 }
 
-/// A lease, and as what it came.
+/// A lease, parsed and as received.
 #[derive(Clone, Debug)]
 pub struct Listed {
     pub lease: Lease,
-    /// Whole, with what this client does not read of it.
+    /// The whole object, with the fields that this client does not read.
     pub json: String,
 }
 
-/// Leases, and the time by which their ends are counted.
+/// Leases, and the server's time from which the time left is counted.
 #[derive(Clone, Debug)]
 pub struct Leases {
     pub leases: Vec<Listed>,
@@ -71,14 +71,14 @@ pub(super) struct Page {
     pub(super) server_time: Time,
 }
 
-/// What an end has come to.
+/// The outcome of ending a lease.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Deleted {
     #[serde(default)]
     pub(super) state: String,
 }
 
-/// What was made or renewed, and the time by which its end is counted.
+/// A new or renewed lease, and the server's time from which the time left is counted.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timed<T> {
@@ -95,7 +95,7 @@ pub struct Renewed {
     pub granted: Granted,
 }
 
-/// What a renewal has given.
+/// What a renewal granted.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Granted {
@@ -104,7 +104,7 @@ pub struct Granted {
     pub capped: bool,
 }
 
-/// What a command has come to.
+/// The outcome of a command.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Executed {
@@ -115,7 +115,7 @@ pub struct Executed {
     pub still_running: Option<bool>,
 }
 
-/// Of which stream there was more.
+/// Which streams were truncated.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Truncated {
     pub stdout: bool,
@@ -127,7 +127,7 @@ pub struct Truncated {
 pub struct Stats {
     pub cpu: Cpu,
     pub memory: Memory,
-    /// Not told by earlier servers.
+    /// Earlier servers do not send it.
     pub disk: Option<Disk>,
     pub network: Network,
     pub processes: Processes,
@@ -147,7 +147,7 @@ pub struct Memory {
     pub limit_bytes: u64,
 }
 
-/// Either may not be known.
+/// Either may be unknown.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Disk {
@@ -174,7 +174,7 @@ pub struct Images {
     pub images: Vec<Image>,
 }
 
-/// What may be leased.
+/// An image type of the catalogue.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Image {
@@ -184,7 +184,7 @@ pub struct Image {
     pub cpu_milli: Amount,
     #[serde(rename = "memoryMB")]
     pub memory_mb: Amount,
-    /// Not told by earlier servers.
+    /// Earlier servers do not send it.
     #[serde(rename = "diskMB")]
     pub disk_mb: Option<Amount>,
 }
@@ -202,7 +202,7 @@ pub struct Amount {
     pub maximum: u32,
 }
 
-/// A part of a log.
+/// A page of a log.
 #[derive(Debug, Deserialize)]
 pub struct LogPage {
     pub entries: Vec<Box<RawValue>>,
@@ -228,7 +228,7 @@ impl Lease {
 }
 
 impl Port {
-    /// Where it is reached: its URL, or host and port.
+    /// Its address: the URL, or host and port.
     pub fn reached_at(&self) -> String {
         let Self {
             host, host_port, ..

@@ -1,30 +1,28 @@
-//! What a container has written, for a terminal: colours stay, and nothing else is left that
-//! a terminal obeys.
+//! Makes a container's output safe for a terminal: colours stay, all other control sequences go.
 //!
-//! A program in a container may be anybody's. With escape sequences it could overwrite what
-//! stands on the screen, set the window's title, or put text into the clipboard. Of these
-//! sequences only those remain that colour text ("select graphic rendition"); the others are
-//! left out whole, wherever they are cut in two. A line's end ends every sequence, so that
-//! one without an end hides no more than its line. A carriage return that would draw over a
-//! line becomes a line's end.
+//! The program in the container may be anybody's. With escape sequences it could overwrite the
+//! screen, set the window's title, or write to the clipboard. Only the sequences that colour text
+//! ("select graphic rendition") remain; the others are removed whole, even if they are split
+//! between two writes. A newline ends every sequence, so an unfinished one hides at most its own
+//! line. A carriage return, which would overwrite a line, becomes a newline.
 
 use std::io::{self, Write};
 
-/// The longest colour that is passed on, in characters.
+/// The longest colour sequence that passes, in characters.
 const COLOUR_LIMIT: usize = 64;
 
 /// An output that may be a terminal.
 #[derive(Debug)]
 pub struct Guarded<W> {
     to: W,
-    /// Only for a terminal: whatever else reads it gets it as it is.
+    /// Only for a terminal: other readers get the output unchanged.
     filter: Option<Filter>,
-    /// The beginning of a character whose rest has not come yet.
+    /// The first bytes of an incomplete UTF-8 character.
     unfinished: Vec<u8>,
 }
 
 impl<W: Write> Guarded<W> {
-    /// An output in front of `to`.
+    /// Wraps `to`.
     pub fn new(to: W, is_terminal: bool) -> Self {
         Self {
             to,
@@ -62,31 +60,31 @@ impl<W: Write> Write for Guarded<W> {
     }
 }
 
-/// Where in a sequence a text is. The states are those of ECMA-48, as terminals have them.
+/// The parser's position in a sequence. The states are those of ECMA-48.
 #[derive(Debug, Default)]
 enum State {
     #[default]
     Ground,
-    /// Behind a carriage return.
+    /// After a carriage return.
     Returned,
-    /// Behind ESC.
+    /// After ESC.
     Escape,
-    /// Behind ESC and something that announces one character more.
+    /// After ESC and a character that introduces one more.
     Announced,
-    /// In a control sequence, with its parameters so far; none where it is no colour.
+    /// In a control sequence, with its parameters so far; `None` once it cannot be a colour.
     Control(Option<String>),
-    /// In a text for the terminal: a title, the clipboard, an image.
+    /// In a control string: a title, the clipboard, an image.
     Text,
-    /// Behind ESC in such a text.
+    /// After ESC in a control string.
     TextEscape,
 }
 
-/// Leaves out what a terminal would obey.
+/// Removes what a terminal would obey.
 #[derive(Debug, Default)]
 struct Filter(State);
 
 impl Filter {
-    /// Adds the harmless part of `text` to `to`.
+    /// Appends the harmless part of `text` to `to`.
     fn pass(&mut self, text: &str, to: &mut String) {
         for character in text.chars() {
             self.0 = std::mem::take(&mut self.0).behind(character, to);
@@ -105,7 +103,7 @@ impl State {
                 to.push('\n');
                 Self::Ground
             }
-            // Many in a row are one.
+            // Several in a row become one newline.
             (Self::Returned, '\r') => Self::Returned,
             (Self::Returned, other) => {
                 to.push('\n');
@@ -142,7 +140,8 @@ impl State {
                 Self::Ground
             }
             (Self::Control(_), ' '..='?') => Self::Control(None),
-            // A control character in a sequence is obeyed, and the sequence goes on.
+            // A terminal obeys a control character inside a sequence and then goes on with the
+            // sequence.
             (state, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}') => state,
             (_, printed) => {
                 to.push(printed);
@@ -190,22 +189,22 @@ mod tests {
                 "alinkb",
             ),
             ("a\u{1b}]52;c;eA==\u{9c}b", "ab"),
-            // Other texts for the terminal.
+            // Other control strings.
             (
                 "a\u{1b}Pq#0~\u{1b}\\b\u{1b}_x\u{1b}\\c\u{1b}^x\u{1b}\\d\u{1b}Xx\u{1b}\\e",
                 "abcde",
             ),
-            // The same in one character each.
+            // The same as single C1 characters.
             ("a\u{9b}2Jb\u{9b}31mc", "ab\u{1b}[31mc"),
             (
                 "a\u{9d}52;c;eA==\u{9c}b\u{90}x\u{9c}c\u{9f}x\u{9c}d\u{9e}x\u{9c}e\u{98}x\u{9c}f",
                 "abcdef",
             ),
             ("a\u{85}\u{84}\u{8d}b", "ab"),
-            // What rings, deletes, shifts and draws over.
+            // Bell, backspace, delete, shifts and carriage returns.
             ("a\u{7}\u{8}\u{b}\u{c}\u{e}\u{f}\u{7f}\0b", "ab"),
             ("dos\r\nold\rnew\r\r\nend\r", "dos\nold\nnew\nend"),
-            // A sequence in a sequence, one without an end, and one that was given up.
+            // A sequence within a sequence, an unfinished one, and an aborted one.
             ("\u{1b}[\u{1b}[2J\u{1b}\u{1b}]0;x\u{7}a", "a"),
             ("a\u{1b}]0;title\nb\u{1b}[12\nc\u{1b}\nd", "a\nb\nc\nd"),
             ("a\u{1b}]0;x\u{18}b\u{1b}[3\u{1a}c", "abc"),
@@ -231,7 +230,7 @@ mod tests {
         assert_eq!(file, raw);
     }
 
-    /// Whether a text is made of what may be shown and of colours alone.
+    /// Whether a text holds only printable characters and colours.
     fn is_harmless(text: &str) -> bool {
         let mut rest = text;
         while let Some(at) = rest.find(|c: char| c.is_control() && c != '\n' && c != '\t') {
@@ -267,7 +266,7 @@ mod tests {
         ) {
             let whole = shown(&[&output]);
             prop_assert!(is_harmless(&whole), "{whole:?}");
-            // However it is cut into writes, it is the same.
+            // However the output is split into writes, the result is the same.
             let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(output.len() + 1)).collect();
             cuts.sort_unstable();
             let mut chunks = Vec::new();

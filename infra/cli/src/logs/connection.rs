@@ -15,26 +15,25 @@ use tokio_tungstenite::{
 
 use crate::{failure::Failure, server::Server};
 
-/// How long it may take until a connection is open. A function that starts cold needs a few
-/// seconds.
+/// Time limit for opening a connection. A cold start of the function takes a few seconds.
 const OPEN_LIMIT: Duration = Duration::from_secs(15);
 
-/// The largest frame that is taken, in bytes. The server's are an eighth of it at most.
+/// The largest frame accepted, in bytes. The server's frames are at most an eighth of it.
 const FRAME_LIMIT: usize = 1024 * 1024;
 
-/// A connection to a lease's log. Nothing is sent over it.
+/// A connection to a lease's log. The client sends nothing over it.
 pub struct Connection {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     opened: Instant,
 }
 
-/// What came over a connection.
+/// What a connection brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
     Frame(Utf8Bytes),
-    /// No frame came in the time that was given.
+    /// No frame came in the given time.
     Silence,
-    /// The connection is closed, with a code where one was given.
+    /// The connection is closed, with a code if the server gave one.
     Closed(Option<u16>),
 }
 
@@ -69,8 +68,8 @@ impl Connection {
         self.opened.elapsed()
     }
 
-    /// The next frame, if one comes within `patience`. A ping shows that somebody is there on
-    /// the way, but not that the log is still carried: it does not count.
+    /// The next frame, if one comes within `patience`. A ping does not count: it shows that the
+    /// connection works, not that the log is still relayed.
     pub async fn next(&mut self, patience: Duration) -> Received {
         let until = Instant::now() + patience;
         loop {

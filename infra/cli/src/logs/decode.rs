@@ -1,6 +1,6 @@
-//! Frames of the log protocol, taken apart: pure, bounded by the frame, and never a panic.
+//! Parses frames of the log protocol: pure, bounded by the frame, without panics.
 //!
-//! `docs/logs.md` is the protocol.
+//! `docs/logs.md` describes the protocol.
 
 use std::borrow::Cow;
 
@@ -12,20 +12,20 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Object<'f> {
     Line(Line<'f>),
-    /// Nothing has come for a while, and this is where to go on.
+    /// Nothing came for a while; resume here.
     Heartbeat {
         cursor: Cursor,
     },
-    /// The view is so many lines behind.
+    /// The number of lines that the view is behind.
     Behind {
         lines: u64,
     },
-    /// So many lines are left out, as far as that is known, and the view goes on after a place.
+    /// Lines were left out, with their number if it is known; resume here.
     Skipped {
         lines: Option<u64>,
         cursor: Cursor,
     },
-    /// The lease has ended, and all its lines have come.
+    /// The lease ended, and all its lines have come.
     Ended {
         /// Why, in a sentence.
         message: String,
@@ -34,37 +34,37 @@ pub enum Object<'f> {
     Closing {
         code: u16,
     },
-    /// One that asks nothing of this client: an answer, or an event of a later version.
+    /// An object that this client ignores: an answer, or an event of a later version.
     Other,
 }
 
-/// A line of the container's.
+/// A line of the container's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<'f> {
     /// RFC 3339 in UTC, nine decimals.
     pub timestamp: Cow<'f, str>,
     pub message: Cow<'f, str>,
     pub stream: Stream,
-    /// Where to go on after it.
+    /// Where to resume after this line.
     pub cursor: Cursor,
-    /// The object as it came, with all its fields.
+    /// The object as received, with all its fields.
     pub json: &'f str,
 }
 
-/// The text is no object of the protocol.
+/// The text is not an object of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("this is no object of the log protocol")]
 pub struct Malformed;
 
-/// The objects of a frame, one a line, in their order.
+/// The objects of a frame, one per line, in order.
 pub fn objects(frame: &str) -> impl Iterator<Item = Result<Object<'_>, Malformed>> {
     let lines = frame.split('\n').map(str::trim);
     lines.filter(|line| !line.is_empty()).map(object)
 }
 
-/// An object by itself.
+/// Parses one object.
 pub(super) fn object(text: &str) -> Result<Object<'_>, Malformed> {
-    // What is parsed below would take an array of the fields in their order, too.
+    // serde would also accept an array of the fields in order.
     if !text.starts_with('{') {
         return Err(Malformed);
     }
@@ -115,8 +115,8 @@ fn event(text: &str) -> Result<Object<'_>, Malformed> {
         code: u16,
     }
     let Named { event } = fields(text)?;
-    // Only now, since an event of a later version may have a field of the same name and
-    // another kind.
+    // Parsed only now: an event of a later version may have a field with the same name and another
+    // type.
     Ok(match event.as_ref() {
         "heartbeat" => {
             let Heartbeat { cursor } = fields(text)?;
@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// A frame as the server sends it, with every object that it knows.
+    /// A frame as the server sends it, with every object that the protocol has.
     const FRAME: &str = concat!(
         r#"{"timestamp":"2026-11-24T09:30:00.500000000Z","level":"info","message":"ready","stream":"stdout","cursor":"1795512600500000000.0_0"}"#,
         "\n",
@@ -291,7 +291,7 @@ mod tests {
             prop_assert!(objects(&frame).count() <= frame.len());
         }
 
-        /// Bytes of a real frame, changed, left out and put in.
+        /// Bytes of a real frame, with changes, deletions and insertions.
         #[test]
         fn any_damage_to_a_frame_is_taken(
             damages in proptest::collection::vec((0..FRAME.len(), any::<u8>(), 0..3), 1..40),
@@ -315,7 +315,7 @@ mod tests {
             }
         }
 
-        /// What is printed is what was written, whatever it was.
+        /// The printed line equals the written one, whatever it holds.
         #[test]
         fn a_line_comes_out_as_it_went_in(message in any::<String>()) {
             let json = serde_json::json!({

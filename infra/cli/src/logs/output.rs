@@ -1,4 +1,4 @@
-//! What is shown of a log: lines, and now and then a sentence about them.
+//! The output of a log: lines, and messages about them.
 
 use std::{
     io::{self, Write},
@@ -10,32 +10,32 @@ use tokio::time::Instant;
 
 use super::decode::Line;
 
-/// How often it is told that the view is behind, at most.
+/// The shortest time between two messages that the view is behind.
 const BEHIND_AGAIN: Duration = Duration::from_secs(10);
 
-/// How a line is written.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// As the container wrote it, to the stream that it wrote it to.
+    /// As the container wrote it, on the same stream.
     #[default]
     Plain,
-    /// The same, behind its time.
+    /// The same, with its timestamp in front.
     Timestamps,
-    /// As it came from the server, to standard output.
+    /// As received from the server, on standard output.
     Json,
 }
 
-/// Standard output and standard error, or what stands for them, and what they were told.
+/// Standard output and standard error, or a test's substitutes.
 ///
-/// Lines wait for the end of their frame. Between the two outputs their order is kept, as
-/// whoever has both on one terminal wants it.
+/// Lines are buffered until their frame ends. The order between the two streams is kept, for
+/// readers who see both on one terminal.
 #[derive(Debug)]
 pub struct Output<O, E> {
     stdout: O,
     stderr: E,
     form: Form,
     waiting: Vec<u8>,
-    /// Where that is to go.
+    /// The stream of the buffered lines.
     stream: Stream,
     interrupted: bool,
     told_behind: Option<Instant>,
@@ -43,7 +43,7 @@ pub struct Output<O, E> {
 }
 
 impl<O: Write, E: Write> Output<O, E> {
-    /// Nothing was shown yet.
+    /// An output that has shown nothing yet.
     pub fn new(stdout: O, stderr: E, form: Form) -> Self {
         Self {
             stdout,
@@ -57,7 +57,7 @@ impl<O: Write, E: Write> Output<O, E> {
         }
     }
 
-    /// Shows a line, at the next [`flush`](Self::flush) at the latest.
+    /// Shows a line, no later than the next [`flush`](Self::flush).
     pub fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
         let stream = match self.form {
             Form::Plain | Form::Timestamps => line.stream,
@@ -81,7 +81,7 @@ impl<O: Write, E: Write> Output<O, E> {
         Ok(())
     }
 
-    /// Shows all lines that wait.
+    /// Writes all buffered lines.
     pub fn flush(&mut self) -> io::Result<()> {
         let outcome = match self.stream {
             Stream::Stdout => write_all(&mut self.stdout, &self.waiting),
@@ -91,7 +91,7 @@ impl<O: Write, E: Write> Output<O, E> {
         outcome
     }
 
-    /// Tells that the connection was lost, once until it is there [again](Self::connected).
+    /// Says that the connection was lost, once until it is [back](Self::connected).
     pub fn interrupted(&mut self, pause: Duration) {
         if self.interrupted {
             return;
@@ -107,7 +107,7 @@ impl<O: Write, E: Write> Output<O, E> {
         }
     }
 
-    /// Tells that the connection is there again, if it was lost.
+    /// Says that the connection is back, if it was lost.
     pub fn connected(&mut self) {
         if self.interrupted {
             self.interrupted = false;
@@ -115,7 +115,7 @@ impl<O: Write, E: Write> Output<O, E> {
         }
     }
 
-    /// Tells that the view is so many lines behind, unless that was told a moment ago.
+    /// Says how many lines the view is behind, unless it said so a moment ago.
     pub fn behind(&mut self, lines: u64, now: Instant) {
         let told = self.told_behind;
         if lines > 0 && told.is_none_or(|told| now.duration_since(told) >= BEHIND_AGAIN) {
@@ -125,9 +125,9 @@ impl<O: Write, E: Write> Output<O, E> {
         }
     }
 
-    /// Tells that lines are missing here, behind the lines so far.
+    /// Says that lines are missing after the ones shown so far.
     pub fn skipped(&mut self, lines: Option<u64>) {
-        // A reader that is gone is found by the next line.
+        // If the reader is gone, the next line notices.
         drop(self.flush());
         self.tell(&match lines {
             None => "lines may be missing here: the log is not kept that far back".to_owned(),
@@ -136,30 +136,30 @@ impl<O: Write, E: Write> Output<O, E> {
         });
     }
 
-    /// Notes that something could not be read, and tells it the first time.
+    /// Counts an unreadable object, and reports the first.
     pub fn malformed(&mut self) {
         self.malformed += 1;
         if self.malformed == 1 {
             self.tell(
-                "the server has sent what this version cannot read, and it is left out; this is \
-                 told once",
+                "skipped a message of the server that this version cannot read; later ones are \
+                 skipped without a word",
             );
         }
     }
 
-    /// How much could not be read so far.
+    /// The number of unreadable objects so far.
     pub fn count_malformed(&self) -> u64 {
         self.malformed
     }
 
-    /// Tells a sentence. That nobody hears it is no reason to stop.
+    /// Writes a message. If nobody reads it, the command goes on.
     pub fn tell(&mut self, sentence: &str) {
         let told = format!("containerlease: {sentence}\n");
         drop(write_all(&mut self.stderr, told.as_bytes()));
     }
 }
 
-/// In one piece, so that another program's output does not come in between.
+/// In one write, so that another program's output cannot interrupt the line.
 fn write_all(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     to.write_all(bytes)?;
     to.flush()

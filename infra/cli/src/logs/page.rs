@@ -1,4 +1,4 @@
-//! What there is of a log, by request: page by page to its end, also when the lease has ended.
+//! The log so far, over HTTP: page by page to its end, also after the lease has ended.
 
 use std::io::Write;
 
@@ -14,8 +14,8 @@ use crate::{
     failure::Failure,
 };
 
-/// Shows what there is. A container that writes while it is read is read to where it is, as
-/// docker does.
+/// Shows the log so far. If the container keeps writing, this stops at the current end, as docker
+/// does.
 pub(super) async fn show<O: Write, E: Write>(
     api: &Api,
     lease: &LeaseId,
@@ -43,7 +43,7 @@ pub(super) async fn show<O: Write, E: Write>(
             }
         }
         output.flush()?;
-        // Also past lines that were looked at and left out.
+        // Also skip past lines that the server read and filtered out.
         view.go_on_after(page.cursor);
         if !page.more {
             return Ok(());

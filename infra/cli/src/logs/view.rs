@@ -1,8 +1,8 @@
-//! Where a view of a log begins, and where it goes on after an interruption.
+//! Where a view of a log starts, and where it resumes after an interruption.
 
 use containerlease_shared::logs::{Cursor, Start, Tail};
 
-/// A view of a log: where it begins, or, once it has shown something, goes on.
+/// A view of a log: where it starts or, once it has shown something, resumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View(Start);
 
@@ -12,8 +12,8 @@ impl View {
         Self(start)
     }
 
-    /// What to ask for, so that what has not been shown comes: the query of an address, with
-    /// its question mark, or nothing.
+    /// The query that asks for everything not yet shown, with its question mark; empty if none is
+    /// needed.
     pub fn query(&self) -> String {
         match self.0 {
             Start::After(cursor) => format!("?cursor={cursor}"),
@@ -26,7 +26,7 @@ impl View {
         }
     }
 
-    /// Takes a line, unless it was shown already: after a fault frames may come twice.
+    /// Accepts a line unless it was already shown: after a fault, frames may come twice.
     pub fn take(&mut self, line: &Cursor) -> bool {
         if matches!(&self.0, Start::After(last) if last.covers(line)) {
             return false;
@@ -35,14 +35,13 @@ impl View {
         true
     }
 
-    /// Goes on after all that was looked at up to there.
+    /// Resumes after this position, up to which everything was read.
     pub fn go_on_after(&mut self, cursor: Cursor) {
         self.0 = Start::After(cursor);
     }
 
-    /// Notes where a heartbeat says that the view is. Where no line has come yet there is no
-    /// other cursor, and to begin again with the same number of last lines might leave out new
-    /// ones.
+    /// Notes the position of a heartbeat. It matters only before the first line, when there is no
+    /// other cursor: starting again with the same number of last lines might leave out new ones.
     pub fn note_heartbeat(&mut self, cursor: Cursor) {
         if matches!(self.0, Start::With { .. }) {
             self.0 = Start::After(cursor);
@@ -113,7 +112,7 @@ mod tests {
         let mut quiet = with(Tail::Lines(5), Some(90));
         quiet.note_heartbeat("5.0_0".parse().unwrap());
         assert_eq!(quiet.query(), "?cursor=5.0_0");
-        // What has come since must come again, whatever a later heartbeat says.
+        // Lines since then must come again, whatever a later heartbeat says.
         quiet.note_heartbeat("6.0_0".parse().unwrap());
         assert_eq!(quiet.query(), "?cursor=5.0_0");
     }

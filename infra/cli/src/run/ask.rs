@@ -1,4 +1,4 @@
-//! What is asked for: as the command line has it, and as the API does.
+//! The request for a lease: from the command line's options to the API's fields.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, str::FromStr};
 
@@ -10,55 +10,55 @@ use thiserror::Error;
 use super::variable::{self, Variable};
 use crate::{duration::Term, failure::Failure, pair::Pair};
 
-/// What a lease is to be.
+/// The requested lease.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Asked {
-    /// What to lease, such as redis; `containerlease images` shows what there is
+    /// What to lease, such as redis; `containerlease images` lists the choices
     image: String,
     /// For how long, such as 90s, 30m, 2h or 1h30m
     #[arg(long = "for", value_name = "DURATION")]
     duration: Term,
-    /// A port of the container to be reached beside the image's own; with a scheme it has a URL
+    /// A container port to publish besides the image's own; with a scheme, it gets a URL
     #[arg(short, long = "port", value_name = "PORT[/SCHEME]")]
     ports: Vec<Port>,
-    /// A variable for its program, or KEY alone for this shell's own. Whoever lists this machine's
-    /// processes can read a value here: a secret is better off in a file
+    /// A variable for its program, or KEY alone for the value in this shell. Whoever can list this
+    /// machine's processes can read a value here: put secrets in a file
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     env: Vec<Variable>,
-    /// Variables from a file, one KEY=VALUE a line as docker reads them; --env wins over it
+    /// Variables from a file, one KEY=VALUE per line as docker reads them; --env wins over it
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
-    /// What to call the lease
+    /// A name for the lease
     #[arg(long)]
     name: Option<String>,
-    /// A note on the lease, of which the container knows nothing
+    /// A label on the lease; the container does not see it
     #[arg(short, long = "label", value_name = "KEY=VALUE")]
     labels: Vec<Pair>,
-    /// Lease redis or postgres without a password of its own
+    /// Lease redis or postgres without a password
     #[arg(long)]
     no_password: bool,
-    /// How much CPU and memory, in the image's own sizes
+    /// CPU and memory, in the image's own sizes
     #[arg(long, value_parser = ["small", "medium", "large"])]
     size: Option<String>,
-    /// How many CPUs, such as 0.5; wins over --size
+    /// Number of CPUs, such as 0.5; wins over --size
     #[arg(long, value_name = "CPUS")]
     cpu: Option<Cpu>,
-    /// How much memory, such as 256m or 1g; wins over --size
+    /// Memory, such as 256m or 1g; wins over --size
     #[arg(long, value_name = "SIZE")]
     memory: Option<Mebibytes>,
-    /// How much disk, such as 512m or 2g
+    /// Disk, such as 512m or 2g
     #[arg(long, value_name = "SIZE")]
     disk: Option<Mebibytes>,
-    /// Where its programs may open connections to: open, none, or the name of a list
+    /// Where its programs may connect to: open, none, or the name of a list
     #[arg(long)]
     egress: Option<String>,
-    /// The program to run in place of the image's own, behind --
+    /// The program to run instead of the image's own, after --
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
 impl Asked {
-    /// The body of the request. Reads the files that the call names.
+    /// The request's body. Reads the files that the options name.
     pub(super) fn body(&self) -> Result<Value, Failure> {
         let mut env = BTreeMap::new();
         for file in &self.env_file {
@@ -76,7 +76,7 @@ impl Asked {
 
         let (field, value) = self.duration.asked();
         let mut body = json!({"imageType": self.image, field: value});
-        // What is not said is not sent: the server has its own defaults.
+        // Options not given are not sent: the server has its own defaults.
         let mut set = |field: &str, value: Option<Value>| {
             if let Some(value) = value {
                 body[field] = value;
@@ -107,7 +107,7 @@ fn some<T: Serialize>(list: &[T]) -> Option<Value> {
     (!list.is_empty()).then(|| json!(list))
 }
 
-/// A port of the container's.
+/// A port of the container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Port {
@@ -124,10 +124,10 @@ struct Cpu(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mebibytes(u32);
 
-/// Why a part of the call is not what it is to be.
+/// Why an option's value is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 enum Wrong {
-    #[error("a port is a number from 1 to 65535, with a scheme if it is to have a URL: 8080/http")]
+    #[error("a port is a number from 1 to 65535; add a scheme to get a URL, such as 8080/http")]
     Port,
     #[error("CPUs are a number without a unit and with at most three decimals, such as 0.5 or 2")]
     Cpu,

@@ -1,4 +1,4 @@
-//! A lease that lives no longer than the command that shows its log.
+//! A lease that ends with the command that shows its log.
 
 use std::time::Duration;
 
@@ -17,15 +17,14 @@ use crate::{
     logs,
 };
 
-/// How often it is looked whether the program has ended. On AWS the server itself looks once a
-/// minute.
+/// How often to check whether the program has ended. On AWS the server itself checks once a minute.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How long the rest of a log may take once its lease was ended.
+/// How long the rest of a log may take after its lease was ended.
 const REST_LIMIT: Duration = Duration::from_secs(20);
 
-/// Shows the lease's log until the lease has ended, which this command's own end sees to. Gives
-/// the exit code of its program.
+/// Shows the lease's log until the lease ends; it ends no later than this command. Returns the exit
+/// code of its program.
 pub(super) async fn attach(
     api: &Api,
     lease: &Lease,
@@ -37,8 +36,8 @@ pub(super) async fn attach(
         let mut showing = std::pin::pin!(logs::follow(api.server(), lease.id, console));
         tokio::select! {
             shown = &mut showing => {
-                // Whoever reads the log has had enough, or it cannot be read: either way nobody is
-                // left for whom the lease was made.
+                // The log's reader has left, or the log cannot be read: either way nobody needs the
+                // lease any more.
                 if let Err(failure) = shown {
                     end(api, lease).await?;
                     return Err(failure);
@@ -47,7 +46,7 @@ pub(super) async fn attach(
             }
             guarded = &mut guard.0 => {
                 let told = guarded.expect("the guard does not panic")?;
-                // The lease is ended, and its log ends with it.
+                // The lease was ended, and its log ends with it.
                 match timeout(REST_LIMIT, showing).await {
                     Ok(Err(failure)) if !failure.is_closed_pipe() => return Err(failure),
                     _ => told,
@@ -69,7 +68,7 @@ pub(super) async fn attach(
     })
 }
 
-/// A task that goes with its owner.
+/// A task that is aborted when its owner is dropped.
 struct Guard(JoinHandle<Result<Option<Signal>, Failure>>);
 
 impl Drop for Guard {
@@ -78,8 +77,8 @@ impl Drop for Guard {
     }
 }
 
-/// Ends the lease once this command is told to end, or once the lease's program has ended;
-/// gives the signal.
+/// Ends the lease once this command is told to end, or once the lease's program has ended; returns
+/// the signal.
 async fn guard(
     api: Api,
     lease: Lease,
@@ -97,14 +96,14 @@ async fn guard(
             }
         }
     };
-    // Who does not want to wait for the end may say so.
+    // A second signal means: do not wait for the end.
     interrupt.ends_the_process();
     end(&api, &lease).await?;
     Ok(told)
 }
 
-/// Whether the program in the container has ended by itself. The lease's state says so only
-/// once the server has looked.
+/// Whether the program in the container has exited. The lease's state says so only after the
+/// server's next check.
 pub(super) async fn program_has_ended(api: &Api, lease: &LeaseId) -> bool {
     let request = Request::get(format!("/containers/{lease}/stats"));
     let asked = api.ask(&request).await;

@@ -1,25 +1,25 @@
-//! Variables for a lease's program, as `docker run` takes them: `KEY=VALUE`, or `KEY` alone for
-//! the value that it has where the command is called.
+//! Variables for a lease's program, as `docker run` takes them: `KEY=VALUE`, or `KEY` alone for its
+//! value in the caller's environment.
 
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A variable; without a value it is the caller's own.
+/// A variable; without a value it is taken from the caller's environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Variable {
     key: String,
     value: Option<String>,
 }
 
-/// Why a text is no variable. It may hold a secret, so no sentence repeats it.
+/// Why a text is not a variable. No sentence repeats the text: it may hold a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(super) enum NotAVariable {
     #[error("has no name before the =: give it as KEY=VALUE")]
     NoName,
     #[error(
-        "begins with export, which is a shell's: give it as KEY=VALUE, without quotes, which would \
-         be a part of the value"
+        "begins with export, a word of the shell: give it as KEY=VALUE, without quotes, which \
+         would become part of the value"
     )]
     Export,
     #[error("has a space in its name: give it as KEY=VALUE, without a space before the =")]
@@ -28,7 +28,7 @@ pub(super) enum NotAVariable {
     NotText,
 }
 
-/// A line of a file is no variable.
+/// A line of a file is not a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("line {line} {why}")]
 pub(super) struct NotALine {
@@ -61,7 +61,8 @@ impl FromStr for Variable {
 }
 
 impl Variable {
-    /// Its key and value; none where it is the caller's own and the caller has none.
+    /// Its key and value; `None` if it should come from the caller's environment and is not set
+    /// there.
     #[expect(
         clippy::disallowed_methods,
         reason = "the call names the variable that is passed on; it is no setting"
@@ -73,9 +74,8 @@ impl Variable {
     }
 }
 
-/// The variables of a file, one a line, as docker reads them: a mark of the byte order before
-/// the first is passed over, so are lines that are empty or begin with `#`, and quotes are a
-/// part of the value.
+/// The variables of a file, one per line, as docker reads them: a byte-order mark, empty lines and
+/// lines that begin with `#` are skipped, and quotes are part of the value.
 pub(super) fn lines(file: &[u8]) -> Result<Vec<Variable>, NotALine> {
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let mut variables = Vec::new();

@@ -1,4 +1,4 @@
-//! Until a lease's ports answer.
+//! Waits until a lease's ports answer.
 
 use std::time::{Duration, Instant};
 
@@ -17,23 +17,23 @@ use crate::{
     failure::Failure,
 };
 
-/// How long it is waited for all ports.
+/// Time limit for all ports together.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How often a port is tried.
 const TRY_EVERY: Duration = Duration::from_millis(200);
 
-/// How long a connection must stay open. Docker's proxy takes every connection, and closes it
-/// at once where nobody listens in the container.
+/// How long a connection must stay open. Docker's proxy accepts every connection, and closes it at
+/// once if nothing listens in the container.
 const STAYS_OPEN: Duration = Duration::from_millis(250);
 
-/// How long a connection may take.
+/// Time limit for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether there is anything left to wait for.
+/// How often to check whether the program still runs.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
-/// Waits until all ports of a lease answer, for a minute at most.
+/// Waits until all ports of a lease answer, up to a minute.
 pub(super) async fn wait(api: &Api, lease: &Lease, console: &mut Console) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut looked = begun;
@@ -54,7 +54,7 @@ pub(super) async fn wait(api: &Api, lease: &Lease, console: &mut Console) -> Res
                 looked = Instant::now();
                 if program_has_ended(api, &lease.id).await {
                     return Err(Failure::NotReady(format!(
-                        "its program has ended before port {number} has answered: \
+                        "its program ended before port {number} answered: \
                          `containerlease logs {}` may say why",
                         lease.id
                     )));
@@ -78,9 +78,9 @@ async fn answers(port: &Port) -> bool {
     };
     let mut first = [0];
     match timeout(STAYS_OPEN, stream.peek(&mut first)).await {
-        // It waits for what is said to it.
+        // The service waits for the client to speak first.
         Err(_) => true,
-        // It speaks first, or is closed.
+        // The service spoke first, or the connection closed.
         Ok(read) => read.is_ok_and(|length| length > 0),
     }
 }

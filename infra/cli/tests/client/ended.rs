@@ -15,7 +15,7 @@ async fn a_renewal_says_what_was_granted() {
 
     let longer = server.call(&["renew", "it", "+15m"]).await;
     let said = longer.quiet_success();
-    // What was left of the first five minutes, in seconds, and 15 minutes.
+    // The rest of the first five minutes, in seconds, and 15 minutes.
     let lasts = said.starts_with("ends in 20m, at ") || said.starts_with("ends in 19m 5");
     assert!(lasts, "{said}");
     let added = said.contains(" 15m later than before") || said.contains(" 15m ");
@@ -60,9 +60,9 @@ async fn several_are_ended_and_one_that_is_wrong_does_not_stop_the_others() {
     assert_eq!(outcome.code, Some(3), "{outcome:?}");
     let sentences = outcome.sentences();
     assert!(sentences[0].contains("\"nobody\""), "{sentences:?}");
-    assert_eq!(sentences[1], "1 of 3 could not be done");
+    assert_eq!(sentences[1], "1 of 3 failed");
 
-    // As far as it tells it from the others.
+    // The shortest beginning that distinguishes it from the others.
     let prefix = (14..36).map(|length| &three[..length]);
     let mut prefix = prefix.skip_while(|it| one.starts_with(it) || two.starts_with(it));
     let ended = server.call(&["rm", prefix.next().unwrap()]).await;

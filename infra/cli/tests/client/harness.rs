@@ -15,12 +15,12 @@ use tokio::process::{Child, Command};
 
 use crate::wire::Port;
 
-/// How long anything may take that a test waits for.
+/// Time limit for anything that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What the program is.
+/// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_containerlease");
 
 /// A run of the program. Its output goes to files, so that it never waits for a reader.
@@ -29,7 +29,7 @@ pub(crate) struct Run {
     folder: Folder,
 }
 
-/// What a run has come to.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
@@ -43,12 +43,12 @@ impl Run {
         Self::start_with(&[("CONTAINERLEASE_URL", server)], arguments)
     }
 
-    /// Starts the program with these variables and no others.
+    /// Starts the program with only these variables.
     pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
         Self::start_fed(variables, arguments, b"")
     }
 
-    /// Starts the program with these variables and no others, and with this to read.
+    /// Starts the program with only these variables, and with this standard input.
     pub(crate) fn start_fed(variables: &[(&str, &str)], arguments: &[&str], stdin: &[u8]) -> Self {
         let folder = Folder::new();
         let fed = folder.0.join("stdin");
@@ -70,12 +70,12 @@ impl Run {
         }
     }
 
-    /// What it has written to standard output so far.
+    /// Its standard output so far.
     pub(crate) fn stdout(&self) -> String {
         self.written("stdout")
     }
 
-    /// What it has written to standard error so far.
+    /// Its standard error so far.
     pub(crate) fn stderr(&self) -> String {
         self.written("stderr")
     }
@@ -90,7 +90,7 @@ impl Run {
         signal(&self.child, name).await;
     }
 
-    /// Waits until something is to be seen of it.
+    /// Waits until its output satisfies `seen`.
     pub(crate) async fn until(&mut self, what: &str, seen: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !seen(self) {
@@ -102,7 +102,7 @@ impl Run {
         }
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it exits by itself.
     pub(crate) async fn end(mut self) -> Outcome {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let (stdout, stderr) = (self.stdout(), self.stderr());
@@ -118,20 +118,20 @@ impl Run {
 }
 
 impl Outcome {
-    /// Checks that all went well and that nothing was said about it.
+    /// Checks that it succeeded without any message.
     pub(crate) fn quiet_success(&self) -> &str {
         assert_eq!(self.code, Some(0), "{self:?}");
         assert_eq!(self.stderr, "", "{self:?}");
         &self.stdout
     }
 
-    /// What it has written to standard output, as JSON.
+    /// Its standard output, as JSON.
     pub(crate) fn json(&self) -> Value {
         assert_eq!(self.code, Some(0), "{self:?}");
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("{self:?} is no JSON"))
     }
 
-    /// What the program has said, in sentences, without the container's own lines.
+    /// The program's own messages, without the container's lines.
     pub(crate) fn sentences(&self) -> Vec<&str> {
         let said = self.stderr.lines();
         said.filter_map(|line| line.strip_prefix("containerlease: "))
@@ -146,20 +146,20 @@ pub(crate) async fn signal(child: &Child, name: &str) {
     assert!(sent.expect("there is a kill").success());
 }
 
-/// A one-machine server with a deployment of its own on the engine. Both go with it.
+/// A one-machine server with its own deployment on the engine. Both end with it.
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     client: reqwest::Client,
     _folder: Folder,
-    // The containers are removed when the server is gone.
+    // Dropped last: removes the containers after the server is gone.
     place: Place,
 }
 
 impl Server {
-    /// Starts a server and waits until it answers. Its port is to be free on both loopback
-    /// addresses: the server answers to its own address and to `127.0.0.1` with its port, at
-    /// which a [`Wire`](crate::wire::Wire) may be.
+    /// Starts a server and waits until it answers. The port must be free on both loopback
+    /// addresses: the server answers to its own address and to `127.0.0.1` with its port, where a
+    /// [`Wire`](crate::wire::Wire) may listen.
     pub(crate) async fn start(port: u16) -> Self {
         Self::start_with(port, &[]).await
     }
@@ -169,7 +169,7 @@ impl Server {
         Self::start(Port::free().await.number()).await
     }
 
-    /// The same with more variables.
+    /// The same with additional variables.
     pub(crate) async fn start_with(port: u16, more: &[(&str, &str)]) -> Self {
         let place = Place::new().await;
         let EngineAddress::Unix(engine) = place.engine() else {
@@ -234,14 +234,14 @@ impl Server {
         }
     }
 
-    /// Checks that nobody holds a lease, and that the engine has no container of one.
+    /// Checks that there is no lease, and no container of one on the engine.
     pub(crate) async fn holds_nothing(&self) {
         assert_eq!(self.leases().await, [] as [Value; 0]);
         let left = self.place.containers().await;
         assert!(left.is_empty(), "{left:?}");
     }
 
-    /// Leases an alpine that runs a script, and gives the lease's id.
+    /// Leases an alpine that runs a script, and returns the lease's id.
     pub(crate) async fn lease(&self, script: &str) -> String {
         let url = format!("{}/api/provision", self.url());
         let body = json!({
@@ -271,7 +271,7 @@ impl Server {
     }
 }
 
-/// A folder among the temporary files, until it is dropped.
+/// A temporary folder that is removed on drop.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -287,7 +287,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What stays behind among the temporary files hurts nobody.
+        // A leftover temporary folder does no harm.
         drop(fs::remove_dir_all(&self.0));
     }
 }

@@ -22,7 +22,7 @@ async fn a_commands_output_and_exit_code_are_its_own() {
     let outcome = sh(&server, &lease, "echo out; echo err >&2; exit 7").await;
     assert_eq!(outcome.code, Some(7));
     assert_eq!((&*outcome.stdout, &*outcome.stderr), ("out\n", "err\n"));
-    // Also where the command has options of its own.
+    // Also if the command has options of its own.
     let listed = server
         .call(&["exec", &lease[..30], "--", "ls", "-d", "/"])
         .await;
@@ -62,7 +62,7 @@ async fn what_is_left_out_is_said() {
     assert_eq!(outcome.stdout.len(), 64 * 1024);
     let sentences = outcome.sentences();
     assert_eq!(sentences.len(), 1, "{sentences:?}");
-    assert!(sentences[0].starts_with("there was more on standard output, and it is left out"));
+    assert!(sentences[0].starts_with("the rest of standard output was left out"));
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_command_that_ends_otherwise_has_an_exit_code_that_says_how() {
         .call(&["exec", "--timeout", "1s", &lease, "sleep", "60"])
         .await;
     assert_eq!(late.code, Some(124), "{late:?}");
-    assert!(late.sentences()[0].starts_with("the command's time was over"));
+    assert!(late.sentences()[0].starts_with("the command reached its time limit"));
     let missing = server.call(&["exec", &lease, "/no/such/program"]).await;
     assert_eq!(missing.code, Some(126), "{missing:?}");
     server.delete(&lease).await;
@@ -96,7 +96,7 @@ async fn a_command_is_not_run_twice() {
     let lost = Run::start(&url, &count).end().await;
     assert_eq!(lost.code, Some(125), "{lost:?}");
     assert!(
-        lost.sentences()[0].contains("was lost before it had answered"),
+        lost.sentences()[0].contains("was lost before it answered"),
         "{lost:?}"
     );
     let counted = sh(&server, &lease, "cat /tmp/count").await;

@@ -1,4 +1,4 @@
-//! What there is: `ls`, `images`, `inspect` and `stats`, for people and for programs.
+//! `ls`, `images`, `inspect` and `stats`, for people and for programs.
 
 use serde_json::{Value, json};
 
@@ -13,8 +13,8 @@ async fn named(server: &Server, name: &str, more: &[&str]) -> String {
     made.quiet_success().trim_end().to_owned()
 }
 
-/// The words of each line: no name here has a space, and neither has a stand-in's mark a place
-/// of its own where it is not one.
+/// The words of each line. No name here has a space, and the stand-in's mark counts as a word only
+/// if it is there.
 fn words(table: &str) -> Vec<Vec<&str>> {
     let lines = table.lines();
     lines
@@ -110,7 +110,7 @@ async fn the_history_is_read_to_its_last_page() {
     let second = "0193b6e0-8d5b-7cc3-9b1e-3f6f3d2a4b5c";
     let peer = Peer::playing(vec![
         vec![page(&[lease(first)], json!("a/b"))],
-        // A page may hold nothing while there is a cursor.
+        // A page may be empty although it has a cursor.
         vec![page(&[], json!("c"))],
         vec![page(&[lease(second)], Value::Null)],
     ])

@@ -1,7 +1,7 @@
 //! `containerlease logs`.
 //!
-//! - [`real`]: what is seen of a real lease's log, whatever happens to the connection.
-//! - [`protocol`]: what the program makes of what a server says.
+//! - [`real`]: a real lease's log, whatever happens to the connection.
+//! - [`protocol`]: how the program reacts to a server's messages.
 //! - [`certified`]: the same over TLS.
 
 mod certified;

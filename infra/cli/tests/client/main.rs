@@ -3,11 +3,10 @@
 //! # Layout
 //!
 //! - [`harness`]: the program's process, and a one-machine server with a real engine.
-//! - [`wire`]: what stands between the program and the server, and cuts.
-//! - [`peer`]: a server that says what a test tells it to, for what a real one does not do
-//!   when it is asked.
-//! - [`run`], [`listed`], [`ended`], [`inside`], [`logs`]: what the sub-commands do.
-//! - [`wrong`]: what is said of calls that cannot be carried out, and the exit codes.
+//! - [`wire`]: a proxy between program and server that cuts connections.
+//! - [`peer`]: a scripted server, for what a real one does not do on request.
+//! - [`run`], [`listed`], [`ended`], [`inside`], [`logs`]: the sub-commands.
+//! - [`wrong`]: the messages and exit codes of calls that fail.
 
 mod ended;
 mod harness;

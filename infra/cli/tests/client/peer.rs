@@ -1,5 +1,4 @@
-//! A server that says what a test tells it to, for what a real one does not do when it is
-//! asked.
+//! A scripted server, for what a real one does not do on request.
 
 use std::{
     net::SocketAddr,
@@ -18,18 +17,18 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::CloseFrame},
 };
 
-/// What is done with a connection.
+/// One step of a script.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
-    /// A text frame of these lines is sent.
+    /// Sends a text frame of these lines.
     Say(Vec<String>),
     Close(u16),
-    /// Nothing is done for a while.
+    /// Does nothing for a while.
     Wait(Duration),
-    /// The connection ends without a farewell.
+    /// Drops the connection without a close frame.
     Drop,
-    /// The request is answered with this status and this body, which comes a moment after the
-    /// head if it is to, and no WebSocket is opened.
+    /// Answers the request with this status and body instead of opening a WebSocket. The body may
+    /// follow a moment after the head.
     Answer {
         status: &'static str,
         body: &'static str,
@@ -45,8 +44,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A server that plays one list with each connection, the last one with all that follow.
-    /// When a list is at its end, the connection stays as it is.
+    /// A server that plays one list per connection, and the last list on all later ones. At the end
+    /// of a list the connection stays open.
     pub(crate) async fn playing(lists: Vec<Vec<Act>>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.expect("there is a free loopback port");
@@ -89,7 +88,7 @@ impl Drop for Peer {
     }
 }
 
-/// Path and query of a request, which is left where it is.
+/// Path and query of a request, without consuming it.
 async fn request_of(stream: &TcpStream) -> Option<String> {
     let mut head = [0; 4096];
     let length = stream.peek(&mut head).await.ok()?;
@@ -97,7 +96,7 @@ async fn request_of(stream: &TcpStream) -> Option<String> {
     Some(head.split(' ').nth(1)?.to_owned())
 }
 
-/// Plays a list. What goes wrong is the client's leaving, which a test sees elsewhere.
+/// Plays a list. An error means that the client left, which the test sees elsewhere.
 pub(crate) async fn play<S>(mut stream: S, list: Vec<Act>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -120,7 +119,7 @@ where
         } else {
             drop(stream.write_all((head + body).as_bytes()).await);
         }
-        // The client reads before the connection is closed, which might overtake the answer.
+        // Let the client read first: a close might overtake the answer.
         tokio::time::sleep(Duration::from_millis(200)).await;
         return;
     }
@@ -162,7 +161,7 @@ pub(crate) fn ended() -> String {
         .to_owned()
 }
 
-/// Another event, with a field if it has one.
+/// Another event, with a field if one is given.
 pub(crate) fn event(name: &str, field: &str) -> String {
     format!(
         "{{\"event\":\"{name}\",\"timestamp\":\"2026-11-24T09:30:10.000Z\",\"level\":\"info\",\

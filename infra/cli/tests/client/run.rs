@@ -1,5 +1,4 @@
-//! `containerlease run`: one lease, whatever happens to its answer, and none where it is
-//! interrupted.
+//! `containerlease run`: exactly one lease, even if the answer is lost; none if interrupted.
 
 use std::{process::Stdio, time::Duration};
 
@@ -118,7 +117,7 @@ async fn who_waits_for_a_program_that_has_ended_is_told_so() {
         1,
         "whoever asked for it has the id: {made:?}"
     );
-    assert!(made.sentences()[0].starts_with("its program has ended before port 9 has answered"));
+    assert!(made.sentences()[0].starts_with("its program ended before port 9 answered"));
 }
 
 #[tokio::test]
@@ -151,8 +150,8 @@ async fn a_refusal_is_not_asked_for_again() {
     assert_eq!(provisions(&proxy), 1);
 }
 
-/// The first answer is lost, so that the program knows of no lease at all when it is told to
-/// end, and the second one takes a while.
+/// The first answer is lost, so the program knows of no lease when it is told to end, and the
+/// second answer takes a while.
 #[tokio::test]
 async fn an_interrupted_provision_leaves_nothing() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
@@ -197,7 +196,7 @@ async fn who_does_not_want_to_wait_for_the_end_either_says_so_again() {
 #[tokio::test]
 async fn an_interrupted_wait_leaves_nothing() {
     let server = Server::anywhere().await;
-    // Nobody listens there.
+    // Nothing listens there.
     let run = Run::start(&server.url(), &alpine(&["-p", "9", "--wait"]));
     while server
         .leases()

@@ -1,5 +1,5 @@
-//! What stands between the program and the server, and does to connections what a lid that is
-//! closed, a proxy's time limit or a tunnel does.
+//! A proxy between program and server. It treats connections as a closed lid, a gateway's time
+//! limit or a tunnel does.
 
 use std::{
     net::SocketAddr,
@@ -18,13 +18,13 @@ use tokio::{
 /// What happens to a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
-    /// It is closed before anything has come.
+    /// It is closed before it brought anything.
     Refused,
-    /// It is closed when so many bytes have come from the server, wherever in a frame that is.
+    /// It is closed after this many bytes from the server, even in the middle of a frame.
     CutAfter(usize),
 }
 
-/// A loopback port before the server's, until it is dropped.
+/// A loopback port in front of the server's, until it is dropped.
 pub(crate) struct Wire {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -47,14 +47,14 @@ impl Port {
 }
 
 impl Wire {
-    /// A wire on which these faults happen, each to one connection; then all goes well.
+    /// A proxy with these faults, each for one connection; later connections work.
     pub(crate) fn with(port: Port, server: SocketAddr, faults: Vec<Fault>) -> Self {
         let address = port.0.local_addr().expect("a listener has an address");
         let connections = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&connections);
         let faults = Mutex::new(faults.into_iter());
         let carrying = tokio::spawn(async move {
-            // Dropped with this task, the set ends all connections.
+            // Dropping the set with this task ends all connections.
             let mut carried = JoinSet::new();
             while let Ok((client, _)) = port.0.accept().await {
                 counted.fetch_add(1, Ordering::Relaxed);
@@ -76,7 +76,7 @@ impl Wire {
         format!("http://{}", self.address)
     }
 
-    /// How often it was connected to.
+    /// The number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
@@ -88,7 +88,7 @@ impl Drop for Wire {
     }
 }
 
-/// Carries a connection until one side ends it, or its fault happens.
+/// Relays a connection until one side ends it or its fault happens.
 async fn carry(
     mut client: TcpStream,
     server: SocketAddr,

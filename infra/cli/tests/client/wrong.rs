@@ -1,4 +1,4 @@
-//! What is said of calls that cannot be carried out, and with which exit code.
+//! The messages and exit codes of calls that fail.
 
 use crate::{
     harness::{Run, Server},
@@ -124,7 +124,7 @@ async fn what_is_no_containerlease_server_is_said() {
         let outcome = Run::start(&peer.url(), &["ls"]).end().await;
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         assert!(
-            outcome.sentences()[0].contains("is no ContainerLease server"),
+            outcome.sentences()[0].contains("is not a ContainerLease server"),
             "{outcome:?}"
         );
     }
@@ -139,10 +139,10 @@ async fn no_room_has_an_exit_code_of_its_own_and_says_when_there_will_be() {
     assert_eq!(outcome.code, Some(4), "{outcome:?}");
     let said = outcome.sentences()[0];
     assert!(
-        said.starts_with("you hold as much as allowed. At most 1 lease at once"),
+        said.starts_with("your quota leaves no room for this lease. At most 1 lease at once"),
         "{said}"
     );
-    assert!(said.contains(" It may be otherwise in "), "{said}");
+    assert!(said.contains(" Try again in "), "{said}");
 }
 
 #[tokio::test]

@@ -1,5 +1,4 @@
-//! Bad input over HTTP: each is refused with a problem that says what to do, and does no
-//! harm.
+//! Bad input over HTTP: each is refused with a problem that says what to do, and does no harm.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ use crate::harness::{Answer, Place, Server, Viewer, answer, str_of};
 /// An id that nobody has.
 const UNKNOWN: &str = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";
 
-/// Checks that it is the problem, as RFC 9457 has it, and returns it.
+/// Checks that the answer is this problem, in RFC 9457's form, and returns it.
 fn problem(what: &str, answer: &Answer, status: u16, name: &str) -> Value {
     assert_eq!(answer.status.as_u16(), status, "{what}: {}", answer.text);
     assert_eq!(
@@ -42,7 +41,7 @@ fn assert_named(what: &str, problem: &Value) {
     assert!(id.is_some(), "{what}: {problem}");
 }
 
-/// Checks that the server answers still, and that nothing was leased.
+/// Checks that the server still answers, and that nothing was leased.
 async fn assert_unharmed(place: &Place, server: &Server) {
     assert_eq!(server.get("/healthz").await.status, StatusCode::OK);
     assert_eq!(server.leases().await, Vec::<Value>::new());
@@ -209,7 +208,7 @@ async fn a_path_or_a_method_that_is_wrong_is_refused() {
     assert_unharmed(&place, &server).await;
 }
 
-/// The page's files are behind every path that is not the API's, but these are.
+/// Every path outside the API serves the page's files, except these.
 #[tokio::test]
 async fn the_root_of_the_api_is_not_taken_for_a_file() {
     let place = Place::new().await;
@@ -223,7 +222,7 @@ async fn the_root_of_the_api_is_not_taken_for_a_file() {
     }
 }
 
-/// A page of somebody else's that the visitor's browser shows must not lease, nor read.
+/// Another site's page in the visitor's browser can neither lease nor read.
 #[tokio::test]
 async fn a_request_for_or_from_another_page_is_refused() {
     let place = Place::new().await;
@@ -312,7 +311,7 @@ async fn a_viewer_who_does_not_open_a_websocket_is_told_so() {
     assert_unharmed(&place, &server).await;
 }
 
-/// What no client library sends.
+/// Requests that no client library sends.
 #[tokio::test]
 async fn bytes_that_are_no_request_hurt_nobody() {
     let place = Place::new().await;

@@ -1,4 +1,5 @@
-//! What ends by itself, or by somebody else's hand, is known at once: the engine tells it.
+//! The server learns from the engine's events at once when a program exits or somebody else ends
+//! it.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ async fn ended(server: &Server, lease: &Value) -> Value {
 async fn a_program_that_ends_by_itself_is_known_without_a_tick() {
     let place = Place::new().await;
     let server = place.start().await;
-    // Some end before it is on record that they run.
+    // Some exit before their record says that they run.
     for (code, reason, sleep) in [
         (0, "completed", "2"),
         (3, "failed", "2"),
@@ -39,7 +40,7 @@ async fn a_program_that_ends_by_itself_is_known_without_a_tick() {
         let receipt = &ended["receipt"];
         assert_eq!(receipt["reason"], reason, "{receipt}");
         assert_eq!(receipt["exitCode"], code, "{receipt}");
-        // The engine has stamped the program's last word.
+        // The engine stamped the program's last line.
         let path = format!("/api/containers/{}/logs", str_of(&lease["id"]));
         let log = server.get(&path).await.json();
         let last_word = time_of(&log["entries"][0]["timestamp"]);

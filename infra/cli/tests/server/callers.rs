@@ -1,4 +1,4 @@
-//! Who may call a server: its own user and root, and whoever has its token or its link.
+//! Who may call a server: its own user and root, and anybody with its token or its link.
 //!
 //! To be another user, the tests must be root.
 
@@ -24,7 +24,7 @@ use crate::harness::{PATIENCE, Place, Server, eventually};
 
 const NOBODY: u32 = 65_534;
 
-/// Whether another user can be tried; says so where not.
+/// Whether the test can act as another user; says so if not.
 #[expect(clippy::print_stderr, reason = "a test that tries nothing says so")]
 fn can_be_another_user() -> bool {
     let can = Command::new("true").uid(NOBODY).status().is_ok();
@@ -35,7 +35,7 @@ fn can_be_another_user() -> bool {
     can
 }
 
-/// What another user is answered.
+/// The answer that another user gets.
 fn asked_by_nobody(address: SocketAddr, path: &str, more: &str) -> String {
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{more}Connection: close\r\n\r\n");
@@ -161,7 +161,7 @@ async fn the_link_lets_one_browser_in() {
     assert!(again.starts_with("HTTP/1.1 401 "), "it works once: {again}");
 }
 
-/// What passes connections on, as another user.
+/// Forwards connections, as another user.
 struct Forwarder(Child);
 
 impl Forwarder {
@@ -234,7 +234,7 @@ async fn a_container_on_the_hosts_network_needs_the_token() {
         cmd: Some(["wget", "-qO-", &url].map(str::to_owned).to_vec()),
         host_config: Some(HostConfig {
             network_mode: Some("host".to_owned()),
-            // An engine that maps users lets nobody else onto that network.
+            // An engine with user namespaces refuses others on that network.
             userns_mode: Some("host".to_owned()),
             ..HostConfig::default()
         }),

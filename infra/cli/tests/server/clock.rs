@@ -1,5 +1,5 @@
-//! Somebody sets the system's clock while leases run: no lease notices. Debian's `faketime` sets
-//! it for the server alone.
+//! Somebody sets the system's clock while leases run: no lease is affected. Debian's `faketime`
+//! sets it for the server alone.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::harness::{PATIENCE, PROMPT, Place, eventually, str_of, time_of};
 
 const LASTS: Duration = Duration::from_secs(30);
 
-/// The library that stands between a process and the system's clock.
+/// The library that fakes the system's clock for a process.
 fn faketime() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").expect("every Linux has it");
     let found = folders
@@ -37,7 +37,7 @@ async fn a_clock_that_is_set_ends_no_lease_early_and_keeps_none() {
             clock.to_str().expect("it is text"),
         ),
         ("FAKETIME_NO_CACHE", "1"),
-        // The time since boot is what nobody can set.
+        // Nobody can set the time since boot.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
     ];
     let server = place.start_with(&faked).await;
@@ -58,7 +58,7 @@ async fn a_clock_that_is_set_ends_no_lease_early_and_keeps_none() {
             .then_some(())
     })
     .await;
-    // Two looks at what falls due.
+    // Two looks for due work.
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(server.lease(str_of(&lease["id"])).await["state"], "running");
     assert!(begun.elapsed() < LASTS, "this machine is too slow to tell");

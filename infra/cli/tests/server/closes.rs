@@ -1,5 +1,4 @@
-//! Every end of a viewer is said with a code, also where the viewer has said what cannot be
-//! read.
+//! Every close of a viewer's connection has a code, even after unreadable input.
 
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tokio::{
 
 use crate::harness::{PATIENCE, Place, Server, send, str_of};
 
-/// A WebSocket of which the test writes the bytes.
+/// A WebSocket whose bytes the test writes itself.
 async fn open(server: &Server, lease: &str) -> TcpStream {
     let request = format!(
         "GET /ws/logs/{lease} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -31,7 +30,7 @@ async fn open(server: &Server, lease: &str) -> TcpStream {
     stream
 }
 
-/// The code of the frame that closes it; none where it ends without one.
+/// The code of the close frame; none if the connection ends without one.
 async fn close_code(stream: &mut TcpStream) -> Option<u16> {
     loop {
         let opcode = stream.read_u8().await.ok()? & 0x0f;
@@ -48,7 +47,7 @@ async fn close_code(stream: &mut TcpStream) -> Option<u16> {
     }
 }
 
-/// A frame as a client sends it, with a mask that changes nothing.
+/// A frame as a client sends it, with a mask of zeros.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = u64::try_from(payload.len()).expect("it fits");
     let mut bytes = vec![first, 0x80 | 127];
@@ -81,7 +80,7 @@ async fn a_viewer_who_says_what_cannot_be_read_is_told_why_it_ends() {
         stream.write_all(&bytes).await.expect("it is taken");
         let code = tokio::time::timeout(PATIENCE, close_code(&mut stream)).await;
         assert_eq!(code.expect("it ends"), Some(expected), "{what}");
-        // And then nothing holds the connection.
+        // Then the connection ends.
         let mut rest = Vec::new();
         let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest));
         drop(ended.await.expect("it is let go"));

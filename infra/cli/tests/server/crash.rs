@@ -1,5 +1,5 @@
-//! The server is killed in the midst of its work, as the kernel kills when memory is short,
-//! and started again: nothing leaks, and no lease is forgotten.
+//! The server is killed in the middle of its work, as the kernel does when memory is short, and
+//! started again: nothing leaks, and no lease is forgotten.
 
 use std::{
     process::Command,
@@ -20,23 +20,23 @@ use crate::harness::{PROMPT, Place, Server, eventually, sleep_until, str_of, tim
 
 const TICK: Duration = Duration::from_secs(2);
 
-/// What an end takes at most when many servers are at it at once on few cores.
+/// How long an end takes at most while many servers work on few cores.
 const END: Duration = Duration::from_secs(20);
 
-/// How many servers are killed beside each other: one engine has to keep up with all of them.
+/// How many servers are killed at the same time: one engine has to keep up with all of them.
 const AT_ONCE: usize = 5;
 
-/// How many calls to the engine each verb makes at least.
+/// The least number of engine calls that each verb makes.
 const ALWAYS: usize = 3;
 
-/// What the server is at when it is killed.
+/// The server's work when it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
     Provision,
     Delete,
 }
 
-/// Before or after which of the verb's calls to the engine the server is killed.
+/// The call to the engine before or after which the server is killed.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     verb: Verb,
@@ -55,7 +55,7 @@ async fn a_server_that_is_killed_at_any_step_of_a_delete_leaks_nothing() {
 }
 
 async fn killed_at_any_step(verb: Verb) {
-    // How many calls there are depends on whether the registry's image is on the engine.
+    // The number of calls depends on whether the engine has the registry's image.
     let calls = calls_of(verb).await;
     assert!(calls.len() >= ALWAYS, "{calls:?}");
     let points = (0..calls.len()).flat_map(|call| {
@@ -71,8 +71,8 @@ async fn killed_at_any_step(verb: Verb) {
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    // The run that was listened to may have made a call that others do without: which there
-    // are depends on how soon a program stops.
+    // The recorded run may have made a call that other runs do not need: that depends on how fast a
+    // program stops.
     for (point, reached) in walked {
         assert!(
             reached || point.call >= ALWAYS,
@@ -81,7 +81,7 @@ async fn killed_at_any_step(verb: Verb) {
     }
 }
 
-/// A place for one lease at a time, so that a quota that is not given back shows.
+/// A place for one lease at a time, so that a leaked quota shows.
 async fn place() -> Place {
     Place::new()
         .await
@@ -92,18 +92,18 @@ async fn place() -> Place {
 /// A server whose calls to the engine go through the proxy.
 async fn start_behind(place: &Place, proxy: &Proxy) -> Server {
     let socket = format!("unix://{}", proxy.unix().display());
-    // On a network of its own, which is one call more that can be cut.
+    // A separate network adds one more call that can be cut.
     let own = ("CONTAINERLEASE_NETWORK", "own");
     place.start_with(&[("DOCKER_HOST", &socket), own]).await
 }
 
-/// Whether it is a call of a verb, and not one of the reaper or of readiness.
+/// Whether a verb made the call, not the reaper or a readiness check.
 fn is_of_verb(seen: &Seen) -> bool {
     seen.path.contains("/networks/")
         || seen.path.contains("/containers/") && !seen.path.contains("/containers/json")
 }
 
-/// The verb's calls to the engine when nothing goes wrong.
+/// The verb's calls to the engine without any fault.
 async fn calls_of(verb: Verb) -> Vec<String> {
     let place = place().await;
     let proxy = Proxy::before_unix(place.socket());
@@ -120,7 +120,7 @@ async fn calls_of(verb: Verb) -> Vec<String> {
     }
 }
 
-/// A container with a port: the engine is called once more for it.
+/// A container with a port, which needs one more engine call.
 fn a_redis() -> Value {
     json!({"imageType": "redis", "durationMinutes": 5})
 }
@@ -129,7 +129,7 @@ fn path_of(lease: &Value) -> String {
     format!("/api/containers/{}", str_of(&lease["id"]))
 }
 
-/// Says whether it came so far.
+/// Whether the server got as far as this point.
 async fn killed_at(point: Point) -> bool {
     let place = place().await;
     let proxy = Proxy::before_unix(place.socket());
@@ -168,10 +168,10 @@ async fn killed_at(point: Point) -> bool {
     server.process.kill();
     drop(server);
 
-    // The record was written before the engine was called.
+    // The record was written before the engine call.
     let server = place.start().await;
     let (lease, reason) = if let Some(lease) = leased {
-        // What the server before has claimed is this one's at once.
+        // This server takes over the earlier one's claims at once.
         (lease, "deleted")
     } else {
         let leases = server.leases().await;
@@ -193,7 +193,7 @@ async fn killed_at(point: Point) -> bool {
     assert_eq!(place.containers().await, [], "{point:?}");
     assert_eq!(server.leases().await, Vec::<Value>::new(), "{point:?}");
 
-    // There is room for another one, and it is the only one.
+    // There is room for exactly one more.
     let again = server.provision(&a_redis()).await;
     assert_eq!(place.containers().await.len(), 1, "{point:?}");
     let deleted = server.delete(&path_of(&again)).await;
@@ -248,7 +248,7 @@ async fn back_after_the_end() {
     let lease = leased_and_killed(&place).await;
     sleep_until(time_of(&lease["expiryTime"]).plus(Duration::from_secs(3))).await;
     assert_eq!(place.containers().await.len(), 1, "nobody was there");
-    // With a tick of a minute, only the run at the start can end it so soon.
+    // The tick is a minute, so only the run at the start can end it so soon.
     let server = place.start().await;
     eventually("its end", PROMPT, async || {
         place.containers().await.is_empty().then_some(())

@@ -1,4 +1,4 @@
-//! A lease that fills the host's disk is ended, and not only at the next tick.
+//! A lease that fills the host's disk is ended before the next tick.
 
 use serde_json::json;
 

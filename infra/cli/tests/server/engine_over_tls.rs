@@ -1,4 +1,4 @@
-//! The engine over TCP with mutual TLS, and all that can be wrong with its certificates.
+//! The engine over TCP with mutual TLS, and everything that can be wrong with its certificates.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -22,7 +22,7 @@ struct Engine {
     certificates: PathBuf,
 }
 
-/// The engine over TCP that the test script has prepared.
+/// The engine over TCP, prepared by the test script.
 fn engine() -> Engine {
     Engine {
         host: variable("CONTAINERLEASE_TEST_TLS_HOST"),
@@ -44,9 +44,9 @@ fn variable(name: &str) -> String {
     })
 }
 
-/// Checks that the server is up, says of its engine what is wrong, and leases nothing.
+/// Checks that the server is up, reports the engine's fault, and leases nothing.
 pub(crate) async fn cannot_lease(server: &Server, detail: &str) {
-    // The banner says it to whoever starts the server, right below the first line.
+    // The banner says it right below its first lines.
     eventually("the banner", Duration::from_secs(20), async || {
         let banner = server.process.stdout();
         let wanted = format!("NOT USABLE: {detail} Nothing can be leased until it is.");
@@ -93,7 +93,7 @@ async fn the_job_is_done_over_mutual_tls() {
     assert_eq!(place.containers().await.len(), 1);
     let mut viewer = Viewer::open(&server, id, None).await;
     viewer.line(|line| line["stream"] == "stdout").await;
-    // What a command is given to read has an end, and its output comes after that.
+    // A command's input ends, and its output follows afterwards.
     let script = "cat; sleep 2; echo after the end";
     let executed = server
         .request(Method::POST, &format!("/api/containers/{id}/exec"))
@@ -123,7 +123,7 @@ async fn a_client_certificate_of_another_ca_is_refused_by_the_engine() {
     cannot_lease(&server, "The engine refuses our client certificate.").await;
 }
 
-/// What is read again is read at most every 10 s, for which this waits.
+/// Certificates are read again at most every 10 s; the test waits for that.
 #[tokio::test]
 async fn a_certificate_that_was_replaced_is_used_without_a_restart() {
     let engine = engine();
@@ -214,7 +214,7 @@ async fn an_engine_over_tcp_without_certificates_is_not_called() {
     );
 }
 
-/// Makes an authority that the engine does not know, and a client's certificate of it.
+/// Makes an authority unknown to the engine, and a client certificate signed by it.
 fn other_authority(folder: &Path) -> PathBuf {
     fs::create_dir_all(folder).expect("the folder can be made");
     let openssl = |arguments: &str| {
@@ -233,8 +233,8 @@ fn other_authority(folder: &Path) -> PathBuf {
     }
     openssl("req -x509 -new -key ca-key.pem -subj /CN=another -days 2 -out ca.pem");
     openssl("req -new -key key.pem -subj /CN=client -out request.pem");
-    // Without an extension openssl makes a certificate of version 1, which is refused for
-    // that alone.
+    // Without an extension openssl makes a version 1 certificate, which would be refused for that
+    // alone.
     fs::write(folder.join("extensions"), "extendedKeyUsage = clientAuth\n")
         .expect("the folder can be written");
     openssl(

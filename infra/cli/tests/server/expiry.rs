@@ -1,4 +1,4 @@
-//! A lease ends by itself, on time.
+//! A lease ends on time by itself.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::harness::{PROMPT, Place, eventually, sleep_until, str_of, time_of};
 async fn a_lease_of_a_minute_is_gone_by_itself_to_the_second() {
     let often = async { ends_on_time(Place::new().await.with(TICK, "2")).await };
     let by_default = async { ends_on_time(Place::new().await).await };
-    // Between two runs there is an hour.
+    // An hour between two runs.
     let seldom = async { ends_on_time(Place::new().await.with(TICK, "3600")).await };
     tokio::join!(often, by_default, seldom);
 }
@@ -21,7 +21,7 @@ const TICK: &str = "CONTAINERLEASE_TICK_SECONDS";
 
 async fn ends_on_time(place: Place) {
     let server = place.start().await;
-    // The first run of the reaper is over, and has not seen the lease.
+    // The reaper's first run is over, and has not seen the lease.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let lease = server
         .provision(&json!({"imageType": "alpine", "durationMinutes": 1}))
@@ -43,7 +43,7 @@ async fn ends_on_time(place: Place) {
     };
     assert!(gone_at >= expiry, "it was gone at {gone_at} already");
 
-    // The receipt is written right after the container is gone.
+    // The receipt is written right after the container is removed.
     let ended = eventually("its receipt", PROMPT, async || {
         let lease = server.lease(id).await;
         (lease["state"] == "ended").then_some(lease)

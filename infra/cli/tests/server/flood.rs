@@ -1,5 +1,5 @@
-//! Many who say nothing, who say it slowly, and who talk nonsense: leases end on time beside
-//! them, the memory has a bound, and none of them keeps a connection for long.
+//! Many clients that are silent, slow, or send nonsense: leases still end on time, the memory stays
+//! bounded, and no client holds a connection for long.
 
 use std::{
     fs,
@@ -16,11 +16,11 @@ use tokio::{
 
 use crate::harness::{PATIENCE, PROMPT, Place, Server, eventually, send, str_of};
 
-/// How many connections say nothing, and how many say it slowly.
+/// The number of silent connections, and of slow ones.
 const IDLE: usize = 2_000;
 const SLOW: usize = 200;
 
-/// What the server may need for all of it, in MiB. At rest it has some 40.
+/// The most memory that the server may need for all of it, in MiB. At rest it has about 40.
 const MEMORY_BOUND: u64 = 256;
 
 fn memory(server: &Server) -> u64 {
@@ -40,12 +40,12 @@ async fn many(server: &Server, how_many: usize, says: &str) -> Vec<TcpStream> {
     stream::iter(opening).buffered(32).collect().await
 }
 
-/// What comes back until the connection closes.
+/// The bytes until the connection closes.
 async fn rest(mut stream: TcpStream) -> String {
     let mut said = Vec::new();
     let reading = stream.read_to_end(&mut said);
     let read = tokio::time::timeout(6 * PATIENCE, reading).await;
-    // One that was reset is closed as well.
+    // A reset connection is closed as well.
     drop(read.expect("the connection is closed"));
     String::from_utf8_lossy(&said).into_owned()
 }
@@ -147,7 +147,7 @@ async fn what_is_too_large_is_refused_while_it_arrives() {
         let request = format!("POST /api/provision HTTP/1.1\r\nHost: {host}\r\n{head}\r\n");
         let mut stream = opened(&server, &request).await;
         if head.contains("chunked") {
-            // 65 KiB of some megabytes; the rest never comes.
+            // 65 KiB of some megabytes; the rest is never sent.
             let chunk = format!("400000\r\n{}", " ".repeat(65 * 1024));
             stream.write_all(chunk.as_bytes()).await.unwrap();
         }

@@ -1,13 +1,13 @@
-//! A hostile program in a lease of every image type tries what it can, all of them beside each
-//! other: nothing gets through, the host and the neighbours are unharmed, and twenty other leases
-//! end on time meanwhile.
+//! Hostile programs in leases of every image type try everything they can, all at the same time:
+//! nothing gets through, the host and the neighbours are unharmed, and twenty other leases end on
+//! time meanwhile.
 //!
-//! What it tries is in `from_inside/*.sh`. `make test` has two image types try it, which
-//! have all tools between them; `make attack` has all.
+//! The attempts are in `from_inside/*.sh`. `make test` runs them in two image types, which together
+//! have all tools; `make attack` runs them in all.
 //!
 //! | variable | what it is |
 //! |---|---|
-//! | `CONTAINERLEASE_TEST_TABLE` | the file into which what came of each attempt is written, as Markdown; all image types try, and the bound of lateness is that of a machine that does nothing else |
+//! | `CONTAINERLEASE_TEST_TABLE` | the file for the table of outcomes, as Markdown; with it all image types attack, and the limit of lateness is that of an otherwise idle machine |
 
 mod host;
 mod table;
@@ -33,7 +33,7 @@ const ATTEMPTS: &str = concat!(
     include_str!("from_inside/resources.sh"),
 );
 
-/// What only a firewall stops.
+/// Only a firewall stops these.
 const TOWARDS_THE_HOST: [&str; 4] = [
     "host_program",
     "host_services",
@@ -41,23 +41,23 @@ const TOWARDS_THE_HOST: [&str; 4] = [
     "metadata",
 ];
 
-/// A name server that knows neighbours is on networks of a deployment's own: see SECURITY.md.
+/// A name server knows neighbours on a deployment's separate networks: see SECURITY.md.
 const OF_NEIGHBOURS_NAMES: &str = "names";
 
-/// What is tried again until the last of the others has ended.
+/// Repeated until the last of the other leases has ended.
 const WHILE_OTHERS_END: &str = "processors";
 
-/// The image types that have every tool between them, the first bash and perl, the other busybox.
+/// Two image types that together have every tool: one with bash and perl, one with busybox.
 const FEW: [&str; 2] = ["ubuntu", "alpine"];
 
-/// How many other leases end meanwhile, two each second from the shortest duration on.
+/// How many other leases end meanwhile: two per second from the shortest duration on.
 const OTHERS: u64 = 20;
 const SHORTEST_SECONDS: u64 = 30;
 
-/// How late they may end on a machine that does nothing besides; else it is [`PROMPT`].
+/// How late they may end on an otherwise idle machine; elsewhere it is [`PROMPT`].
 const LATE: Duration = Duration::from_secs(2);
 
-/// An attempt: its function in the script, and what it tries.
+/// An attempt: its function in the script, and its goal.
 struct Attempt {
     function: &'static str,
     tries: &'static str,
@@ -78,10 +78,10 @@ fn attempts() -> Vec<Attempt> {
 struct Lease {
     id: String,
     image_type: String,
-    /// Its address among its neighbours.
+    /// Its address in the leases' network.
     address: String,
     gateway: String,
-    /// What is listening there, and the ports of the host that lead to it.
+    /// The ports on which it listens, and the host's ports that lead there.
     ports: Vec<Value>,
     disk_mb: u64,
     memory_mb: u64,
@@ -106,7 +106,7 @@ impl Lease {
         }
     }
 
-    /// Runs `script` in its container by the API, as its owner would.
+    /// Runs `script` in its container through the API, as its owner would.
     async fn run(&self, server: &Server, script: &str, function: &str) -> Result<String, String> {
         let run = r#"script=$(cat); exec </dev/null; eval "$script"; "$1""#;
         let body = json!({
@@ -138,7 +138,7 @@ impl Lease {
     }
 }
 
-/// What the attempts of one attacker are told: whom to attack, and what it may use.
+/// The variables for one attacker's attempts: whom to attack, and its own limits.
 fn told(attacker: &Lease, all: &[&Lease], host: &Host, server: &Server) -> String {
     let others = all.iter().filter(|other| other.id != attacker.id);
     let ports = others.flat_map(|other| other.ports.iter().map(move |port| (other, port)));
@@ -171,7 +171,7 @@ fn told(attacker: &Lease, all: &[&Lease], host: &Host, server: &Server) -> Strin
     variables.concat() + ATTEMPTS
 }
 
-/// One attacker's attempts, one after the other, until the others have ended.
+/// One attacker's attempts, in sequence, until the others have ended.
 async fn attack(
     server: &Server,
     attacker: &Lease,
@@ -198,7 +198,7 @@ fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).map(PathBuf::from)
 }
 
-/// The image types that try it.
+/// The image types that attack.
 fn attacking(catalogue: &Catalogue, all: bool) -> Vec<&Image> {
     let images = catalogue.images().iter();
     images
@@ -206,7 +206,7 @@ fn attacking(catalogue: &Catalogue, all: bool) -> Vec<&Image> {
         .collect()
 }
 
-/// What is tried here.
+/// The attempts that can be made here.
 #[expect(
     clippy::print_stderr,
     reason = "whoever runs the tests wants to know what was not tried"
@@ -270,7 +270,7 @@ async fn no_image_type_lets_a_program_out_and_other_leases_end_on_time() {
         let (server, attempts) = (&server, &attempts);
         async move { attack(server, attacker, &script, attempts, last).await }
     });
-    // These two end by what they do.
+    // These two end by their own actions.
     let fill = "for i in 1 2; do dd if=/dev/zero of=/file$i bs=1M count=48; done";
     let doomed = async {
         drop(filler.run(&server, fill, "true").await);
@@ -304,7 +304,7 @@ async fn no_image_type_lets_a_program_out_and_other_leases_end_on_time() {
     assert_eq!(server.leases().await, [] as [Value; 0]);
 }
 
-/// None of them was early, and none late; gives how late the latest was.
+/// Checks that none of them ended early or late; returns the latest overshoot.
 async fn assert_on_time(server: &Server, others: &[Lease], bound: Duration) -> Duration {
     let mut latest = Duration::ZERO;
     for other in others {

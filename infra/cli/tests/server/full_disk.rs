@@ -1,9 +1,9 @@
-//! The disk of the data folder is full, or the folder is gone: leases end on time all the same,
-//! and whoever asks is told.
+//! The disk of the data folder is full, or the folder is gone: leases still end on time, and
+//! callers are told.
 //!
-//! A full disk is a small one in memory, which takes root to mount. Without it that test says
-//! that it is skipped; what the server does then is tried without a disk in
-//! `functions/tests/handlers/no_room.rs`.
+//! The full disk is a small one in memory, which only root can mount. Without root that test says
+//! that it is skipped; `functions/tests/handlers/no_room.rs` tests the server's behaviour without a
+//! disk.
 
 use std::{
     fs::{self, File},
@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, PROMPT, Place, Server, eventually, sleep_until, str_of, time_of};
 
-/// More than the server keeps for its table, and little enough to fill in no time.
+/// More than the server's reserve, and small enough to fill at once.
 const SIZE: &str = "size=32m,mode=0700";
 
-/// What the server keeps, in bytes.
+/// The size of the server's reserve, in bytes.
 const KEPT: u64 = 16 << 20;
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn leases_end_on_time_on_a_full_disk_and_none_is_made() {
 
     disk.fill();
     refuses(&server, "The disk of the data folder is full").await;
-    // What is kept for the table is given up as it is needed.
+    // The reserve is given up slice by slice.
     for _ in 0..60 {
         assert_eq!(renew(&server, stays).await, StatusCode::OK);
         if disk.reserve() < KEPT {
@@ -52,7 +52,7 @@ async fn leases_end_on_time_on_a_full_disk_and_none_is_made() {
     let receipt = ends_on_time(&place, &server, &first).await;
     assert_eq!(receipt["reason"], "expired", "{receipt}");
 
-    // Somebody takes that as well: nothing can be written any more.
+    // Somebody takes the reserve as well: nothing can be written any more.
     disk.take_reserve();
     let mut renewals = 0;
     while renew(&server, stays).await != StatusCode::INSUFFICIENT_STORAGE {
@@ -136,7 +136,7 @@ async fn shown(server: &Server, lease: &Value) -> Value {
     serde_json::from_str(&server.get(&path).await.text).expect("it is JSON")
 }
 
-/// The receipt of a lease whose container is gone in time.
+/// The receipt of a lease whose container is removed on time.
 async fn ends_on_time(place: &Place, server: &Server, lease: &Value) -> Value {
     let expiry = time_of(&lease["expiryTime"]);
     let before = place.containers().await.len();
@@ -170,7 +170,7 @@ impl Disk {
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    /// Fills all that is free.
+    /// Fills all free space.
     fn fill(&self) {
         let file = File::options()
             .create(true)
@@ -182,7 +182,7 @@ impl Disk {
         }
     }
 
-    /// Takes what the server keeps for its table.
+    /// Takes the server's reserve.
     fn take_reserve(&self) {
         let reserve = File::options().write(true).open(self.0.join("reserve"));
         let cut = reserve.expect("it is there").set_len(0);
@@ -202,7 +202,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // It goes once the server that has its files open has ended.
+        // It is removed once the server that holds its files has ended.
         drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
     }
 }

@@ -1,4 +1,4 @@
-//! Clients that hang up as soon as they have asked: what they asked for is carried out.
+//! Clients that hang up right after their request: the request is still carried out.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, Place, Server, answer, eventually, send, str_of, time_of};
 
-/// How long what was begun may take on few cores. It is well below the time after which a
-/// claim or a provision that nobody goes on with is taken over.
+/// How long started work may take on few cores. It is well below the time after which an abandoned
+/// claim or provision is taken over.
 const SOON: Duration = Duration::from_secs(20);
 
-/// How long after it has asked a client hangs up, in milliseconds; and whether with a reset,
-/// which may take what was sent along where it comes at once.
+/// How many milliseconds after its request a client hangs up; and whether with a reset, which at
+/// once may take the request along.
 const HANG_UPS: [(u64, bool); 6] = [
     (0, false),
     (1, false),
@@ -23,8 +23,8 @@ const HANG_UPS: [(u64, bool); 6] = [
     (100, true),
 ];
 
-/// A server whose engine takes its time to start and to stop a container, so that clients
-/// hang up in the middle.
+/// A server whose engine is slow to start and to stop a container, so that clients hang up in the
+/// middle.
 async fn start_slow(place: &Place) -> (Server, Proxy) {
     let proxy = Proxy::before_unix(place.socket());
     proxy.on_each(|seen| {
@@ -47,7 +47,7 @@ async fn ask_and_hang_up(
     (after, reset): (u64, bool),
 ) {
     let (host, length) = (server.address, body.len());
-    // Some hang up before anybody could see whose connection it is.
+    // Some hang up before the server could look up the connection's user.
     let token = &server.token;
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
@@ -123,7 +123,7 @@ async fn a_renewal_goes_on_without_its_caller() {
     }
 }
 
-/// It is in other hands, which bring it to its end soon: who asks again is told of that.
+/// Another request is already ending the lease; a repeated delete waits for that end.
 #[tokio::test]
 async fn a_second_delete_waits_for_the_end_that_is_under_way() {
     let place = Place::new().await;

@@ -1,4 +1,4 @@
-//! A place for a server, the server's process, and what speaks with it.
+//! A place for a server, the server's process, and its clients.
 
 use std::{
     fs,
@@ -25,24 +25,23 @@ use tokio_tungstenite::{
     tungstenite::{self, Message, protocol::frame::coding::CloseCode},
 };
 
-/// How long a server may take until it says where it is. It is generous because many
-/// servers start at once on few cores.
+/// How long a server may take to start. It is generous because many servers start at once on few
+/// cores.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long anything may take that a test waits for and that has no bound of its own.
+/// Time limit for anything that a test waits for and that has no limit of its own.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// From its cause to its effect, on a machine that does other things as well. It is far from the
-/// tick of a minute, so that what meets it did not wait for one. How quick it is on a machine that
-/// does nothing else is no matter of a test.
+/// From a cause to its effect, on a machine that does other things as well. It is far below the
+/// tick of a minute, which proves that nothing waited for a tick. The tests do not measure the
+/// speed of an idle machine.
 pub(crate) const PROMPT: Duration = Duration::from_secs(10);
 
-/// How often something is looked at that is waited for.
+/// How often a wait checks its condition.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
-/// A deployment on the engine and a folder, both of one test alone. When it is dropped all
-/// that is the deployment's is removed; so it must outlive its servers, which a test gets by
-/// making it first.
+/// A deployment on the engine and a folder, both for one test alone. Dropping it removes everything
+/// of the deployment; so it must outlive its servers, and a test makes it first.
 pub(crate) struct Place {
     pub(crate) engine: containerlease_testkit::Place,
     pub(crate) folder: PathBuf,
@@ -67,9 +66,9 @@ impl Place {
         self
     }
 
-    /// The command that starts a server here. The environment of the tests is kept from it.
+    /// The command that starts a server here, without the tests' environment.
     /// `CONTAINERLEASE_TEST_SERVER` names another binary than the one that cargo has just built,
-    /// such as that of a release.
+    /// such as a release's.
     #[expect(
         clippy::disallowed_methods,
         reason = "which binary is tried is no setting of it"
@@ -97,12 +96,12 @@ impl Place {
         command
     }
 
-    /// Starts a server and waits until it says where it is.
+    /// Starts a server and waits until it prints its address.
     pub(crate) async fn start(&self) -> Server {
         self.start_with(&[]).await
     }
 
-    /// Starts a server with `more` variables and waits until it says where it is.
+    /// Starts a server with `more` variables and waits until it prints its address.
     pub(crate) async fn start_with(&self, more: &[(&str, &str)]) -> Server {
         let mut process = self.launch(more);
         let begun = Instant::now();
@@ -116,7 +115,7 @@ impl Place {
             assert!(begun.elapsed() < START_LIMIT, "{}", process.stderr());
             tokio::time::sleep(LOOK_EVERY).await;
         };
-        // Where the place has its data elsewhere, nobody asks for it.
+        // If the place has its data elsewhere, no test needs the token.
         let token = fs::read_to_string(self.folder.join("data/token")).unwrap_or_default();
         Server {
             process,
@@ -147,7 +146,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // A folder that stays behind among the temporary files hurts nobody.
+        // A leftover temporary folder does no harm.
         drop(fs::remove_dir_all(&self.folder));
     }
 }
@@ -193,12 +192,12 @@ impl Process {
         }
     }
 
-    /// What it has printed so far.
+    /// Its standard output so far.
     pub(crate) fn stdout(&self) -> String {
         text(&self.stdout)
     }
 
-    /// What it has logged and complained so far.
+    /// Its standard error so far.
     pub(crate) fn stderr(&self) -> String {
         text(&self.stderr)
     }
@@ -207,7 +206,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Where it says it is; none before it says so.
+    /// Its printed address; none before it is printed.
     fn address(&self) -> Option<SocketAddr> {
         let said = self.stdout();
         let (first, _) = said.split_once('\n')?;
@@ -225,7 +224,7 @@ impl Process {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.ended() {
-                // What it said last may still be on its way through the pipe.
+                // Its last output may still be on its way through the pipe.
                 tokio::time::sleep(2 * LOOK_EVERY).await;
                 return status;
             }
@@ -238,9 +237,9 @@ impl Process {
         }
     }
 
-    /// Kills it as the kernel does when memory is short: it can do nothing about it.
+    /// Kills it as the kernel does when memory is short, without a warning.
     pub(crate) fn kill(&mut self) {
-        // One that has ended already cannot be killed, and need not be.
+        // One that has already ended cannot be killed, and need not be.
         drop(self.child.kill());
         self.child.wait().expect("it is our child");
     }
@@ -281,16 +280,16 @@ fn text(collected: &Mutex<String>) -> String {
         .clone()
 }
 
-/// A server that is up.
+/// A running server.
 pub(crate) struct Server {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
-    /// What lets in whoever the kernel cannot tell, as one that has hung up at once.
+    /// For clients whose user the kernel cannot tell, such as one that hung up at once.
     pub(crate) token: String,
     client: reqwest::Client,
 }
 
-/// What the server answers.
+/// The server's answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -299,7 +298,7 @@ pub(crate) struct Answer {
 }
 
 impl Server {
-    /// A request to `path`, which may still be given headers and a body.
+    /// A request to `path`, without headers and body so far.
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("http://{}{path}", self.address);
         self.client.request(method, url).timeout(2 * PATIENCE)
@@ -348,7 +347,7 @@ impl Server {
     }
 }
 
-/// Sends bytes on a connection of their own, which stays open as long as what is returned.
+/// Sends bytes on a separate connection, which stays open until the result is dropped.
 pub(crate) async fn send(server: &Server, bytes: &[u8]) -> TcpStream {
     let stream = TcpStream::connect(server.address).await;
     let mut stream = stream.expect("the server listens");
@@ -394,7 +393,7 @@ pub(crate) async fn sleep_until(time: Time) {
     tokio::time::sleep(Time::now().until(time)).await;
 }
 
-/// Looks until there is something, at most for `limit`.
+/// Waits for a value, at most for `limit`.
 pub(crate) async fn eventually<T>(
     what: &str,
     limit: Duration,
@@ -415,7 +414,7 @@ pub(crate) struct Viewer {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
-/// What a viewer gets.
+/// What a viewer receives.
 #[derive(Debug)]
 pub(crate) enum Frame {
     /// The objects of a text frame.
@@ -445,7 +444,7 @@ impl Viewer {
         Ok(Self { socket })
     }
 
-    /// The next frame that is meant for a reader.
+    /// The next text or close frame.
     pub(crate) async fn next(&mut self) -> Frame {
         let frame = async {
             loop {
@@ -470,8 +469,7 @@ impl Viewer {
             .expect("a frame comes")
     }
 
-    /// Reads until there is a line of which `wanted` holds, and returns it; the lines
-    /// before it are passed over.
+    /// Reads until a line satisfies `wanted`, and returns it; skips the lines before it.
     pub(crate) async fn line(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {

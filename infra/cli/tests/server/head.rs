@@ -43,8 +43,8 @@ async fn every_route_that_takes_get_takes_head() {
             let values = |of: &crate::harness::Answer| of.headers.get(name).cloned();
             assert_eq!(values(&head), values(&got), "{path} {name}");
         }
-        // Times and figures in it may be some digits longer or shorter, and the metrics have a
-        // row more for what was just asked.
+        // Times and figures may differ by some digits, and the metrics have one more row for the
+        // request just made.
         let length: usize = match head.headers.get("content-length") {
             Some(length) => length.to_str().unwrap().parse().unwrap(),
             None => got.text.len(),

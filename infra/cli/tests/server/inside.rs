@@ -1,4 +1,4 @@
-//! What is done inside a lease's container, over the wire: commands, what it uses, its log.
+//! Work inside a lease's container, over the wire: commands, resource use, its log.
 
 use std::time::Duration;
 

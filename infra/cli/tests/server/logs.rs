@@ -6,8 +6,8 @@ use crate::harness::{Frame, Place, Server, Viewer, str_of};
 
 const LINES: u64 = 3_000;
 
-/// Leases an alpine that counts on standard output, and on standard error by sevens; then
-/// says that it is done, and goes on for a while.
+/// Leases an alpine that counts on standard output, and in sevens on standard error; then it says
+/// that it is done, and runs on for a while.
 async fn lease_that_counts(server: &Server) -> String {
     let script = format!(
         "i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; \
@@ -23,7 +23,7 @@ async fn lease_that_counts(server: &Server) -> String {
     str_of(&lease["id"]).to_owned()
 }
 
-/// What a viewer has read.
+/// The lines that a viewer has read.
 #[derive(Default)]
 struct Read {
     stdout: Vec<String>,
@@ -33,7 +33,7 @@ struct Read {
 
 impl Read {
     fn take(&mut self, line: &Value) {
-        // A heartbeat is not the container's, and has no cursor.
+        // A heartbeat is not a line of the container, and has no cursor.
         if line.get("event").is_some() {
             return;
         }
@@ -46,7 +46,7 @@ impl Read {
     }
 
     fn is_done(&self) -> bool {
-        // The last line of standard error may be behind the last of standard output.
+        // The last line of standard error may come after the last of standard output.
         let all_errors = usize::try_from(LINES / 7).is_ok_and(|all| self.stderr.len() >= all);
         all_errors && self.stdout.last().is_some_and(|line| line == "done")
     }
@@ -64,7 +64,7 @@ impl Read {
     }
 }
 
-/// Says where the two part, since thousands of lines in a message help nobody.
+/// Reports the first difference: thousands of lines in a message help nobody.
 fn assert_same(read: &[String], written: &[String]) {
     let same = read.iter().zip(written).take_while(|(a, b)| a == b).count();
     assert_eq!(
@@ -88,8 +88,8 @@ async fn a_viewer_that_is_cut_off_resumes_after_its_cursor() {
             CUTS => u64::MAX,
             _ => fastrand::u64(1..2 * LINES / CUTS / 3),
         };
-        // It is cut off anywhere, in the midst of a frame too: what was in the frame but
-        // was not looked at counts as not received.
+        // It is cut off anywhere, even in the middle of a frame: lines of the frame that were not
+        // looked at count as not received.
         'connected: while left > 0 && !read.is_done() {
             let Frame::Lines(lines) = viewer.next().await else {
                 panic!("the server has closed the connection")
@@ -102,14 +102,14 @@ async fn a_viewer_that_is_cut_off_resumes_after_its_cursor() {
                 }
             }
         }
-        // The connection is dropped without a farewell, as when a laptop is closed.
+        // The connection is dropped without a close frame, as when a laptop is closed.
     }
     read.assert_all_once_in_order();
 }
 
 #[tokio::test]
 async fn relays_follow_each_other_without_the_viewer_noticing() {
-    // A relay hands over five seconds before its time is over: here after each second.
+    // A relay hands over five seconds before its time is over: here, every second.
     let place = Place::new().await.with("CONTAINERLEASE_RELAY_SECONDS", "6");
     let server = place.start().await;
     let lease = lease_that_counts(&server).await;
@@ -127,8 +127,8 @@ async fn relays_follow_each_other_without_the_viewer_noticing() {
     read.assert_all_once_in_order();
 }
 
-/// A viewer's browser may be suspended. What it does not read waits in the engine's log, and
-/// the other viewers see nothing of it.
+/// A viewer's browser may be suspended. Its unread lines wait in the engine's log, and the other
+/// viewers notice nothing.
 #[tokio::test]
 async fn a_viewer_who_does_not_read_holds_up_nobody_else() {
     let place = Place::new().await;
@@ -150,7 +150,7 @@ async fn a_viewer_who_does_not_read_holds_up_nobody_else() {
     let deleted = server.delete(&format!("/api/containers/{id}")).await;
     assert_eq!(deleted.json()["state"], "ended");
     awake.line(|line| line["event"] == "ended").await;
-    // What was on its way when the container was removed is still there for the other.
+    // Lines sent before the container was removed are still there for the other viewer.
     let first = asleep.line(|_| true).await;
     assert!(str_of(&first["message"]).starts_with("line 1 "));
 }

@@ -2,13 +2,13 @@
 //!
 //! # Layout
 //!
-//! - [`harness`]: a place for a server with a deployment of its own on the engine, the
-//!   server's process, and a viewer of logs. What a test leaves on the engine goes when its place
-//!   does, however the test ends.
-//! - One file for each thing that the server promises.
+//! - [`harness`]: a place for a server with its own deployment on the engine, the server's process,
+//!   and a viewer of logs. Dropping the place removes everything of the test from the engine,
+//!   however the test ends.
+//! - One file for each promise of the server.
 //!
-//! The tests over TCP find the engine by two variables, which the project's test script
-//! sets: see [`engine_over_tls`].
+//! The tests over TCP find the engine through two variables, which the project's test script sets:
+//! see [`engine_over_tls`].
 
 mod bad_input;
 mod by_itself;

@@ -1,4 +1,4 @@
-//! What the server counts, and what is made of it for Prometheus and Grafana.
+//! The server's metrics, and what Prometheus and Grafana make of them.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, Place, answer, eventually, str_of};
 
-/// A server that has leased, been asked wrong, and ended a lease each way that an owner can.
+/// A server that has leased, refused a bad request, and ended a lease in each way open to an owner.
 async fn used() -> (Place, String) {
     let place = Place::new().await;
     let server = place.start().await;
@@ -42,7 +42,7 @@ async fn used() -> (Place, String) {
 async fn every_end_and_every_request_is_counted() {
     let (_place, text) = used().await;
     for line in [
-        // Neither was ended by the reaper.
+        // The reaper ended neither.
         r#"containerlease_leases_ended_total{reason="deleted"} 1"#,
         r#"containerlease_leases_ended_total{reason="failed"} 1"#,
         r#"containerlease_leases_ended_total{reason="expired"} 0"#,
@@ -60,7 +60,7 @@ async fn every_end_and_every_request_is_counted() {
     }
 }
 
-/// A rule on a name that no server has would never fire.
+/// A rule on a metric that no server has would never fire.
 #[tokio::test]
 async fn the_alerts_and_the_dashboard_ask_for_what_there_is() {
     let (_place, text) = used().await;
@@ -80,14 +80,14 @@ async fn the_alerts_and_the_dashboard_ask_for_what_there_is() {
     };
     let panels = dashboard["panels"].as_array().unwrap();
     let expressions: Vec<_> = panels.iter().flat_map(of_panel).collect();
-    // What an alert says of others is a name as well.
+    // An alert's text may also name a metric.
     for (place, said) in [("alerts", alerts), ("dashboard", expressions.join("\n"))] {
         let words = said.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         let names: BTreeSet<&str> = words
             .filter(|word| word.starts_with("containerlease_"))
             .collect();
         assert!(names.len() > 8, "{place}: {names:?}");
-        // Nobody was told anything here, and no run failed.
+        // There were no notifications here, and no run failed.
         let missing: Vec<_> = names.difference(&there).collect();
         assert!(missing.is_empty(), "{place}: {missing:?}: {text}");
     }

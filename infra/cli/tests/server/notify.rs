@@ -1,4 +1,4 @@
-//! An owner is told of his lease, on time.
+//! Notifications reach a lease's owner on time.
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::harness::{PROMPT, Place, eventually, str_of, time_of};
 
-/// The shortest lease that there is begins and ends between two runs of the reaper.
+/// The shortest possible lease begins and ends between two runs of the reaper.
 #[tokio::test]
 async fn the_owner_of_a_lease_of_a_minute_is_warned_and_told_of_its_end() {
     let receiver = Receiver::start().await;
@@ -17,7 +17,7 @@ async fn the_owner_of_a_lease_of_a_minute_is_warned_and_told_of_its_end() {
         .with("CONTAINERLEASE_WEBHOOK_PRIVATE", "true")
         .start()
         .await;
-    // The first run of the reaper is over, and has not seen the lease.
+    // The reaper's first run is over, and has not seen the lease.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let lease = server
         .provision(&json!({
@@ -111,7 +111,7 @@ async fn over_tls_a_receiver_is_told_whose_certificate_is_trusted_here_and_no_ot
     drop(std::fs::remove_dir_all(folder));
 }
 
-/// A receiver with a certificate of its own, which is in `name.pem`.
+/// A receiver with its own certificate, which is in `name.pem`.
 async fn certified(folder: &Path, name: &str) -> Receiver {
     let file = |suffix: &str| folder.join(format!("{name}.{suffix}"));
     let made = Command::new("openssl")

@@ -1,5 +1,5 @@
-//! A panic ends one task of the server's and nothing else. `make test` runs this with the
-//! binary of a release too, which is what is installed.
+//! A panic ends one task of the server and nothing else. `make test` also runs this with a release
+//! binary, which is what users install.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -16,7 +16,7 @@ use crate::{
     table::listening,
 };
 
-/// What a number of the metrics is.
+/// The value of a metric.
 async fn metric(server: &Server, name: &str) -> f64 {
     let metrics = server.get("/metrics").await.text;
     let lines = metrics.lines().filter(|line| line.starts_with(name));
@@ -24,7 +24,7 @@ async fn metric(server: &Server, name: &str) -> f64 {
     values.sum()
 }
 
-/// What the server answers to a head, to the end of it.
+/// The server's answer to a request's head, read to its end.
 async fn answer_to(server: &Server, head: &str) -> String {
     let mut stream = send(server, head.as_bytes()).await;
     let mut said = String::new();
@@ -34,9 +34,8 @@ async fn answer_to(server: &Server, head: &str) -> String {
     said
 }
 
-/// What a library that we build on does not take, and says so by a panic: a query so long that
-/// the whole URL is longer than one may be, and targets and headers of the kinds below. They are
-/// refused before they get there, or mended.
+/// Input that makes a library of ours panic: a query so long that the whole URL exceeds the limit,
+/// and targets and headers of the kinds below. The server refuses or repairs them first.
 #[tokio::test]
 async fn requests_that_were_panics_once_are_answered_and_all_else_goes_on() {
     let place = Place::new().await.with("CONTAINERLEASE_TICK_SECONDS", "1");
@@ -106,7 +105,7 @@ impl Drop for Killed {
     }
 }
 
-/// As behind `containerlease serve 2>&1 | head -1`.
+/// As with `containerlease serve 2>&1 | head -1`.
 #[tokio::test]
 async fn a_server_whose_output_nobody_reads_goes_on() {
     let place = Place::new().await.with("CONTAINERLEASE_TICK_SECONDS", "1");

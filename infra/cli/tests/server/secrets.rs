@@ -1,4 +1,4 @@
-//! What is logged holds no secret, however much is asked for.
+//! Logs hold no secret, even at the most verbose level.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::harness::{Place, eventually, str_of};
 async fn the_most_talkative_log_has_no_secret() {
     let receiver = Receiver::start().await;
     let place = Place::new().await;
-    // It has to outlive the server: with it goes the data folder.
+    // It has to outlive the server: dropping it removes the data folder.
     let place = place
         .with("CONTAINERLEASE_WEBHOOK_PRIVATE", "true")
         .with("RUST_LOG", "trace,[request]=trace,hyper=trace");

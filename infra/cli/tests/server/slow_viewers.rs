@@ -1,5 +1,4 @@
-//! Many viewers that read nothing and say much: they keep up nobody but themselves, and when
-//! they have left nothing of them is left.
+//! Many viewers that read nothing and send much delay only themselves, and leave nothing behind.
 
 use std::{
     collections::BTreeSet,
@@ -16,15 +15,15 @@ use crate::harness::{PATIENCE, Place, Server, Viewer, eventually, run_inside, st
 
 const VIEWERS: usize = 200;
 
-/// What each of them says, again and again.
+/// What each of them sends, again and again.
 const SAID: [&str; 4] = ["ping", "pause", "resume", "ping"];
 
-/// So often by some of them, which is more than the frames that may wait for a viewer. Each
-/// word costs a read of all viewers at the table, so the others say nothing.
+/// How often some of them send it: more than the frames that may be queued for a viewer. Each word
+/// costs a read of all viewers from the table, so the others send nothing.
 const TIMES: usize = 6;
 const TALKATIVE: usize = 10;
 
-/// A viewer with little room for what it does not read.
+/// A viewer with a small receive buffer.
 async fn slow_viewer(server: &Server, lease: &str) -> WebSocketStream<TcpStream> {
     let socket = TcpSocket::new_v4().expect("there are sockets");
     socket.set_recv_buffer_size(4096).expect("it takes that");
@@ -35,14 +34,14 @@ async fn slow_viewer(server: &Server, lease: &str) -> WebSocketStream<TcpStream>
     opened.expect("the viewer is let in").0
 }
 
-/// All of them, of which a few come at once: a table on a busy machine may refuse more.
+/// All of them, a few opening at once: a table on a busy machine may refuse more.
 async fn slow_viewers(server: &Server, lease: &str) -> Vec<WebSocketStream<TcpStream>> {
     let opening = (0..VIEWERS).map(|_| slow_viewer(server, lease));
     let opening = futures_util::stream::iter(opening).buffered(8);
     opening.collect().await
 }
 
-/// Reads until the last word of a viewer was answered; how many answers there were.
+/// Reads until a viewer's last word was answered; returns the number of answers.
 async fn answers(viewer: &mut WebSocketStream<TcpStream>) -> usize {
     let mut pongs = 0;
     let wanted = TIMES * SAID.iter().filter(|said| **said == "ping").count();
@@ -62,7 +61,7 @@ async fn answers(viewer: &mut WebSocketStream<TcpStream>) -> usize {
     pongs
 }
 
-/// The connections to the server, in whatever state the kernel has them at the server's side.
+/// The connections to the server, in any state, from the server's side.
 fn connections(server: &Server) -> usize {
     let port = format!(":{:04X}", server.address.port());
     let table = fs::read_to_string("/proc/net/tcp").expect("Linux has it");
@@ -71,7 +70,7 @@ fn connections(server: &Server) -> usize {
         let (local, state) = (fields.nth(1)?, fields.nth(1)?);
         local.ends_with(&port).then(|| state.to_owned())
     });
-    // 01 is established, 08 closed by the other side alone.
+    // 01 is established, 08 is closed by the other side only.
     let open = BTreeSet::from(["01", "08"]);
     states.filter(|state| open.contains(state.as_str())).count()
 }
@@ -94,7 +93,7 @@ async fn slow_viewers_that_say_much_stall_nothing_and_leave_nothing() {
     let place = Place::new().await;
     let server = place.start().await;
     let pad = "x".repeat(200);
-    // It says nothing until all are there, so that none of them has a log of its own to read.
+    // It is silent until all are connected, so that none of them reads a log of its own.
     let script = format!(
         "while [ ! -e /tmp/go ]; do sleep 0.1; done; \
          i=0; while :; do i=$((i+1)); echo line $i {pad}; [ $((i%10)) = 0 ] && sleep 0.1; done"
@@ -112,7 +111,7 @@ async fn slow_viewers_that_say_much_stall_nothing_and_leave_nothing() {
     let mut quick = Viewer::open(&server, &lease, None).await;
     let mut slow = slow_viewers(&server, &lease).await;
     run_inside(place.engine.docker(), &lease, "touch /tmp/go").await;
-    // Some time without a reader, so that all that may wait for them waits.
+    // Without a reader for some time, so that each queue fills up.
     let saying = slow.iter_mut().take(TALKATIVE).map(async |viewer| {
         for _ in 0..TIMES {
             for said in SAID {
@@ -128,10 +127,10 @@ async fn slow_viewers_that_say_much_stall_nothing_and_leave_nothing() {
             quick.line(|line| line["stream"] == "stdout").await;
         }
     };
-    // A few at once: the table of a busy machine is not what is tried here.
+    // A few at once: this does not test the table of a busy machine.
     let saying = futures_util::stream::iter(saying).buffer_unordered(4);
     tokio::join!(saying.count(), watching);
-    // Nobody else is kept up either.
+    // Nobody else is delayed.
     assert_eq!(server.get("/healthz").await.status, 200);
 
     let answered = join_all(slow.iter_mut().take(TALKATIVE).map(answers)).await;
@@ -139,7 +138,7 @@ async fn slow_viewers_that_say_much_stall_nothing_and_leave_nothing() {
 
     drop((slow, quick));
     eventually("all connections are gone", 2 * PATIENCE, async || {
-        // One is the test's own client.
+        // One belongs to the test's own client.
         (connections(&server) <= 1).then_some(())
     })
     .await;
@@ -150,7 +149,7 @@ async fn slow_viewers_that_say_much_stall_nothing_and_leave_nothing() {
     })
     .await;
     eventually("no descriptor is left", 2 * PATIENCE, async || {
-        // Connections to the engine are kept for a while, and used again.
+        // Connections to the engine are kept for reuse for a while.
         (descriptors(&server) <= descriptors_before + 4).then_some(())
     })
     .await;

@@ -17,7 +17,7 @@ async fn refusal(mut process: Process) -> String {
     sentence.to_owned()
 }
 
-/// Without the log, what is left on standard error is the sentence alone.
+/// Without the log, standard error holds only the sentence.
 const NO_LOG: (&str, &str) = ("RUST_LOG", "off");
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let said = refusal(place.launch(&[NO_LOG, ("CONTAINERLEASE_LISTEN", &address)])).await;
-    assert!(said.starts_with(&format!("{address} cannot be listened on (")));
+    assert!(said.starts_with(&format!("cannot listen on {address} (")));
     assert!(said.ends_with("choose another address with CONTAINERLEASE_LISTEN"));
     assert!(
         !place.folder.join("data").exists(),
@@ -47,7 +47,7 @@ async fn a_table_port_that_is_taken_is_named() {
     );
 }
 
-/// The tests may run as root, who may write everywhere but below a file.
+/// The tests may run as root, who may write everywhere except below a file.
 #[tokio::test]
 async fn a_data_folder_that_cannot_be_written_is_named() {
     let place = Place::new().await;
@@ -116,8 +116,7 @@ async fn a_data_folder_of_something_else_is_not_taken_over() {
     );
 }
 
-/// A server whose engine is not there starts all the same: it must end the leases that it
-/// has once the engine is back.
+/// A server starts even without its engine: it must end its leases once the engine is back.
 #[tokio::test]
 async fn an_engine_that_is_not_there_is_said_and_does_not_stop_the_server() {
     let place = Place::new().await;

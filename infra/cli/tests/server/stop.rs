@@ -21,7 +21,7 @@ async fn a_server_that_is_interrupted_keeps_its_leases() {
 
 async fn keeps_its_leases(place: &Place, signal: &str) {
     let mut server = place.start().await;
-    // A lease of a minute is in the hands of a run of the reaper, which waits for its end.
+    // A run of the reaper holds a lease of a minute, and waits for its end.
     let lease = server
         .provision(&json!({"imageType": "alpine", "durationMinutes": 1}))
         .await;
@@ -51,7 +51,7 @@ async fn keeps_its_leases(place: &Place, signal: &str) {
     assert_eq!(leases[0]["expiryTime"], lease["expiryTime"]);
 }
 
-/// A server whose calls that start a container meet a fault; with the proxy that makes it.
+/// A server whose calls to start a container meet a fault, with the proxy that injects it.
 async fn start_with_fault(place: &Place, fault: fn() -> Fault) -> (Server, Proxy) {
     let proxy = Proxy::before_unix(place.socket());
     proxy.on_each(move |seen| {
@@ -89,7 +89,7 @@ async fn a_request_that_has_begun_is_answered_before_the_server_ends() {
     assert_eq!(place.containers().await.len(), 1);
 }
 
-/// A supervisor waits for a while and then kills; the server is not to need that.
+/// A supervisor waits for a while and then kills; the server must be done before.
 #[tokio::test]
 async fn an_engine_that_hangs_does_not_keep_the_server_from_ending() {
     let place = Place::new().await;

@@ -1,5 +1,4 @@
-//! The table is nobody's but the server's: no socket leads to it, and no other user reads its
-//! files.
+//! Only the server can reach the table: it has no socket, and no other user can read its files.
 
 use std::{
     fs,
@@ -13,7 +12,7 @@ use http::{Method, StatusCode};
 
 use crate::harness::{PATIENCE, Place};
 
-/// The TCP sockets on which the process of that id listens.
+/// The TCP sockets on which this process listens.
 pub(crate) fn listening(pid: u32) -> Vec<SocketAddr> {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("it is ours");
     let inodes: Vec<String> = descriptors
@@ -54,7 +53,7 @@ fn mode(path: &Path) -> u32 {
         & 0o777
 }
 
-/// The files of a data folder whose mode lets others in.
+/// The files of a data folder whose mode admits other users.
 fn open_to_others(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("it is there");
     let files = entries.map(|entry| entry.expect("it can be listed").path());
@@ -132,7 +131,7 @@ async fn what_another_user_has_put_into_its_folder_is_not_taken() {
     fs::create_dir(&data).expect("it can be made");
     fs::write(&victim, "precious").expect("it can be written");
     std::os::unix::fs::symlink(&victim, data.join("reserve")).expect("it can be made");
-    // It goes on without the space that it would keep.
+    // It works without the reserve.
     drop(place.start().await);
     assert_eq!(
         fs::read_to_string(&victim).expect("it is there"),
@@ -160,7 +159,7 @@ async fn what_another_user_has_put_into_its_folder_is_not_taken() {
 async fn other_users_cannot_read_its_files() {
     let place = Place::new().await;
     let data = place.folder.join("data");
-    // As earlier releases have left it.
+    // As earlier releases left it.
     let mut folder = fs::DirBuilder::new();
     folder.mode(0o755).create(&data).unwrap();
     fs::write(data.join("table.sqlite"), "").unwrap();

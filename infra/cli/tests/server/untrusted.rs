@@ -1,4 +1,4 @@
-//! The settings for untrusted users, `infra/local/untrusted.env`, as they stand.
+//! The settings for untrusted users, `infra/local/untrusted.env`, as shipped.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::harness::{Place, answer};
 
-/// What a shell makes of the file.
+/// The variables that a shell would set from the file.
 fn settings() -> Vec<(&'static str, &'static str)> {
     let file = include_str!("../../../local/untrusted.env");
     let lines = file
@@ -43,7 +43,7 @@ fn all_that_they_set_is_read_and_bounds_a_lease_and_its_owner() {
     assert!(policy.owner_cpu_milli < usual.owner_cpu_milli);
     assert!(policy.owner_memory_mb < usual.owner_memory_mb);
     assert!(policy.owner_disk_mb < usual.owner_disk_mb);
-    // No owner takes the whole host.
+    // No owner can take the whole host.
     assert!(
         policy
             .host_cpu_milli

@@ -1,4 +1,4 @@
-//! What an operator ought to put right is said where he looks.
+//! The operator sees warnings where they look.
 
 use bollard::query_parameters::InspectContainerOptions;
 use http::Method;

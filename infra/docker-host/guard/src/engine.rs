@@ -1,8 +1,8 @@
-//! The two things that the engine is asked for: a listing, and a removal.
+//! The two calls to the engine: a listing and a removal.
 //!
-//! It is not `shared`'s host: that one lists a single deployment, reaches engines over TLS
-//! and brings AWS with it. What stands guard against a fault in there should not run through
-//! it, and this is all that it needs.
+//! It does not use the host adapter of `shared`, which lists a single deployment, supports TLS
+//! and brings in AWS. The guard protects against faults in that code, so it must not depend on
+//! it.
 
 use std::{
     collections::HashMap,
@@ -24,12 +24,12 @@ use thiserror::Error;
 
 use crate::plan::Container;
 
-/// How long the engine has for any one call. It is far below the time that the guard has.
+/// Time limit of one call to the engine, far below the guard's own limit.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
-/// The client library's own limit, in seconds, which ours comes before.
+/// The client library's own limit, in seconds; ours is shorter.
 const LIBRARY_LIMIT: u64 = 30;
 
-/// The engine behind a socket, which need not be there yet.
+/// The engine behind a socket, which may not exist yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     socket: PathBuf,
@@ -53,11 +53,11 @@ pub(crate) enum Fault {
     },
 }
 
-/// How a container was found gone. Both are success.
+/// Who removed a container. Both are success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removed {
     ByUs,
-    /// Somebody else, such as the reaper, has removed it or is doing so.
+    /// Another process, such as the reaper, removed it or is removing it.
     ByAnother,
 }
 
@@ -90,8 +90,8 @@ impl Engine {
         Ok(containers.collect())
     }
 
-    /// Removes a container with its anonymous volumes, whatever its state. The engine
-    /// answers when it is gone.
+    /// Removes a container and its anonymous volumes, in any state. The engine answers when
+    /// it is gone.
     pub(crate) async fn remove(&self, name: &ContainerName) -> Result<Removed, Fault> {
         const ATTEMPTED: &str = "removing a container";
         let options = RemoveContainerOptionsBuilder::new()
@@ -112,8 +112,8 @@ impl Engine {
         }
     }
 
-    /// A client of its own for each call: a guard that calls a few times a minute has no use
-    /// for connections that an engine's restart has broken.
+    /// A new client for each call: with a few calls a minute, reusing connections gains
+    /// nothing, and a restart of the engine would break them.
     fn connect(&self, attempted: &'static str) -> Result<Docker, Fault> {
         let socket = self.socket.to_string_lossy();
         Docker::connect_with_unix(&socket, LIBRARY_LIMIT, bollard::API_DEFAULT_VERSION)

@@ -1,21 +1,20 @@
-//! The guard: it runs on the Docker host and ends containers of ContainerLease that are past
-//! their hard deadline, when all that should have ended them is gone.
+//! The guard runs on the Docker host. It ends containers of ContainerLease that are past their
+//! hard deadline, when the whole control plane has failed to.
 //!
-//! A container's label says until when it may live at most, all renewals included. The guard
-//! needs that label, the engine's socket and the host's clock: no network, no table, no
-//! certificate. It never decides before the control plane does: a container is the guard's
-//! only once the reaper, which writes the receipt, has had its time.
+//! A container's label holds its hard deadline, which includes all renewals. The guard needs
+//! that label, the engine's socket and the host's clock: no network, no table, no certificate.
+//! It waits for a grace after the deadline, so that the reaper, which writes the receipt, acts
+//! first.
 //!
-//! It is a reconciler. A round lists our containers, plans what is overdue, and ends it; it
-//! keeps nothing, so a guard that was killed goes on where the next one begins, and what
-//! failed is tried again by the next round.
+//! It is a reconciler. A round lists our containers, plans which are overdue, and ends those.
+//! It keeps no state, so a restarted guard simply continues, and the next round is the retry.
 //!
 //! # Layout
 //!
-//! - [`plan`]: what is overdue, and when to look again; pure.
-//! - [`engine`]: the two things that the engine is asked for.
+//! - [`plan`]: which containers are overdue, and when to look again; pure.
+//! - [`engine`]: the two calls to the engine.
 //! - [`round`]: one round, and its report.
-//! - [`notice`]: what the log and systemd are told.
+//! - [`notice`]: messages to the log and to systemd.
 
 mod engine;
 mod notice;
@@ -36,7 +35,7 @@ use engine::Engine;
 use notice::Notice;
 use plan::Rules;
 
-/// When to look again at an engine that did not answer: it may be starting just now.
+/// Delay before the next try at an engine that did not answer: it may be starting.
 const AFTER_A_FAULT: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
@@ -59,7 +58,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Looks and ends, for ever. There is nothing to finish when the process is told to stop.
+/// Runs rounds for ever. The process may be stopped at any time.
 async fn guard(settings: GuardSettings) -> ! {
     let engine = Engine::at(&settings.socket);
     let rules = Rules {
@@ -81,7 +80,7 @@ async fn guard(settings: GuardSettings) -> ! {
 
 #[expect(
     clippy::print_stderr,
-    reason = "whoever starts the guard reads why it does not"
+    reason = "whoever starts the guard must see why it fails"
 )]
 fn say_why_not(error: &SettingsError) {
     eprintln!("containerlease-guard: {error}");

@@ -1,6 +1,6 @@
-//! What the log and systemd are told of a round: what was done, and what has changed.
+//! Reports a round to the log and to systemd: what it did, and what has changed.
 //!
-//! What it remembers of earlier rounds only keeps it from saying the same thing again.
+//! State from earlier rounds only prevents repeated messages.
 
 use std::{collections::HashSet, path::Path};
 
@@ -16,12 +16,12 @@ use crate::{
     round::Report,
 };
 
-/// The one who tells.
+/// Reports rounds.
 #[derive(Debug)]
 pub(crate) struct Notice {
-    /// Since when the engine has not answered.
+    /// Since when the engine does not answer.
     silent_since: Option<Time>,
-    /// Containers of which it was said that their deadline cannot be read.
+    /// Containers whose unreadable deadline was already logged.
     unreadable: HashSet<ContainerName>,
 }
 
@@ -62,7 +62,7 @@ impl Notice {
                     container,
                     %deadline,
                     late_ms,
-                    "ended a container past its hard deadline: its control plane did not"
+                    "ended a container past its hard deadline: its control plane had not ended it"
                 ),
                 Removed::ByAnother => tracing::info!(
                     container,
@@ -83,7 +83,7 @@ impl Notice {
         if report.left > 0 {
             tracing::error!(
                 left = report.left,
-                "this round's time is over; the next one goes on at once"
+                "this round's time is over; the next round continues at once"
             );
         }
         self.of_unreadable(&report.unreadable);
@@ -101,14 +101,14 @@ impl Notice {
             if self.unreadable.insert(name.clone()) {
                 tracing::warn!(
                     container = name.as_str(),
-                    "a container of ours has no hard deadline that can be read: it is left alone, \
-                     or judged by its age where CONTAINERLEASE_MAX_MINUTES is set"
+                    "a container of ours has no readable hard deadline: it is left alone, or ended \
+                     by its age if CONTAINERLEASE_MAX_MINUTES is set"
                 );
             }
         }
     }
 
-    /// An engine that is away is no reason for systemd to start the guard anew.
+    /// An unreachable engine is no reason for systemd to restart the guard.
     fn of_fault(&mut self, fault: &Fault) {
         if self.silent_since.is_none() {
             self.silent_since = Some(Time::now());
@@ -119,9 +119,9 @@ impl Notice {
     }
 }
 
-/// Without systemd nobody is told, and that is right.
+/// Without systemd this does nothing.
 fn tell_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "systemd cannot be told");
+        tracing::debug!(%error, "systemd cannot be notified");
     }
 }

@@ -1,5 +1,5 @@
-//! What is overdue, and when to look again: a pure function of what the engine listed and
-//! of the time.
+//! Which containers are overdue, and when to look again: a pure function of the engine's
+//! listing and of the time.
 
 use std::{cmp::Reverse, time::Duration};
 
@@ -8,14 +8,14 @@ use containerlease_shared::{
     time::Time,
 };
 
-/// What the operator of the host has set.
+/// The host operator's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
-    /// The deployments whose containers are guarded; all where none is named.
+    /// The deployments whose containers are guarded; empty for all.
     pub(crate) deployments: Vec<Deployment>,
-    /// How long past its hard deadline a container is left to the reaper.
+    /// How long after its hard deadline a container is left to the reaper.
     pub(crate) grace: Duration,
-    /// How long a container may live whose deadline cannot be read; none: for ever.
+    /// Maximum age of a container whose deadline cannot be read; `None` for no limit.
     pub(crate) longest_lease: Option<Duration>,
 }
 
@@ -30,23 +30,23 @@ pub(crate) struct Container {
     pub(crate) created_at: Time,
 }
 
-/// What is to be done with what was listed.
+/// What to do about the listed containers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// What is overdue, the latest deadline first: one that has resisted for long must not
-    /// stand in the way of the others.
+    /// The overdue containers, latest deadline first: one that cannot be removed must not
+    /// delay the others.
     pub(crate) end: Vec<Overdue>,
-    /// Containers of ours with no deadline that can be read. Without a longest lease they
-    /// are left alone: nothing proves that they are overdue, our own label is always
-    /// readable, and nobody can correct a label on a container that runs.
+    /// Our containers without a readable deadline. Without a maximum age they are left alone:
+    /// nothing proves that they are overdue, we always write a readable label, and nobody can
+    /// correct the label of a running container.
     pub(crate) unreadable: Vec<ContainerName>,
-    /// How many containers are guarded, the overdue ones included.
+    /// Number of guarded containers, including overdue ones.
     pub(crate) guarded: usize,
-    /// When the next one is overdue; none where nothing else has a deadline.
+    /// When the next one becomes overdue; `None` if no other has a deadline.
     pub(crate) next: Option<Time>,
 }
 
-/// A container that nobody has ended in time.
+/// A container that was not ended in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Overdue {
     pub(crate) name: ContainerName,
@@ -64,7 +64,7 @@ pub(crate) fn plan(rules: &Rules, containers: &[Container], now: Time) -> Plan {
     };
     for container in containers.iter().filter(|one| rules.guard(one)) {
         plan.guarded += 1;
-        // The host wrote it as a time's own text.
+        // Our host adapter wrote it in this format.
         let label = container.hard_deadline.as_deref();
         let readable = label.and_then(|label| label.parse::<Time>().ok());
         if readable.is_none() {
@@ -89,8 +89,8 @@ pub(crate) fn plan(rules: &Rules, containers: &[Container], now: Time) -> Plan {
 }
 
 impl Rules {
-    /// Whether the container is ours to guard. The engine was asked for ours alone; what it
-    /// answers is checked all the same, since what follows cannot be undone.
+    /// Whether the container is ours to guard. The listing already filters for ours; check
+    /// again, because a removal cannot be undone.
     fn guard(&self, container: &Container) -> bool {
         let deployment = container.deployment.as_deref().map(str::parse);
         let Some(Ok(deployment)) = deployment else {

@@ -10,24 +10,24 @@ use crate::{
     plan::{Overdue, Rules, plan},
 };
 
-/// How many removals the engine is given at once: with more it gets no faster.
+/// Number of concurrent removals: the engine gets no faster with more.
 const AT_ONCE: usize = 8;
-/// How long a round may remove. What is left then is listed again by the next one, which
-/// begins with what has become due in the meantime.
+/// How long a round may remove containers. The next round lists the rest again, and starts
+/// with those that became due in the meantime.
 const REMOVING_LIMIT: Duration = Duration::from_secs(25);
 
-/// What a round has done and seen.
+/// The report of a round.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// How many containers are guarded.
+    /// Number of guarded containers.
     pub(crate) guarded: usize,
     pub(crate) ended: Vec<Ended>,
     pub(crate) failed: Vec<(Overdue, Fault)>,
-    /// How many were not got to in time.
+    /// Number of overdue containers that the round had no time for.
     pub(crate) left: usize,
-    /// Containers of ours whose deadline cannot be read.
+    /// Our containers whose deadline cannot be read.
     pub(crate) unreadable: Vec<ContainerName>,
-    /// When the next one is overdue.
+    /// When the next one becomes overdue.
     pub(crate) next: Option<Time>,
 }
 
@@ -40,8 +40,8 @@ pub(crate) struct Ended {
     pub(crate) at: Time,
 }
 
-/// Ends all that is overdue. Only a listing that fails is a fault of the round: one
-/// container that resists never keeps the others.
+/// Ends all overdue containers. The round fails only if the listing fails: one container
+/// that cannot be removed never stops the others.
 pub(crate) async fn run(engine: &Engine, rules: &Rules) -> Result<Report, Fault> {
     let containers = engine.list().await?;
     let plan = plan(rules, &containers, Time::now());
@@ -71,14 +71,14 @@ pub(crate) async fn run(engine: &Engine, rules: &Rules) -> Result<Report, Fault>
             }
         }
     };
-    // Cut off or not, the report counts what was done.
+    // The report is right even if the time ran out.
     drop(tokio::time::timeout(REMOVING_LIMIT, removing).await);
     Ok(report)
 }
 
 impl Report {
-    /// How long to wait for the next round: until the next container is overdue, and no
-    /// longer than `look_every`, since any moment may bring a new one.
+    /// Delay before the next round: until the next container is overdue, but at most
+    /// `look_every`, because new containers may appear at any time.
     pub(crate) fn pause(&self, now: Time, look_every: Duration) -> Duration {
         if self.left > 0 {
             return Duration::ZERO;

@@ -1,7 +1,7 @@
-//! The guard's own binary on a real engine, with faults on the socket between the two.
+//! Runs the guard's binary on a real engine, with faults on the socket between the two.
 //!
-//! The engine is shared with other tests, so each guard here is told its deployment. That it
-//! guards all deployments where none is named is in the tests of its plan, and in the soak.
+//! Other tests share the engine, so each guard here is limited to its own deployment. The
+//! tests of its plan, and the soak, show that it guards all deployments by default.
 
 use std::{
     fs,
@@ -27,7 +27,7 @@ use containerlease_shared::{
 use containerlease_testkit::{Fault, Place, Proxy};
 use http::StatusCode;
 
-/// How long anything may take that has no bound of its own; the engine is shared.
+/// Time limit for everything without its own; the engine is shared.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -62,7 +62,7 @@ async fn what_is_overdue_goes_and_nothing_else() {
     for overdue in [&running, &paused, &never_started] {
         gone(&place, overdue, &guard).await;
     }
-    // Two more looks, in which it could do what it must not do.
+    // Two more rounds, in which it could wrongly remove containers.
     tokio::time::sleep(Duration::from_millis(2_200)).await;
     for (name, left) in [
         ("not due", &not_due),
@@ -76,7 +76,7 @@ async fn what_is_overdue_goes_and_nothing_else() {
         assert!(place.is_there(left).await, "{name}: {}", guard.log());
     }
     assert!(runs(&place, &not_due).await && runs(&place, &no_label).await);
-    // Each is named once, not at every look.
+    // Each is named once, not in every round.
     let log = guard.log();
     for warned in [&deployment_alone, &unreadable] {
         let lines = log.lines().filter(|line| line.contains(warned.as_str()));
@@ -84,8 +84,8 @@ async fn what_is_overdue_goes_and_nothing_else() {
     }
 }
 
-/// The promise: with nothing else of ours running, and with the settings that it has by
-/// itself but for the deployment, which keeps it away from other tests.
+/// The promise: nothing else of ours runs, and all settings are defaults except the
+/// deployment, which keeps it away from other tests.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_its_own_settings_it_ends_what_is_past_its_deadline_within_a_minute() {
     let place = Place::new().await;
@@ -103,7 +103,7 @@ async fn with_its_own_settings_it_ends_what_is_past_its_deadline_within_a_minute
     let reapers_time = deadline.plus(Duration::from_secs(20));
     while Time::now() < reapers_time {
         let is_there = place.is_there(&overdue).await;
-        // Time may have gone on during the look.
+        // Time may have passed during the round.
         assert!(is_there || Time::now() >= reapers_time, "{}", guard.log());
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -180,7 +180,7 @@ async fn it_waits_for_an_engine_that_is_not_there_and_for_one_that_comes_back() 
     gone(&place, &first, &guard).await;
     guard.says("the engine answers again").await;
 
-    // The engine goes, and leaves the path of its socket behind.
+    // The engine stops, and its socket's path stays.
     drop(proxy);
     let second = started(&place, &ours(&place, &past)).await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -220,7 +220,7 @@ async fn one_that_resists_or_hangs_does_not_keep_the_others() {
     for other in &others {
         gone(&place, other, &guard).await;
     }
-    // Far below the 10 s for which the guard waits for the one that hangs.
+    // Far below the 10 s that the guard waits for the removal that hangs.
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(8), "{took:?}: {}", guard.log());
     guard
@@ -261,14 +261,14 @@ async fn a_container_that_another_removes_at_that_moment_is_no_fault() {
     let past = Time::now().to_string();
     let id = started(&place, &ours(&place, &past)).await;
     let proxy = Proxy::before_unix(socket(&place));
-    // It has been listed, and is gone before the guard's removal arrives.
+    // It was listed, and is gone before the guard's removal arrives.
     let (ask, asked) = std::sync::mpsc::channel();
     let (tell, told) = std::sync::mpsc::channel();
     let told = Mutex::new(told);
     proxy.on_each(move |seen| {
         if seen.is("DELETE", "/containers/") {
             ask.send(()).ok();
-            // A blocking wait, on a thread of the test's runtime that has others.
+            // Blocking is fine: the test's runtime has other threads.
             let told = told.lock().expect("nobody panics with it");
             tokio::task::block_in_place(|| told.recv_timeout(PATIENCE)).ok();
         }
@@ -358,14 +358,14 @@ fn it_refuses_an_engine_over_the_network() {
     assert!(said.contains("uses the engine's socket only"), "{said}");
 }
 
-/// A guard of the test's own, which is killed when this is dropped.
+/// The test's own guard, killed on drop.
 struct Guard {
     child: Child,
     log: Arc<Mutex<String>>,
 }
 
 impl Guard {
-    /// One that looks each second and leaves the reaper no time.
+    /// A guard that looks each second and leaves the reaper no time.
     fn start(place: &Place, socket: &Path) -> Self {
         Self::with(place, socket, &[])
     }
@@ -382,7 +382,7 @@ impl Guard {
         Self::run(socket, &[&ours, more].concat())
     }
 
-    /// One with these settings and no others.
+    /// A guard with only these settings.
     fn run(socket: &Path, settings: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_containerlease-guard"))
             .env_clear()
@@ -418,7 +418,7 @@ impl Guard {
     }
 
     fn kill(&mut self) {
-        // One that has ended already cannot be killed, and need not be.
+        // A guard that has ended cannot be killed, and need not be.
         drop(self.child.kill());
         self.child.wait().expect("it is our child");
     }
@@ -430,7 +430,7 @@ impl Drop for Guard {
     }
 }
 
-/// A folder among the temporary files, which goes with the test.
+/// A temporary folder, removed with the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -480,7 +480,7 @@ async fn runs(place: &Place, id: &str) -> bool {
     state.and_then(|state| state.running).unwrap_or_default()
 }
 
-/// Waits until the engine does not know it any more.
+/// Waits until the engine no longer knows it.
 async fn gone(place: &Place, id: &str, guard: &Guard) {
     let begun = Instant::now();
     while place.is_there(id).await {

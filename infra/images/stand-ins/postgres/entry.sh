@@ -18,11 +18,11 @@ fi
 
 if [ "$(id -u)" = 0 ]; then
   mkdir -p "$PGDATA"
-  # Only where it is needed, because it takes a capability that the container usually lacks.
+  # Only if needed, because it requires a capability that the container usually lacks.
   if [ "$(stat -c %U "$PGDATA")" != postgres ]; then
     chown -R postgres:postgres "$PGDATA"
   fi
-  # By its whole path, because the shell of busybox would take its own, lesser setpriv.
+  # By its full path, because busybox's shell would run its own, more limited setpriv.
   exec /usr/bin/setpriv --reuid postgres --regid postgres --clear-groups --inh-caps=-all "$0" "$@"
 fi
 
@@ -44,15 +44,15 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   printf '\nPostgreSQL init process complete; ready for start up.\n\n'
 fi
 
-# On TERM PostgreSQL waits for its clients to leave. The official image asks for INT, which sends
-# them away, by its stop signal; an imported image cannot carry one, so it is translated here.
+# On TERM PostgreSQL waits for its clients to leave; INT disconnects them. The official image has INT as
+# its stop signal. An imported image cannot have one, so translate TERM here.
 "$@" &
 server=$!
 trap 'kill -INT "$server"' TERM INT
 trap 'kill -HUP "$server"' HUP
 status=0
 wait "$server" || status=$?
-# A trapped signal ends the first wait, the second waits for the server itself.
+# A trapped signal interrupts the first wait; the second waits for the server itself.
 while kill -0 "$server" 2>/dev/null; do
   status=0
   wait "$server" || status=$?

@@ -8,10 +8,10 @@ case ${1:-} in
 esac
 
 if [ "${1:-}" = redis-server ] && [ "$(id -u)" = 0 ]; then
-  # By its whole path, because the shell of busybox would take its own, lesser setpriv.
+  # By its full path, because busybox's shell would run its own, more limited setpriv.
   exec /usr/bin/setpriv --reuid redis --regid redis --clear-groups --inh-caps=-all "$0" "$@"
 fi
-# The official build has protected mode off, because only published ports reach the container.
+# Protected mode is off as in the official image, because only published ports reach the container.
 if [ "${1:-}" = redis-server ]; then
   set -- "$@" --protected-mode no
 fi

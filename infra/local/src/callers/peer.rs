@@ -1,4 +1,4 @@
-//! Whose process is at the other end of a loopback connection, as the kernel has it.
+//! The user at the other end of a loopback connection, as the kernel knows it.
 
 use std::{
     fs,
@@ -6,20 +6,20 @@ use std::{
     sync::OnceLock,
 };
 
-/// The kernel's tables of TCP sockets. A client may have an IPv6 socket that speaks IPv4.
+/// The kernel's tables of TCP sockets. A client may speak IPv4 over an IPv6 socket.
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 /// The other end of a connection.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    /// Its socket's own address, and ours, to which it is connected.
+    /// The peer's address, and ours.
     ends: Option<(SocketAddr, SocketAddr)>,
-    /// Its user, once somebody has asked: most connections ask for what is everybody's.
+    /// Its user, looked up on demand: most requests are open to everybody.
     user: OnceLock<u32>,
 }
 
 impl Peer {
-    /// The peer at `theirs` of a connection that it has opened to `ours`.
+    /// The peer at `theirs`, which has connected to `ours`.
     pub(crate) fn of(theirs: Option<SocketAddr>, ours: Option<SocketAddr>) -> Self {
         Self {
             ends: theirs.zip(ours),
@@ -27,19 +27,19 @@ impl Peer {
         }
     }
 
-    /// The user whose socket it is; none where that cannot be told.
+    /// The user who owns the socket; none if that is unknown.
     pub(crate) fn user(&self) -> Option<u32> {
         if let Some(user) = self.user.get() {
             return Some(*user);
         }
-        // A table that changes while it is read may lack a row: it is read again next time.
+        // A table that changes while it is read may lack a row; the next request reads it again.
         let user = self.look()?;
         Some(*self.user.get_or_init(|| user))
     }
 
     fn look(&self) -> Option<u32> {
         let (theirs, ours) = self.ends?;
-        // Another machine's sockets are not in our tables, and its ports are no proof.
+        // Another machine's sockets are not in our tables, and its ports prove nothing.
         if !theirs.ip().to_canonical().is_loopback() {
             return None;
         }
@@ -58,8 +58,8 @@ impl Peer {
     }
 }
 
-/// The user of the socket at `theirs` that is connected to `ours`, if a process still has it:
-/// one that is closed already belongs to nobody, and the kernel shows root for it.
+/// The user of the socket at `theirs` connected to `ours`, if a process still owns it. A closed
+/// socket belongs to nobody, but the kernel lists it as root's.
 fn user_in(table: &str, theirs: SocketAddr, ours: SocketAddr) -> Option<u32> {
     let ends = (canonical(theirs), canonical(ours));
     table.lines().skip(1).find_map(|line| {
@@ -69,7 +69,7 @@ fn user_in(table: &str, theirs: SocketAddr, ours: SocketAddr) -> Option<u32> {
         if (local, remote) != ends {
             return None;
         }
-        // After the two come the state, the queues, two timers and the retransmissions.
+        // After the two addresses: the state, the queues, two timers and the retransmissions.
         let user = fields.nth(4)?.parse().ok()?;
         let inode: u64 = fields.nth(1)?.parse().ok()?;
         (inode != 0).then_some(user)
@@ -80,7 +80,7 @@ fn canonical(address: SocketAddr) -> (IpAddr, u16) {
     (address.ip().to_canonical(), address.port())
 }
 
-/// An address as the tables have it: hexadecimal, in words of the machine's own order.
+/// An address as in the tables: hexadecimal, in words of the machine's byte order.
 fn address(text: &str) -> Option<(IpAddr, u16)> {
     let (ip, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
@@ -123,7 +123,7 @@ mod tests {
         let (here, there) = ("0100007F:1F90", "0100007F:9C40");
         let mapped = |v4: &str| format!("0000000000000000FFFF0000{v4}");
         let found = |rows: &[String]| user_in(&(HEAD.to_owned() + &rows.concat()), theirs, ours);
-        // Our own end comes first, and is root's.
+        // Our own end comes first, and belongs to root.
         let both = [row(here, there, 0, 7), row(there, here, 1_000, 8)];
         assert_eq!(found(&both), Some(1_000));
         assert_eq!(found(&both[..1]), None);
@@ -131,7 +131,7 @@ mod tests {
             found(&[row(&mapped(there), &mapped(here), 1_000, 8)]),
             Some(1_000)
         );
-        // One that its process has closed is nobody's, whatever user is shown.
+        // A socket that its process has closed belongs to nobody, whatever user is listed.
         assert_eq!(found(&[row(there, here, 0, 0)]), None);
         for broken in [
             "",

@@ -1,4 +1,4 @@
-//! What was asked of the server and what has become of it: rate, errors and duration.
+//! The requests and their outcomes: rate, errors and duration.
 //!
 //! All labels are bounded: a route is the pattern of its path and never the path, an outcome
 //! is one of three or a problem's name, and an image type is one of the catalogue.
@@ -23,19 +23,19 @@ use prometheus_client::{
 
 use super::{Metrics, registered, registered_in_seconds};
 
-/// From a read of the table to a command that takes all its time.
+/// From a read of the table to a command that uses all its time.
 const REQUEST_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
-/// From a container of a small image to one that waits for another under its key.
+/// From a container of a small image to a request that waits for another with the same key.
 const PROVISION_BUCKETS: [f64; 8] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0];
 
-/// The route of a request that none takes, and the image type of one that names none.
+/// The route of a request that matches none, and the image type of one that names none.
 const NONE: &str = "none";
 
 /// Where a viewer's connection is opened.
 const WATCH: &str = "/ws/logs/{id}";
 
-/// Counts the requests that are answered.
+/// Counts answered requests.
 pub(crate) async fn count_requests(
     State(metrics): State<Arc<Metrics>>,
     request: Request,
@@ -47,7 +47,7 @@ pub(crate) async fn count_requests(
     response
 }
 
-/// What is counted of requests.
+/// The counters of requests.
 #[derive(Debug)]
 pub(super) struct Requests {
     answered: Family<AnsweredAs, Counter>,
@@ -88,29 +88,29 @@ struct OfImage {
     image_type: String,
 }
 
-/// A request that is to be answered.
+/// A request before its answer.
 #[derive(Clone, Debug)]
 struct Asked {
-    /// Its method and the pattern of its path, where a route takes them.
+    /// Its method and the pattern of its path; `none` if no route matches.
     method: String,
     route: String,
     began: Instant,
 }
 
-/// A request that was answered.
+/// An answered request.
 #[derive(Debug)]
 pub(super) struct Answered {
     asked: Asked,
     status: StatusCode,
-    /// Why it was not done, if it was not.
+    /// The problem that it was answered with, if any.
     problem: Option<Kind>,
-    /// What was to be leased, where that was a lease.
+    /// The image type, if the request was for a lease.
     image_type: Option<ImageType>,
     took: Duration,
 }
 
 impl Asked {
-    /// A request that has just come.
+    /// A request that has just arrived.
     fn now(method: &Method, path: &str) -> Self {
         let (method, route) = match routes::route(method, path) {
             Ok((_, id)) => (method.to_string(), routes::pattern(path, id.is_some())),
@@ -126,7 +126,7 @@ impl Asked {
         }
     }
 
-    /// The request, answered now.
+    /// The request with its answer, timed now.
     fn answered<B>(self, response: &Response<B>) -> Answered {
         Answered {
             took: self.began.elapsed(),
@@ -153,8 +153,8 @@ impl Requests {
         let took = registered_in_seconds(
             registry,
             "request_duration",
-            "From a request to its answer; ok, refused for what was asked, or failed for a \
-             reason of the server's",
+            "From a request to its answer; ok, refused because of the request, or failed \
+             because of the server",
             Family::new_with_constructor(of_requests as fn() -> Histogram),
         );
         let provisions = registered(

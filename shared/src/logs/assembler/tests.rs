@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use super::*;
 use crate::logs::Level;
 
-/// A line's piece, stamped so many milliseconds after the epoch.
+/// A piece with one line, stamped `millis` milliseconds after the epoch.
 fn piece(millis: i64, text: &str) -> Vec<u8> {
     format!("{} {text}", crate::time::Time::from_millis(millis)).into_bytes()
 }
@@ -17,7 +17,7 @@ fn read(after: Cursor, pieces: &[Vec<u8>]) -> Vec<Entry> {
 
 #[test]
 fn a_progress_bar_is_one_entry_with_its_last_state() {
-    // The engine sends a long line in parts of 16 KiB, with one stamp.
+    // The engine sends a long line in parts of 16 KiB with the same timestamp.
     let mut bar = String::new();
     for step in 1..=9_000 {
         let hashes = "#".repeat(step / 100);
@@ -36,7 +36,7 @@ fn a_progress_bar_is_one_entry_with_its_last_state() {
     let last = format!("step 9000 of 9000 {}", "#".repeat(90));
     assert_eq!(messages, [last.as_str(), "done"]);
     assert!(entries.iter().all(|entry| !entry.truncated));
-    // What was drawn over says nothing any more.
+    // Overwritten states do not count.
     assert_eq!(entries[1].level, Level::Info);
 }
 
@@ -62,7 +62,7 @@ fn a_line_has_one_level_wherever_the_reading_began() {
     assert_eq!(levels[1..6], [Level::Error; 5]);
     assert_eq!(levels[6..], [Level::Info; 2]);
     for (index, entry) in all.iter().enumerate() {
-        // The cursor is given back as its text, and the log read from that line on alone.
+        // The cursor goes through its text, and the second reading begins at that line.
         let cursor: Cursor = entry.cursor.to_string().parse().unwrap();
         for from in [0, index, index + 1] {
             let rest = read(cursor, &pieces[from..]);
@@ -113,9 +113,9 @@ fn a_log_that_does_not_go_back_to_the_cursor_has_a_gap() {
     assert_eq!(gaps(Cursor::default(), &pieces), [false; 5]);
     assert_eq!(gaps(all[1].cursor, &pieces), [false; 3]);
     assert_eq!(gaps(all[1].cursor, &pieces[1..]), [false; 3]);
-    // The cursor's own line is gone, so it is not known what went with it.
+    // The cursor's own line is gone, and other lines may be gone with it.
     assert_eq!(gaps(all[1].cursor, &pieces[2..]), [true, false, false]);
-    // A time, or nothing at all, is not the place of a line.
+    // A time, or an empty cursor, is not the position of a line.
     assert_eq!(gaps(Cursor::before(2_000_000), &pieces[3..]), [false; 2]);
 
     let mut assembler = Assembler::after(Cursor::default());
@@ -129,7 +129,7 @@ fn a_log_that_does_not_go_back_to_the_cursor_has_a_gap() {
         let entry = assembler.take(Stream::Stdout, &pieces[number]);
         entry.map(|entry| entry.after_gap)
     };
-    // It was read anew from a line on that is known.
+    // The new reading begins with a known line.
     assert_eq!((gap(1), gap(2)), (None, Some(false)));
     assembler.begin_anew();
     let entry = assembler.take(Stream::Stdout, &pieces[4]);

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{LOOKED_AT, Level, digits};
 
-/// The names of the field, of which the first in the object counts. Elastic's loggers write
-/// it with a dot or as an object.
+/// The names of the level field. The first one in the object counts. Elastic's loggers write it
+/// with a dot or as an object.
 const NAMES: [&str; 16] = [
     "level",
     "Level",
@@ -28,7 +28,7 @@ const NAMES: [&str; 16] = [
     "PRIORITY",
 ];
 
-/// The level that a JSON object says of itself.
+/// The level that a JSON object states.
 pub(super) fn level(line: &str) -> Option<Level> {
     if line.len() > LOOKED_AT {
         return None;
@@ -68,7 +68,7 @@ fn of_value(value: &Value) -> Option<Level> {
         Value::Number(number) => Some(of_number(number.as_u64()?)),
         Value::String(name) => match digits(name) {
             Some(number) => Some(of_number(number)),
-            // Go's slog has levels between: `INFO+2`.
+            // Go's slog has levels in between: `INFO+2`.
             None => Level::of_name(name.split(['+', '-']).next().unwrap_or(name)),
         },
         Value::Object(log) => of_value(log.get("level")?),
@@ -76,7 +76,7 @@ fn of_value(value: &Value) -> Option<Level> {
     }
 }
 
-/// The numbers of syslog (GELF, the journal), of bunyan and pino, and of monolog.
+/// The level numbers of syslog (GELF, the journal), of bunyan and pino, and of monolog.
 fn of_number(number: u64) -> Level {
     match number {
         0..10 => Level::of_severity(number),
@@ -88,7 +88,7 @@ fn of_number(number: u64) -> Level {
     }
 }
 
-/// `MongoDB` writes a letter, and behind that of debug a number.
+/// `MongoDB` writes a letter, and a number after the letter of debug.
 fn of_mongodb(value: &Value) -> Option<Level> {
     match value.as_str()? {
         "F" | "E" => Some(Level::Error),

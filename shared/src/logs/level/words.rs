@@ -1,31 +1,31 @@
-//! A level's word among the first words of a line.
+//! The name of a level among the first words of a line.
 //!
-//! In front of it there may be a time, names and numbers, and hardly any prose: behind prose
-//! such a word is a word. How it is written counts as well: in capitals, in brackets, with a
-//! colon, or between separators.
+//! A time, names and numbers may precede it, but hardly any prose: after prose, `error` is only a
+//! word. The spelling counts as well: in capitals, in brackets, with a colon, or between
+//! separators.
 
 use super::Level;
 
-/// In how many first words of a line its level is looked for.
+/// The number of first words among which the level can be.
 pub(super) const WORDS: usize = 6;
 
-/// How many words are looked at, of which those within brackets count as one.
+/// The number of words that are examined; those inside brackets count as one above.
 const WORDS_WITH_BRACKETS: usize = 16;
 
-/// What was in front of a word.
+/// What precedes a word.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is seen by itself, and any may hold with any"
+    reason = "the flags are independent; any combination is possible"
 )]
 struct Before {
-    /// How many words, a bracket's as one.
+    /// The number of words; a bracket counts as one.
     words: usize,
-    /// How many of them are plain ones.
+    /// How many of them are prose.
     prose: usize,
-    /// Whether the first one is.
+    /// Whether the first one is prose.
     begins_with_prose: bool,
-    /// Whether there is more than a time.
+    /// Whether anything but a time precedes.
     more_than_time: bool,
     /// Whether the last one is a separator.
     separator: bool,
@@ -33,7 +33,7 @@ struct Before {
     in_bracket: bool,
 }
 
-/// The level that a line's first words say.
+/// The level that a line's first words state.
 pub(super) fn level(line: &str) -> Option<Level> {
     if let Some(level) = of_zap(line).or_else(|| of_interpreter(line)) {
         return Some(level);
@@ -45,7 +45,7 @@ pub(super) fn level(line: &str) -> Option<Level> {
         .peekable();
     let mut before = Before::default();
     while let Some(word) = words.next() {
-        // What is quoted is somebody else's.
+        // Quoted text does not speak of this line's level.
         if before.words >= WORDS || word.starts_with(['"', '\'']) {
             return None;
         }
@@ -73,7 +73,7 @@ impl Before {
         }
     }
 
-    /// Whether a logger writes its level behind this.
+    /// Whether loggers write a level after this.
     fn is_prefix(self) -> bool {
         // A time and the logger's name.
         self.prose == 0 || (self.prose == 1 && !self.begins_with_prose)
@@ -137,11 +137,11 @@ fn is_separator(word: &str) -> bool {
     word.bytes().all(|byte| b"-|".contains(&byte))
 }
 
-/// Whether it is a word of a sentence, or a name like one.
+/// Whether the word belongs to a sentence, or is a name that looks like one.
 fn is_prose(word: &str) -> bool {
     let word = word.trim_end_matches([',', '.', ';', ':']);
     let plain = !word.is_empty() && word.chars().all(char::is_alphabetic);
-    // Ruby's letters, and zones.
+    // Ruby's letters, and time zones.
     let short = word.len() <= 4 && word.bytes().all(|byte| byte.is_ascii_uppercase());
     plain && !short && !is_of_a_date(word)
 }
@@ -164,7 +164,7 @@ fn is_of_a_time(word: &str) -> bool {
             .starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// zap's console: time, level and the rest, in columns.
+/// zap's console format: time, level and the rest, in columns.
 fn of_zap(line: &str) -> Option<Level> {
     let mut columns = line.split('\t');
     let begins_with_time = columns.next().is_some_and(is_of_a_time);
@@ -172,7 +172,7 @@ fn of_zap(line: &str) -> Option<Level> {
     begins_with_time.then(|| Level::of_name(level))?
 }
 
-/// What PHP, npm and node say of themselves.
+/// Messages of PHP, npm and node themselves.
 fn of_interpreter(line: &str) -> Option<Level> {
     let mut words = line.split_ascii_whitespace();
     let first = words.find(|word| !is_of_a_time(word) || *word == "PHP")?;

@@ -1,11 +1,11 @@
 use super::*;
 
-/// The levels of lines that follow each other, a letter each.
+/// The levels of consecutive lines, one letter each.
 fn levels(text: &str) -> String {
     let mut context = None;
     let letters = text.lines().map(|line| {
         let (level, next) = level_of(context, line);
-        // What is in a cursor comes back from it.
+        // A context survives the way through a cursor.
         let read = next.map(|next| next.to_string().parse());
         assert_eq!(read, next.map(Ok));
         context = next;
@@ -57,7 +57,7 @@ ready";
         levels(&logged.replace("ERROR", "WARNING")),
         "wwwwwwwwwwwwii"
     );
-    // That nobody has logged it makes it an error; that it was logged as info, too.
+    // It is an error if no line logs it, and also if a line logs it as info.
     assert_eq!(
         levels(&logged[logged.find('T').unwrap()..]),
         "eeeeeeeeeeeii"
@@ -155,7 +155,7 @@ fn what_only_looks_like_a_trace_is_none() {
     assert_eq!(levels("#1 ERROR: x"), "e");
     // A line that is not indented does not belong to the one before it.
     assert_eq!(levels("ERROR: x\nready\n  ready too"), "eii");
-    // A line that says its own level says it, though it is indented.
+    // A line that states its own level has it, even if it is indented.
     assert_eq!(levels("ERROR: x\n  WARN app: y\n  z"), "eww");
     assert_eq!(levels("DEBUG: x\n  y\nz"), "ddi");
 }

@@ -45,8 +45,8 @@ pub(super) struct ReceiptItem {
     last_lines: Vec<String>,
 }
 
-/// Reads a reason. Earlier programs knew one more, which none of them gave to a lease; should
-/// a record hold it all the same, its lease has failed.
+/// Reads a reason. Earlier programs knew one more, which they never gave to a lease. A record that
+/// holds it all the same is read as failed.
 fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<Reason, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "lowercase")]

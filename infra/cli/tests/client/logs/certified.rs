@@ -1,4 +1,4 @@
-//! A server behind TLS, with a certificate that this machine trusts or does not.
+//! A server behind TLS, with a certificate that this machine does or does not trust.
 
 use std::{path::Path, process::Command, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::{
 
 const LEASE: &str = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";
 
-/// What openssl is to put into a certificate that is its own authority, and nobody else's.
+/// openssl's configuration for a self-signed certificate.
 const CERTIFICATE: &str = "\
 [req]
 distinguished_name = name
@@ -46,7 +46,7 @@ fn certify(folder: &Path, name: &str) {
     assert!(made.status.success(), "{made:?}");
 }
 
-/// A server with the certificate `name.pem` that plays the list with each connection.
+/// A server with the certificate `name.pem` that plays the list on each connection.
 async fn serve(folder: &Path, name: &str, list: Vec<Act>) -> (u16, JoinHandle<()>) {
     let file = |suffix: &str| folder.join(format!("{name}.{suffix}"));
     let certificate = CertificateDer::from_pem_file(file("pem")).expect("it was made");
@@ -64,7 +64,7 @@ async fn serve(folder: &Path, name: &str, list: Vec<Act>) -> (u16, JoinHandle<()
     let port = listener.local_addr().expect("it has an address").port();
     let serving = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // A client that does not trust the certificate leaves, as the test wants.
+            // A client that does not trust the certificate leaves, as the test expects.
             if let Ok(stream) = acceptor.accept(stream).await {
                 play(stream, list.clone()).await;
             }

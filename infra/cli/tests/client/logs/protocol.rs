@@ -1,4 +1,4 @@
-//! What the program makes of what servers say.
+//! How the program reacts to servers' messages.
 
 use std::{
     process::Stdio,
@@ -140,7 +140,7 @@ async fn a_server_in_trouble_is_asked_more_and_more_slowly_and_it_is_told_once()
     let begun = Instant::now();
     let outcome = follow(&peer, &[]).await;
     assert_eq!(outcome.code, Some(0));
-    // Half of 0.5, 1, 2 and 4 s at the least.
+    // At least half of 0.5, 1, 2 and 4 s.
     assert!(begun.elapsed() > Duration::from_millis(3_750));
     let sentences = outcome.sentences();
     assert_eq!(sentences.len(), 3, "{sentences:?}");
@@ -148,7 +148,7 @@ async fn a_server_in_trouble_is_asked_more_and_more_slowly_and_it_is_told_once()
     assert_eq!(sentences[1], "connected again");
 }
 
-/// The promise is 30 s, and so long does this test take.
+/// The promise is 30 s, and the test takes that long.
 #[tokio::test]
 async fn silence_is_an_interruption() {
     let peer = Peer::playing(vec![vec![say(&[line(1)])], vec![say(&[ended()])]]).await;
@@ -227,7 +227,7 @@ async fn without_follow_all_pages_are_read_and_no_line_is_shown_twice() {
             &[line(1), line(2)],
             "\"cursor\":\"2.0_0\",\"more\":true,\"gap\":true",
         )],
-        // The line that has come already, and a cursor past what was looked at in vain.
+        // The line that was already shown, and a cursor past filtered lines.
         vec![page(
             &[line(2)],
             "\"cursor\":\"7.0_0\",\"more\":true,\"gap\":false",
@@ -315,10 +315,10 @@ async fn a_server_that_is_not_there_is_named() {
     }
 }
 
-/// As in `containerlease logs -f ID | less`, where one reads and does not scroll.
+/// As with `containerlease logs -f ID | less`, when the reader does not scroll.
 #[tokio::test]
 async fn an_interrupt_ends_it_even_while_its_output_is_not_read() {
-    // Far more than a pipe holds.
+    // Much more than a pipe holds.
     let lines: Vec<_> = (1..=5_000).map(line).collect();
     let peer = Peer::playing(vec![vec![say(&lines)]]).await;
     let child = Command::new(PROGRAM)
@@ -378,7 +378,7 @@ async fn a_reader_that_is_gone_ends_a_silent_log_at_once() {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
-        // A connection that is silent is given up after 30 s.
+        // A silent connection is given up after 30 s.
         let ended = tokio::time::timeout(Duration::from_secs(15), ended).await;
         let ended = ended
             .expect("it ends with its reader")
@@ -413,7 +413,7 @@ async fn a_terminal_gets_colours_and_obeys_nothing_else() {
         ),
     ] {
         let peer = Peer::playing(vec![vec![say(&[hostile.clone(), ended()])]]).await;
-        // It gives the command a terminal.
+        // `script` gives the command a terminal.
         let ended = Command::new("script")
             .args(["-qec", &command, "/dev/null"])
             .env_clear()

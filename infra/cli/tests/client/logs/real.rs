@@ -1,4 +1,4 @@
-//! What is seen of a real lease's log, whatever happens to the connection.
+//! A real lease's log, whatever happens to the connection.
 
 use std::{process::Stdio, time::Duration};
 
@@ -12,8 +12,8 @@ use crate::{
 
 const LINES: usize = 2_000;
 
-/// A script that counts on standard output, and on standard error by sevens; then says that
-/// it is done, and goes on for a while.
+/// A script that counts on standard output, and in sevens on standard error; then it says that it
+/// is done, and runs on for a while.
 fn counting() -> String {
     format!(
         "i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; \
@@ -31,7 +31,7 @@ fn assert_each_once_in_order(outcome: &Outcome) {
     assert_same(written, stderr);
 }
 
-/// Says where the two part, since thousands of lines in a message help nobody.
+/// Reports the first difference: thousands of lines in a message help nobody.
 fn assert_same<'l>(shown: impl Iterator<Item = &'l str>, written: impl Iterator<Item = String>) {
     let shown: Vec<_> = shown.collect();
     let written: Vec<_> = written.chain(["done".to_owned()]).collect();
@@ -51,7 +51,7 @@ async fn a_log_is_followed_through_cuts_to_the_end_of_its_lease() {
     let server = Server::start(port.number()).await;
     let lease = server.lease(&counting()).await;
     let mut faults: Vec<_> = (0..CUTS)
-        // The answer to the request has some 200 bytes, a line some 150.
+        // The upgrade's answer has about 200 bytes, a line about 150.
         .map(|_| Fault::CutAfter(fastrand::usize(400..20_000)))
         .collect();
     faults.insert(CUTS / 2, Fault::Refused);

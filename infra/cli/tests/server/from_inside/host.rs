@@ -1,4 +1,4 @@
-//! The host of the attacked leases: what it was like before, and that it is the same after.
+//! The host of the attacked leases: its state before, and that it is the same after.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use tokio::{
 use super::Lease;
 use crate::harness::{PATIENCE, Place, Server, eventually};
 
-/// Settings of the kernel that a container has in common with its host.
+/// Kernel settings that a container shares with its host.
 const SETTINGS: [&str; 6] = [
     "/proc/sys/kernel/hostname",
     "/proc/sys/kernel/core_pattern",
@@ -27,19 +27,19 @@ const SETTINGS: [&str; 6] = [
     "/proc/sys/net/ipv4/ip_forward",
 ];
 
-/// How far the system's clock may go apart from the time since boot, by what a time server does.
+/// How far the system's clock may drift from the time since boot, due to a time server.
 const CLOCK: Duration = Duration::from_secs(1);
 
-/// A container's log has two files of 10 MB, and what a line is over that.
+/// A container's log has two files of 10 MB, which a last line may exceed.
 const LOG_BYTES: u64 = 21_000_000;
 
 pub(super) struct Host {
-    /// What stands in its files.
+    /// The content of its files.
     pub(super) canary: String,
     files: [PathBuf; 2],
-    /// Its address besides that in the network of the leases.
+    /// Its address outside the leases' network.
     pub(super) address: String,
-    /// They listen on all of them.
+    /// They listen on all addresses.
     listener: TcpListener,
     datagrams: UdpSocket,
     settings: Vec<Option<String>>,
@@ -85,7 +85,7 @@ impl Host {
         files.join(" ")
     }
 
-    /// It is as it was.
+    /// The host is unchanged.
     pub(super) async fn assert_unharmed(
         &self,
         place: &Place,
@@ -101,7 +101,7 @@ impl Host {
         let apart = wall.expect("it was not set back").abs_diff(since_boot);
         assert!(apart < CLOCK, "the clock was set by {apart:?}");
 
-        // A container may well have been given another address than the attackers know.
+        // Any connection counts: a container may have another address than its attacker knows.
         let came = tokio::time::timeout(Duration::ZERO, self.listener.accept()).await;
         assert!(came.is_err(), "{came:?}");
         let mut buffer = [0; 64];
@@ -134,7 +134,7 @@ impl Host {
         }
     }
 
-    /// No container of the place is there any more, and no process of one.
+    /// No container of the place remains, and no process of one.
     pub(super) async fn assert_nothing_left(&self, place: &Place) {
         assert_eq!(place.containers().await, []);
         eventually("their processes are gone", PATIENCE, async || {
@@ -143,7 +143,7 @@ impl Host {
         .await;
     }
 
-    /// The processes of the place's containers, and those that look after them.
+    /// The processes of the place's containers, and their shims.
     fn processes(&self) -> Vec<PathBuf> {
         let all = fs::read_dir("/proc").expect("every Linux has it").flatten();
         let all = all.map(|entry| entry.path());
@@ -168,16 +168,16 @@ fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
-/// The address by which the host reaches the world, if it does. Those of other networks of containers
-/// come and go with other tests, and one that is gone leads out into the world.
+/// The address by which the host reaches the world, if it does. Addresses of other container
+/// networks come and go with other tests, and one that is gone leads out into the world.
 async fn address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await.ok()?;
-    // Nothing is sent: the kernel chooses the way.
+    // Sends nothing: the kernel only chooses the route.
     socket.connect("198.51.100.1:9").await.ok()?;
     Some(socket.local_addr().ok()?.ip())
 }
 
-/// A peaceful neighbour answers its owner, by its published port.
+/// A peaceful neighbour answers its owner through its published port.
 pub(super) async fn answers(neighbour: &Lease) {
     for port in &neighbour.ports {
         let (asked, expected) = question(port);
@@ -189,7 +189,7 @@ pub(super) async fn answers(neighbour: &Lease) {
     }
 }
 
-/// What is asked of a service of this kind, and what stands in its answer.
+/// A request for a service of this kind, and a part of the expected answer.
 fn question(port: &Value) -> (Vec<u8>, &'static str) {
     match port["scheme"].as_str() {
         Some("http") => (b"GET / HTTP/1.0\r\n\r\n".to_vec(), "200 OK"),
@@ -200,7 +200,7 @@ fn question(port: &Value) -> (Vec<u8>, &'static str) {
             (asked.into_bytes(), "+PONG")
         }
         Some("postgresql") => {
-            // The third version of its protocol, and who asks; it wants a password then.
+            // Version 3 of its protocol, and the user; the service then asks for a password.
             let mut asked = vec![0, 0, 0, 23, 0, 3, 0, 0];
             asked.extend(b"user\0postgres\0\0");
             (asked, "SCRAM-SHA-256")
@@ -220,7 +220,7 @@ async fn said(port: &Value, asked: &[u8]) -> std::io::Result<String> {
         while stream.read_buf(&mut said).await? > 0 {}
         std::io::Result::Ok(())
     };
-    // Most keep the connection open.
+    // Most services keep the connection open.
     drop(tokio::time::timeout(Duration::from_millis(300), reading).await);
     Ok(String::from_utf8_lossy(&said).into_owned())
 }

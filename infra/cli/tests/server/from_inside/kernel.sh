@@ -1,6 +1,6 @@
 #!/bin/sh
-# Files, devices, and the kernel's own. Read with tools.sh, whose beginning says how.
-# Each is called by its name, and the code between apostrophes is no shell's.
+# Files, devices, and the kernel's interfaces. Runs with tools.sh; its head says how.
+# The functions are called by name, and code in single quotes is for another language.
 # shellcheck disable=SC2317,SC2329,SC2016
 
 #: mount file systems: proc, tmpfs, a folder elsewhere, cgroups for writing
@@ -50,7 +50,7 @@ kernel_settings() {
     /proc/sys/kernel/sysrq /proc/sysrq-trigger /proc/sys/vm/drop_caches /proc/sys/vm/panic_on_oom \
     /proc/sys/fs/binfmt_misc/register /proc/irq/*/smp_affinity /proc/bus/pci/*/* /proc/fs/*/* /proc/mtrr
   [ -e /proc/sys/kernel/core_pattern ] || unclear "there is no core_pattern"
-  # Those that are the container's own are read-only too.
+  # The container's own settings are read-only, too.
   unwritable_below /proc/sys
   held
 }
@@ -58,7 +58,7 @@ kernel_settings() {
 #: write to /sys: uevent_helper, a cgroup's release_agent, its limits, its members
 system_files() {
   [ -d /sys/fs/cgroup ] || unclear "there are no cgroups"
-  # The folder of the cgroups itself may be one in memory, of the container alone.
+  # The cgroup folder itself may be in memory, for this container alone.
   unwritable /sys/kernel/uevent_helper /sys/power/state /sys/kernel/mm/transparent_hugepage/enabled \
     /sys/fs/cgroup/*/release_agent /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/*/tasks \
     /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/memory.max

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Whom a program reaches. Read with tools.sh, whose beginning says how.
-# Each is called by its name, and the code between apostrophes is no shell's.
+# Whom a program can reach. Runs with tools.sh; its head says how.
+# The functions are called by name, and code in single quotes is for another language.
 # shellcheck disable=SC2317,SC2329,SC2016
 
 #: make packets of its own: raw sockets, ARP, spoofed pings
@@ -63,7 +63,7 @@ host_datagrams() {
   else
     need ping
   fi
-  # Whether it came, the host says.
+  # The host says whether it arrived.
   if has ping; then
     timeout 3 ping -c 1 -W 1 127.0.0.1 >/dev/null 2>&1 && timeout 3 ping -c 1 -W 2 "$GATEWAY" >/dev/null 2>&1 && through "a ping was answered"
   fi

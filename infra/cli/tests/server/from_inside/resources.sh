@@ -1,6 +1,6 @@
 #!/bin/sh
-# As much as it can get of what all share. Read with tools.sh, whose beginning says how.
-# Each is called by its name, and the code between apostrophes is no shell's.
+# Takes as much as it can of the shared resources. Runs with tools.sh; its head says how.
+# The functions are called by name, and code in single quotes is for another language.
 # shellcheck disable=SC2317,SC2329,SC2016
 
 #: open files until there are no more
@@ -52,7 +52,7 @@ shared_memory() {
   for folder in /dev/shm /dev /dev/mqueue /run /tmp /sys/fs/cgroup; do
     case $(df "$folder" 2>/dev/null | tail -n 1) in tmpfs* | shm*) ;; *) continue ;; esac
     (: >"$folder/fill") 2>/dev/null || continue
-    # It is killed where the folder has no bound of its own: this is its memory as well.
+    # If the folder has no limit of its own it is killed: this counts as its memory.
     dd if=/dev/zero of="$folder/fill" bs=1M count=$((MEMORY_MB + 64)) >/dev/null 2>&1
     size=$(wc -c <"$folder/fill")
     rm -f "$folder/fill"
@@ -64,7 +64,7 @@ shared_memory() {
 #: take twice the memory that it may have
 memory() {
   need dd
-  # It fills a block of that size, and is killed before it has.
+  # It fills a block of that size, and is killed before it finishes.
   dd if=/dev/zero of=/dev/null bs="$((MEMORY_MB * 2))M" count=1 >/dev/null 2>"$WORK/said"
   ended=$?
   [ "$ended" -ne 0 ] || through "twice its memory"
@@ -120,7 +120,7 @@ fork_bomb() {
   set -- /proc/[0-9]*
   before=$#
   sh -c 'bomb() { bomb & bomb & sleep 3; }; bomb' >/dev/null 2>&1 &
-  # All this is the shell's own: there is no room for another process.
+  # Uses only shell builtins: there is no room for another process.
   while [ $looks -lt 3000 ] && [ "$most" -lt $((PROCESSES - 9)) ]; do
     looks=$((looks + 1))
     set -- /proc/[0-9]*

@@ -1,6 +1,7 @@
 #!/bin/sh
-# What a program may do, and to whom. Read with tools.sh, whose beginning says how.
-# Each is called by its name, and the code between apostrophes is no shell's. Both shells know ulimit.
+# What a program may do, and to whom. Runs with tools.sh; its head says how.
+# The functions are called by name, and code in single quotes is for another language. Both shells
+# know ulimit.
 # shellcheck disable=SC2317,SC2329,SC2016,SC3045
 
 #: make namespaces of its own
@@ -100,9 +101,9 @@ machine_name() {
 set_user_id() {
   grep -q '^NoNewPrivs:[[:space:]]*1$' /proc/self/status || through "new rights may be had"
   bound=$(awk '$1 == "CapBnd:" { print $2 }' /proc/self/status)
-  # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID: what image types may list.
+  # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID: the ones that image types may list.
   [ $((0x$bound & ~0xEB)) -eq 0 ] || through "capabilities $bound"
-  # That of busybox gives its rights back by itself.
+  # busybox's setpriv drops its rights by itself.
   /usr/bin/setpriv --help 2>&1 | grep -q reuid || missing "setpriv of util-linux"
   [ "$(id -u)" = 0 ] || missing root
   cp /usr/bin/setpriv /from-inside

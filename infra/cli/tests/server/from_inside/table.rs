@@ -1,10 +1,10 @@
-//! What came of each attempt in each image type.
+//! The outcome of each attempt in each image type.
 
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use super::{Attempt, Lease};
 
-/// What stands above it in its file.
+/// The text above the table in its file.
 const INTRODUCTION: &str = "\
 # What a hostile program in a lease tries
 
@@ -19,10 +19,10 @@ lacks to make it; another image type has it. The images were those that
 
 ";
 
-/// What the script says where nothing got through.
+/// The script's word if nothing got through.
 const HELD: &str = "held";
 
-/// What it says where the attempt could not be made.
+/// The script's words if the attempt could not be made.
 const NOT_TRIED: &str = "cannot be tried here (";
 
 pub(super) struct Table {
@@ -50,7 +50,7 @@ impl Table {
         Self { image_types, rows }
     }
 
-    /// What a lease of one image type has tried besides, and was seen to have held.
+    /// An action of one image type's lease that the test saw fail.
     pub(super) fn also(&mut self, image_type: &str, tries: &str) {
         let cells = self.image_types.iter();
         let cells = cells.map(|of| if of == image_type { HELD } else { "" });
@@ -58,7 +58,7 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Prints it, and writes it into a file, if there is to be one.
+    /// Prints the table, and writes it to a file if one is given.
     #[expect(clippy::print_stderr, reason = "it is what the test is for")]
     pub(super) fn show(&self, latest: Duration, file: Option<&Path>) {
         let markdown = self.markdown(latest);
@@ -86,7 +86,7 @@ impl Table {
         text
     }
 
-    /// Fails where anything got through, where it is not known, and where nobody has tried.
+    /// Fails if an attempt got through, is unclear, or was made by nobody.
     pub(super) fn assert_held(&self, all: bool) {
         for (tries, cells) in &self.rows {
             for (image_type, cell) in self.image_types.iter().zip(cells) {

@@ -1,23 +1,23 @@
 #!/bin/sh
-# What a hostile program in a lease tries is in the files beside this one, each attempt a function
-# under a line `#: what it tries`; this one has what they share. The test (from_inside.rs) runs them
-# one by one inside of a container, by the API:
+# The files beside this one hold the attempts of a hostile program in a lease, each a function under
+# a line `#: its goal`; this file holds what they share. The test (from_inside.rs) runs them one by
+# one inside a container, through the API:
 #
 #   cat tools.sh kernel.sh … | sh -c 'script=$(cat); exec </dev/null; eval "$script"; "$1"' attempts FUNCTION
 #
 # An attempt prints one line: `held`; `got through: …`; `cannot be tried here (no TOOL)`; or
-# `unclear: …` where it failed for another reason than that it was refused, which fails the test:
-# what fails because it is written wrongly proves nothing. The shell is dash or busybox's.
+# `unclear: …` if it failed for another reason than a refusal. Unclear attempts fail the test: one
+# that fails because it is written wrongly proves nothing. The shell is dash or busybox's.
 #
-# Whatever would harm the host is asked for in a form that would not: files of the kernel are opened
-# and nothing is written, clocks are set to what they say.
+# Requests that would harm the host are made in a harmless form: kernel files are opened but not
+# written, clocks are set to their present time.
 #
 # environment:
 #   GATEWAY NEIGHBOURS PUBLISHED HOST_ADDRESS HOST_PORT API_PORT ENGINE_PORT   whom to connect to
 #   CANARY CANARY_FILES    what stands in files of the host, and where
 #   HOST_PIDS              processes of the host
 #   DISK_MB MEMORY_MB PROCESSES   what this lease may use
-# What is here is called elsewhere, and the code between apostrophes is no shell's.
+# Other files call these functions, and code in single quotes is for another language.
 # shellcheck disable=SC2317,SC2329,SC2016
 
 WORK=/tmp/from-inside
@@ -30,8 +30,8 @@ unclear() { echo "unclear: $*"; exit; }
 missing() { echo "cannot be tried here (no $*)"; exit; }
 need() { for tool in "$@"; do has "$tool" || missing "$tool"; done; }
 
-# Runs what must be refused, and looks at how it was: by its complaint, since busybox's date ends well
-# where it may not set the clock.
+# Runs a command that must be refused, and checks its error message: busybox's date exits with
+# success even if it may not set the clock.
 refused() {
   said=$("$@" 2>&1 >/dev/null) && ended=0 || ended=$?
   echo "$said" | grep -qiE 'permi|denied|read-only|superuser|must be root' && return
@@ -39,7 +39,7 @@ refused() {
   unclear "$*: $said"
 }
 
-# Opens files for writing, without writing. Those that are not there are no way out.
+# Opens files for writing, without writing. Missing files are no way out.
 unwritable() {
   for file in "$@"; do
     [ -e "$file" ] || continue
@@ -89,21 +89,21 @@ print "$name ", $got >= 0 ? "done" : $names{$! + 0}, "\n"')
   esac
 }
 
-# Whether a connection can be opened, within a second: nothing of this is far away.
+# Whether a connection can be opened within a second: all targets are near.
 reaches() { # ADDRESS PORT
   if has python3; then
     python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$1" "$2" >/dev/null 2>&1
   elif has bash; then
     timeout 1 bash -c ": <>/dev/tcp/$1/$2" >/dev/null 2>&1
   elif has nc; then
-    # Without a program it would wait for what it is told.
+    # Without a program it would wait for input.
     nc -w 1 "$1" "$2" -e true </dev/null >/dev/null 2>&1
   else
     missing "python3, bash or nc"
   fi
 }
 
-# Tries ADDRESS:PORT… beside each other, and first whether a connection that can be opened is seen.
+# Tries ADDRESS:PORT… in parallel, after checking that it can see an open port at all.
 unreachable() {
   listen
   rm -f "$WORK/reached"
