@@ -1,13 +1,16 @@
 # `make` without a target lists these targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long release-test attack audit lint openapi fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
+.PHONY: help run check test test-long release-test attack audit lint openapi fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Start dashboard and API on this machine, with everything they need
 	@infra/local/run.sh
+
+check: ## Check what needs no engine, under a minute after a change
+	@infra/test.sh check
 
 test: ## Run all checks and tests, with everything they need
 	@infra/test.sh
@@ -84,7 +87,7 @@ soak: bench-binary ## Run races, kills at every call, fuzzing, a log through cut
 	@CONTAINERLEASE_CRASHES=all \
 	  cargo test --quiet --workspace --test handlers crash
 	@CONTAINERLEASE_FUZZ=1000 \
-	  cargo test --quiet --workspace --test rules logs
+	  cargo test --quiet --workspace --package containerlease-service --test logs
 	@$(BENCH_BINARY) log-continuity
 	@$(BENCH_BINARY) soak $(SOAK)
 

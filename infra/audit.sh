@@ -9,6 +9,8 @@
 # The bills are CycloneDX JSON, in .containerlease/sbom. The exit code is 1 if something is wrong, and
 # 3 if nothing is wrong but not everything could be checked.
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/say.sh"
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$repository"
@@ -22,12 +24,6 @@ offline=0
 log=$(mktemp)
 readonly log
 trap 'rm -f "$log"' EXIT
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'audit.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 case ${1:-} in
   '') ;;

@@ -2,13 +2,16 @@
 # Runs all checks and tests, with everything that they need: linters, a Docker engine with the
 # catalogue's images, an AWS emulator, Chromium. At the end it stops what it started.
 #
-# usage: test.sh [lint|release|attack]
+# usage: test.sh [check|lint|release|attack]
+#   check     what needs no engine: formatting, clippy, unit tests, the dashboard's types and tests
 #   lint      only the linters
 #   attack    the attacks that SECURITY.md names, each proof of its tables
 #   release   checks that a release build of the server survives panics; needs a separate build
 #
 # environment: DOCKER_HOST and Docker's other variables for your own engine; CHROMIUM for a browser
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/say.sh"
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$repository"
@@ -22,10 +25,6 @@ behind_names=()
 behind_pids=()
 
 say() { printf '\n==> %s\n' "$*" >&2; }
-fail() {
-  printf 'test.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 # However this run ends, it stops the processes that it started, by their ids.
 clean_up() {
@@ -137,6 +136,12 @@ lint_python() {
   "$venv/bin/ruff" check --quiet infra && "$venv/bin/ruff" format --quiet --check infra
 }
 
+lint_workflows() {
+  local venv
+  venv=$(infra/emulator/venv.sh)
+  "$venv/bin/zizmor" --offline --quiet --no-progress --persona=pedantic .github
+}
+
 # A first compilation takes some minutes, so this runs in the background until the end of `lint`.
 begin_clippy() {
   behind "Rust: clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets -- -D warnings
@@ -153,6 +158,7 @@ lint() {
   step "dashboard: tsc --strict" npm --prefix frontend run --silent typecheck
   step "alert rules and Grafana's dashboard: promql-parser" infra/local/observability/check.sh
   step "templates: sam, cfn-lint, checkov" infra/hosting/lint.sh
+  step "workflows: zizmor" lint_workflows
   catch_up
 }
 
@@ -217,7 +223,7 @@ release_test() {
 # The tests of this target that SECURITY.md names; `lib` means unit tests beside the code.
 proofs() { # server|handlers|own_engine|lib
   local target=$1
-  [[ $target != lib ]] || target='shared|functions|local'
+  [[ $target != lib ]] || target='domain|settings|service|functions|local'
   grep -oE "\`($target) [a-z_0-9:]+\`" SECURITY.md | tr -d '`' | cut -d ' ' -f 2 | sort -u
 }
 
@@ -347,6 +353,17 @@ forget_killed_runs() {
     say "networks of earlier runs could not be removed"
 }
 
+check() {
+  step "Rust: formatting" cargo fmt --all --check
+  step "Rust: clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets -- -D warnings
+  step "Rust: unit tests" cargo test --quiet --workspace --lib
+  step "Rust: the rules, and the walls" cargo test --quiet --package containerlease-domain --test rules --test walls
+  infra/local/dashboard.sh
+  step "dashboard: biome" npm --prefix frontend run --silent lint
+  step "dashboard: tsc --strict" npm --prefix frontend run --silent typecheck
+  step "dashboard: unit tests" npm --prefix frontend run --silent test
+}
+
 command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs and run this again."
 command -v python3 >/dev/null || fail "python3 is missing; install Python 3.11 or newer with its venv module and run this again."
 command -v cc >/dev/null || fail "a C compiler is missing; install gcc (on Debian: build-essential) and run this again."
@@ -356,7 +373,12 @@ if [[ ${1:-} == lint ]]; then
   lint
   exit
 fi
-[[ $# -eq 0 || ${1:-} == release || ${1:-} == attack ]] || fail "usage: test.sh [lint|release|attack]"
+if [[ ${1:-} == check ]]; then
+  check
+  printf '\n%s passed, %s failed\n' "$passed" "$failed"
+  exit
+fi
+[[ $# -eq 0 || ${1:-} == release || ${1:-} == attack ]] || fail "usage: test.sh [check|lint|release|attack]"
 
 [[ -n ${1:-} ]] || begin_clippy
 say "the engine and its images"

@@ -9,12 +9,8 @@
 # environment:
 #   CONTAINERLEASE_EMULATOR_PYTHON   the Python to make it with (python3)
 set -euo pipefail
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'venv.sh: %s\n' "$*" >&2
-  exit 1
-}
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/say.sh"
 
 [[ $# -eq 3 ]] || fail "usage: venv.sh REQUIREMENTS FOLDER WHAT"
 readonly requirements=$1 venv=$2 what=$3

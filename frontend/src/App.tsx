@@ -3,7 +3,7 @@ import { Announcer } from "./components/Announcer";
 import { ContainerList } from "./components/ContainerList";
 import { HealthBadge } from "./components/HealthBadge";
 import { BrandMark } from "./components/icons";
-import { LogViewer } from "./components/LogViewer";
+import { LogViewer } from "./components/log/LogViewer";
 import { ProvisionForm } from "./components/ProvisionForm";
 import { RecentlyEnded } from "./components/RecentlyEnded";
 import { Warnings } from "./components/Warnings";

@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls;
-use containerlease_shared::{
-    catalogue::Catalogue,
-    courier::Courier,
+use containerlease_domain::{catalogue::Catalogue, names::Deployment, policy::Policy};
+use containerlease_service::{
+    docker::{Host, HostError},
     due::Queues,
-    end::Tools,
-    host::{Host, HostError},
-    names::Deployment,
-    relay::Follows,
-    settings::{Policy, Settings, SettingsError},
+    leasing::end::Deps,
+    log_relay::Follows,
+    notify::webhook_client::WebhookClient,
     store::Store,
 };
+use containerlease_settings::{Settings, SettingsError};
 use thiserror::Error;
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -28,7 +27,7 @@ pub struct App {
     pub host: Arc<Host>,
     /// The logs that this process follows.
     pub follows: Arc<Follows>,
-    pub courier: Arc<Courier>,
+    pub webhook_client: Arc<WebhookClient>,
     pub catalogue: Arc<Catalogue>,
     pub policy: Policy,
     /// The queues for due ends and notifications; none on one machine.
@@ -65,7 +64,7 @@ impl App {
             follows: Arc::new(Follows::new(Arc::clone(&store), Arc::clone(&host))),
             store,
             host,
-            courier: Arc::new(Courier::new(settings.policy.private_webhooks)),
+            webhook_client: Arc::new(WebhookClient::new(settings.policy.private_webhooks)),
             catalogue: Arc::new(Catalogue::embedded()),
             policy: settings.policy.clone(),
             warnings: Vec::new(),
@@ -96,8 +95,8 @@ impl App {
     }
 
     /// The dependencies of the verbs in `shared`.
-    pub fn tools(&self) -> Tools<'_> {
-        Tools {
+    pub fn deps(&self) -> Deps<'_> {
+        Deps {
             store: &self.store,
             host: &self.host,
             catalogue: &self.catalogue,
@@ -125,6 +124,6 @@ pub fn init_log() {
         .with_current_span(false)
         .with_max_level(tracing::Level::TRACE)
         .finish()
-        .with(containerlease_shared::log::filter())
+        .with(containerlease_settings::logging::filter())
         .init();
 }

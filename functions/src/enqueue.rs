@@ -1,7 +1,7 @@
 //! Sends due ends and notifications ahead of time to the queues, if there are any, and counts
 //! failed sends. A failed send fails no request: the reaper handles whatever is overdue.
 
-use containerlease_shared::{lease::Lease, time::Time};
+use containerlease_domain::{lease::Lease, time::Time};
 
 use crate::{app::App, metrics};
 

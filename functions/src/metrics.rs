@@ -31,7 +31,8 @@
 
 use std::time::Duration;
 
-use containerlease_shared::{cleanup::Report, deliver::Deliveries, names::Deployment, time::Time};
+use containerlease_domain::{names::Deployment, time::Time};
+use containerlease_service::{notify::deliver::Deliveries, reaper::Report};
 use serde_json::{Map, Value, json};
 
 /// The promise: how soon after its end a lease's container is gone.

@@ -16,11 +16,8 @@ use http::Method;
 use serde::Serialize as _;
 use serde_json::{Map, Serializer, Value, json, ser::PrettyFormatter};
 
-use crate::{problem::Kind, warning::Warning};
+use crate::{http::problem::Kind, warning::Warning};
 use answers::Answer;
-
-/// The description as stored in the repository and served.
-pub const KEPT: &str = include_str!("../../docs/openapi.json");
 
 /// Generates the description.
 pub fn document() -> String {
@@ -429,107 +426,4 @@ fn schemas() -> Map<String, Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::routes::route;
-
-    #[test]
-    fn what_is_kept_is_what_is_made() {
-        assert!(
-            document() == KEPT,
-            "docs/openapi.json is out of date; run `make openapi`"
-        );
-    }
-
-    #[test]
-    fn every_operation_is_routed_and_every_route_is_described() {
-        let described: Vec<_> = operations()
-            .into_iter()
-            .map(|operation| (operation.method, operation.path))
-            .collect();
-        for (method, path) in &described {
-            assert!(route(method, path).is_ok(), "{method} {path}");
-        }
-        for (_, path) in &described {
-            for method in [
-                Method::GET,
-                Method::POST,
-                Method::PUT,
-                Method::PATCH,
-                Method::DELETE,
-            ] {
-                let is_described = described.contains(&(method.clone(), path));
-                assert_eq!(
-                    route(&method, path).is_ok(),
-                    is_described,
-                    "{method} {path}"
-                );
-            }
-        }
-        let template = include_str!("../../template.yaml");
-        for (method, path) in &described {
-            let event = format!("Method: {method}, Path: '{path}'");
-            assert!(template.contains(&event), "template.yaml has no {event}");
-        }
-        let events = template.matches("{ApiId: !Ref HttpApi, Method: ").count();
-        assert_eq!(
-            events,
-            described.len(),
-            "template.yaml has routes that are not described"
-        );
-    }
-
-    #[test]
-    fn every_reference_and_link_leads_somewhere() {
-        let document: Value = serde_json::from_str(KEPT).unwrap();
-        let ids: BTreeSet<_> = operations().iter().map(|operation| operation.id).collect();
-        assert_eq!(ids.len(), operations().len());
-        let mut rest = vec![&document];
-        while let Some(value) = rest.pop() {
-            if let Some(reference) = value["$ref"].as_str() {
-                let pointer = reference.strip_prefix('#').unwrap();
-                assert!(document.pointer(pointer).is_some(), "{reference}");
-            }
-            if let Some(id) = value["operationId"].as_str() {
-                assert!(ids.contains(id), "{id}");
-            }
-            match value {
-                Value::Array(items) => rest.extend(items),
-                Value::Object(fields) => rest.extend(fields.values()),
-                _ => {}
-            }
-        }
-    }
-
-    #[test]
-    fn every_kind_of_problem_is_described() {
-        let document: Value = serde_json::from_str(KEPT).unwrap();
-        let types = document["components"]["schemas"]["ProblemType"]["enum"].as_array();
-        let types: Vec<_> = types
-            .unwrap()
-            .iter()
-            .map(|urn| urn.as_str().unwrap())
-            .collect();
-        let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.urn()).collect();
-        assert_eq!(types, kinds);
-        // Problems outside every operation.
-        let elsewhere = [
-            Kind::RouteNotFound,
-            Kind::MethodNotAllowed,
-            Kind::WebsocketExpected,
-            Kind::TooManyLogs,
-            Kind::TooSlow,
-            Kind::TargetTooLong,
-        ];
-        for kind in Kind::ALL {
-            let of_operation = operations()
-                .iter()
-                .any(|operation| operation.problems.contains(kind));
-            let known =
-                of_operation || answers::ANYWHERE.contains(kind) || elsewhere.contains(kind);
-            assert!(known, "no operation answers {kind:?}");
-        }
-    }
-}
+mod tests;

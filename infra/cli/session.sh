@@ -8,16 +8,13 @@
 #   CONTAINERLEASE_URL   the server [default: http://127.0.0.1:8080, where `make run` has it]
 #   CARGO_TARGET_DIR     where the program was built
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly name=cache
 program=${CARGO_TARGET_DIR:-target}/debug/containerlease
 lease=
-
-fail() {
-  printf 'session.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 containerlease() { "$program" "$@"; }
 

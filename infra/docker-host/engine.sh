@@ -27,6 +27,8 @@
 #                                     the settings of firewall.sh; an engine started here names the
 #                                     lists in a label
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -50,12 +52,6 @@ readonly certificates=$state/certificates
 # The label with the lists of firewall.sh on an engine started here, and the file that records it.
 lists=
 readonly lists_file=$state/lists
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'engine.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"; else sudo -n "$@"; fi

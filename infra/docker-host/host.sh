@@ -22,6 +22,8 @@
 #   CONTAINERLEASE_GUARD               the guard's binary for the machine (by default built here)
 #   AWS_PROFILE, AWS_REGION and the other variables of the AWS CLI
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -32,12 +34,6 @@ client_secret=${CONTAINERLEASE_CLIENT_SECRET:-containerlease/docker-certificate}
 readonly stack certificates client_secret
 readonly server_secret=$stack/server-certificate
 readonly KEY=setup.tar.gz
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'host.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 export AWS_PAGER=''
 

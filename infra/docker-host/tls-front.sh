@@ -6,13 +6,10 @@
 #   ADDRESS        this machine's address on one of the engine's networks, in place of loopback
 #   SUBNET         the network that callers must come from, like 172.20.0.0/16
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-
-fail() {
-  printf 'tls-front.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"; else sudo -n "$@"; fi

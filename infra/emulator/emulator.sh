@@ -26,6 +26,8 @@
 #                                      infra/docker-host/engine.sh. An engine on a socket gets a
 #                                      front with mutual TLS
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -55,12 +57,6 @@ readonly engine_file=$run/engine
 readonly outputs_file=$run/outputs
 readonly front=$repository/infra/docker-host/tls-front.sh
 readonly front_pid_file=$run/front.pid
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'emulator.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 # Keep the user's AWS account and the emulator apart, in both directions.
 emulator_environment() {

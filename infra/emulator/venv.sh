@@ -9,14 +9,11 @@
 #   CONTAINERLEASE_EMULATOR_VENV     where it is kept (.containerlease/emulator/venv)
 #   CONTAINERLEASE_EMULATOR_PYTHON   the Python to make it with (python3)
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
-
-fail() {
-  printf 'venv.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 [[ $# -eq 0 ]] || fail "usage: venv.sh"
 venv=${CONTAINERLEASE_EMULATOR_VENV:-$repository/.containerlease/emulator/venv}

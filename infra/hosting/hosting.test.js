@@ -119,7 +119,7 @@ test("other paths of WebSockets are not found", () => {
   }
 });
 
-test("problems have the words of functions/src/problem.rs", () => {
+test("problems have the words of functions/src/http/problem.rs", () => {
   const source = read("functions", "src", "problem.rs").replace(/\\\n\s+/g, "");
   for (const path of ["/ws/logs/x", "/ws/"]) {
     const { type, title, detail, status } = problemOf(logsPath(path));

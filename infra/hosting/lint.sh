@@ -8,14 +8,11 @@
 #   CONTAINERLEASE_CHECKS_VENV   where checkov is kept (.containerlease/checks/venv)
 #   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as for infra/emulator/venv.sh
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
-
-fail() {
-  printf 'lint.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 [[ $# -eq 0 ]] || fail "usage: lint.sh"
 tools=$(infra/emulator/venv.sh)

@@ -12,17 +12,13 @@
 #   AWS_PROFILE, AWS_REGION and the other variables of the AWS CLI
 #   AWS_ENDPOINT_URL        an emulator in place of AWS
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 readonly dist=$repository/frontend/dist
 readonly stack=${CONTAINERLEASE_STACK:-containerlease}
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'upload.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 # The AWS CLI on the PATH, or else the one among the emulator's tools.
 find_aws() {

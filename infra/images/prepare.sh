@@ -11,17 +11,13 @@
 #   DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH   which engine, as for the docker command
 #   CONTAINERLEASE_NO_PULL=1                           do not try to pull
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 readonly PULL_SECONDS=300
 readonly REGISTRY_SECONDS=20
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'prepare.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"; else sudo -n "$@"; fi

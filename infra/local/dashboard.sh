@@ -3,14 +3,10 @@
 #
 # usage: dashboard.sh
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../../frontend"
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'dashboard.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 for tool in node npm; do
   command -v "$tool" >/dev/null || fail "$tool is missing; install Node.js 20.19 or newer and run this again."

@@ -6,15 +6,11 @@
 #
 # environment: the settings in docs/settings.md
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$repository"
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'run.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs and run this again."
 command -v cc >/dev/null || fail "a C compiler is missing; install gcc (on Debian: build-essential) and run this again."

@@ -11,14 +11,11 @@
 #   CONTAINERLEASE_EMULATOR_PYTHON   the Python to make their environment with (python3)
 #   DOCKER_HOST                   the engine
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
-
-fail() {
-  printf 'clients.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 [[ $# -eq 0 || ($# -eq 1 && $1 == check) ]] || fail "usage: clients.sh [check]"
 tools=${CONTAINERLEASE_CLIENTS:-$PWD/.containerlease/clients}

@@ -14,15 +14,11 @@
 #   CONTAINERLEASE_EMULATOR_PYTHON   the Python to make it with (python3)
 #   DOCKER_HOST                   the engine
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'fuzz.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 [[ $# -le 1 && ${1:-400} =~ ^[1-9][0-9]*$ ]] || fail "usage: fuzz.sh [CASES]"
 cases=${1:-400}
@@ -47,7 +43,7 @@ drive() {
     --generation-database none --no-color) | cut -c 1-2000
 }
 export -f drive say fail
-export here venv work cases seed
+export SCRIPT here venv work cases seed
 
 # A few leases at once are enough, and the host has room for every request.
 CONTAINERLEASE_MAX_LEASES=4 CONTAINERLEASE_HOST_CPU_MILLI=100000 CONTAINERLEASE_HOST_MEMORY_MB=100000 \

@@ -3,14 +3,11 @@
 #
 # usage: types.sh [check]
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-types=frontend/src/types/openapi.ts
-
-fail() {
-  printf 'types.sh: %s\n' "$*" >&2
-  exit 1
-}
+types=frontend/src/types/__generated__/openapi.ts
 
 [[ $# -eq 0 || ($# -eq 1 && $1 == check) ]] || fail "usage: types.sh [check]"
 command -v npm >/dev/null || fail "npm is missing; install Node.js 20.19 or newer and run this again."

@@ -9,13 +9,10 @@
 #
 # environment: the server's settings, and DOCKER_HOST, the engine
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-
-fail() {
-  printf 'with-server.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 [[ $# -ge 1 ]] || fail "usage: with-server.sh COMMAND…"
 cargo build --quiet --package containerlease-cli

@@ -13,6 +13,8 @@
 #   DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH   which engine, as for the docker command
 #   CONTAINERLEASE_NO_PULL=1                           do not try to pull
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -24,12 +26,6 @@ readonly IMAGE=public.ecr.aws/lambda/provided:al2023-$ARCHITECTURE
 readonly STAND_IN=containerlease/stand-in-lambda:1
 readonly PULL_SECONDS=300
 readonly REGISTRY_SECONDS=20
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'images.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 has_image() { # IMAGE
   docker image inspect "$1" >/dev/null 2>&1

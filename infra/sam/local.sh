@@ -30,6 +30,8 @@
 #                                 them; check builds none and takes those of target/debug
 #   CONTAINERLEASE_EMULATOR_VENV, CONTAINERLEASE_EMULATOR_PYTHON   as for infra/emulator/venv.sh
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -52,12 +54,6 @@ readonly RELAY_SECONDS=15
 readonly START_SECONDS=60
 readonly STOP_SECONDS=30
 readonly PARTS=(server front neighbours lambda)
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'local.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 # Keep the user's AWS account away from the functions: sam passes on the keys that it finds. Without
 # keys it invents some, and does not contact AWS.

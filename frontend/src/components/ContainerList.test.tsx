@@ -51,7 +51,7 @@ describe("ContainerList", () => {
     const alert = await screen.findByRole("alert");
     expect(alert.textContent).toMatch(/The table is away/);
     expect(alert.textContent).toMatch(/Wait a little\./);
-    expect(alert.textContent).toMatch(/retry in 3 seconds/);
+    expect(alert.textContent).toMatch(/try again in 3 seconds/);
     await userEvent.click(within(alert).getByRole("button", { name: "Try again" }));
     expect(await screen.findByRole("heading", { name: "session-cache" })).toBeDefined();
     expect(screen.queryByRole("alert")).toBeNull();
@@ -119,7 +119,7 @@ describe("ContainerList", () => {
     stubServer({ ...catalogue, "GET /api/containers": () => page(lease) });
     renderList();
     expect(await screen.findByText("at its longest lifetime")).toBeDefined();
-    expect(screen.getByRole("button", { name: /^\+30 min/ }).title).toMatch(/longest time/);
+    expect(screen.getByRole("button", { name: /^\+30 min/ }).title).toMatch(/longest lifetime/);
   });
 
   it("renews by minutes on top of what is left, and shows the new end", async () => {

@@ -1,5 +1,5 @@
 import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
-import type { LogRow } from "../services/logService";
+import type { LogRow } from "../log/logBuffer";
 
 /** Number of rows rendered while following, and added each time the reader scrolls up. */
 const WINDOW = 250;

@@ -1,17 +1,10 @@
 import { useCallback, useEffect, useRef, useState } from "react";
+import { LogBuffer, type LogSnapshot, skippedWords } from "../log/logBuffer";
+import { type Closing, type LogEvent, parseFrame } from "../log/logEvents";
+import { CLOSE_CODES, logSocketUrl } from "../log/logSocket";
 import { announce } from "../services/announcements";
 import { ApiError } from "../services/apiError";
 import { containerApi } from "../services/containerApi";
-import {
-  CLOSE_CODES,
-  type Closing,
-  LogBuffer,
-  type LogEvent,
-  type LogSnapshot,
-  logSocketUrl,
-  parseFrame,
-  skippedWords,
-} from "../services/logService";
 import type { EndReason, Receipt } from "../types/container";
 import { type AfterClose, type SocketClose, useWebSocket } from "./useWebSocket";
 

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useEffectEvent, useRef, useState } from "react";
-import { reconnectDelayMs } from "../services/logService";
+import { reconnectDelayMs } from "../log/logSocket";
 
 export type SocketStatus =
   | { phase: "idle" }

@@ -1,5 +1,5 @@
+import type { components } from "./__generated__/openapi";
 import type { EndReason, Receipt } from "./container";
-import type { components } from "./openapi";
 
 type Schemas = components["schemas"];
 

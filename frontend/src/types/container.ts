@@ -1,4 +1,4 @@
-import type { components } from "./openapi";
+import type { components } from "./__generated__/openapi";
 
 type Schemas = components["schemas"];
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use containerlease_domain::time::Time;
 use containerlease_functions::{
     app::{App, init_log},
-    cleanup, enqueue, metrics,
+    enqueue,
+    jobs::cleanup,
+    metrics,
 };
-use containerlease_shared::{
-    cleanup::{CleanupError, Reaper},
-    time::Time,
-};
+use containerlease_service::reaper::{CleanupError, Reaper};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;

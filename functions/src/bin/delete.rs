@@ -1,9 +1,9 @@
 //! The `delete` function: its handlers behind the Lambda runtime.
 
 use containerlease_functions::{
-    answer::logged,
     app::{App, init_log},
-    delete,
+    http::answer::logged,
+    routes::delete,
 };
 use lambda_http::{Error, Request, service_fn};
 

@@ -1,11 +1,12 @@
 //! The `deliver` function: sends the notifications that its queue says are due.
 
 use aws_lambda_events::sqs::SqsEvent;
+use containerlease_domain::time::Time;
 use containerlease_functions::{
     app::{App, init_log},
-    cleanup, deliver, metrics,
+    jobs::{cleanup, deliver},
+    metrics,
 };
-use containerlease_shared::time::Time;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tokio_util::sync::CancellationToken;
 

@@ -1,11 +1,12 @@
 //! The `end` function: ends the leases that its queue says are due.
 
 use aws_lambda_events::sqs::SqsEvent;
+use containerlease_domain::time::Time;
 use containerlease_functions::{
     app::{App, init_log},
-    end, metrics,
+    jobs::end,
+    metrics,
 };
-use containerlease_shared::time::Time;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main]

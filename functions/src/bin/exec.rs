@@ -1,9 +1,9 @@
 //! The `exec` function: its handlers behind the Lambda runtime.
 
 use containerlease_functions::{
-    answer::logged,
     app::{App, init_log},
-    exec,
+    http::answer::logged,
+    routes::exec,
 };
 use lambda_http::{Error, Request, service_fn};
 

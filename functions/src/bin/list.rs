@@ -1,9 +1,9 @@
 //! The `list` function: its handlers behind the Lambda runtime.
 
 use containerlease_functions::{
-    answer::logged,
     app::{App, init_log},
-    list,
+    http::answer::logged,
+    routes::read,
 };
 use lambda_http::{Error, Request, service_fn};
 
@@ -13,7 +13,7 @@ async fn main() -> Result<(), Error> {
     let (app, _, _) = App::from_env().await?;
     let app = &app;
     lambda_http::run(service_fn(move |request: Request| {
-        logged(request, move |request| list::handle(app, request))
+        logged(request, move |request| read::handle(app, request))
     }))
     .await
 }

@@ -3,8 +3,10 @@
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use containerlease_functions::{
     app::{App, init_log},
-    gateway::{Gateway, Invocations, Places},
-    logs,
+    websocket::{
+        connections,
+        gateway::{Gateway, Invocations, Places},
+    },
 };
 use lambda_http::{Body, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -24,7 +26,7 @@ async fn main() -> Result<(), Error> {
     let app = &app;
     lambda_runtime::run(service_fn(
         move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| async move {
-            let response = logs::handle(app, gateway, relays, &event.payload).await;
+            let response = connections::handle(app, gateway, relays, &event.payload).await;
             let route = event.payload.request_context.route_key.as_deref();
             tracing::info!(route, status = response.status().as_u16(), "answered");
             Ok::<_, Error>(proxy_response(&response))

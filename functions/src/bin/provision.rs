@@ -1,9 +1,9 @@
 //! The `provision` function: its handlers behind the Lambda runtime.
 
 use containerlease_functions::{
-    answer::logged,
     app::{App, init_log},
-    provision,
+    http::answer::logged,
+    routes::provision,
 };
 use lambda_http::{Error, Request, service_fn};
 

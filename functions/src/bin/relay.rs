@@ -3,13 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use containerlease_domain::time::Time;
 use containerlease_functions::{
     app::{App, init_log},
-    gateway::{Gateway, Invocations, Places},
     metrics,
-    relay::{self, RelayStart, Terms},
+    websocket::{
+        gateway::{Gateway, Invocations, Places},
+        relay::{self, RelayStart, Terms},
+    },
 };
-use containerlease_shared::time::Time;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 

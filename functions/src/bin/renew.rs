@@ -1,9 +1,9 @@
 //! The `renew` function: its handlers behind the Lambda runtime.
 
 use containerlease_functions::{
-    answer::logged,
     app::{App, init_log},
-    renew,
+    http::answer::logged,
+    routes::renew,
 };
 use lambda_http::{Error, Request, service_fn};
 

@@ -2,30 +2,35 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use containerlease_shared::{
+use containerlease_domain::{
     capacity::Resource,
     catalogue::{Catalogue, Port},
     lease::{Reason, StateName},
     names::LeaseId,
+    notification::{DeliveryState, Event},
+    policy::LONGEST_MINUTES,
     request::FieldFault,
-    settings::{LONGEST_MINUTES, Settings},
     time::Time,
     view::ReceiptView,
-    webhook::{DeliveryState, Event},
 };
+use containerlease_settings::Settings;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    delete::Deleted,
-    exec::Executed,
-    list::{Health, Readiness},
-    log_page::LogPage,
-    problem::{Kind, faults::LISTED},
-    stats::Stats,
-    view::{
-        Container, ContainerPort, Containers, Granted, Images, NotificationView, One, Provisioned,
-        Renewed,
+    http::{
+        problem::{Kind, faults::LISTED},
+        view::{
+            Container, ContainerPort, Containers, Granted, Images, NotificationView, One,
+            Provisioned, Renewed,
+        },
+    },
+    routes::{
+        delete::Deleted,
+        exec::Executed,
+        health::{Health, Readiness},
+        log_page::LogPage,
+        stats::Stats,
     },
 };
 
@@ -387,7 +392,7 @@ fn running() -> Container {
         cpu_milli: redis.cpu_milli.default,
         memory_mb: redis.memory_mb.default,
         disk_mb: Some(redis.disk_mb.default),
-        egress: containerlease_shared::egress::Egress::Open,
+        egress: containerlease_domain::egress::Egress::Open,
         ports: redis.ports.iter().map(published).collect(),
         reason: None,
         attempts: 0,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use containerlease_shared::{
+use containerlease_domain::{
     catalogue::Catalogue,
     logs,
     request::{Refused, exec::Exec, list::List},
@@ -12,7 +12,7 @@ use containerlease_shared::{
 };
 use serde_json::{Value, json};
 
-use super::KEPT;
+use crate::routes::description::DESCRIPTION;
 
 /// Keywords of JSON Schema that generators ignore or turn into wrong types. A stricter first
 /// item of a list became a tuple of two; a number with both bounds and a `const` became
@@ -35,7 +35,7 @@ const HARD_PATTERNS: [&str; 6] = [r"\p", r"\P", "(?=", "(?!", "(?<", "(?P"];
 /// Every object of the description outside examples, with its path.
 fn objects() -> Vec<(String, Value)> {
     let mut found = Vec::new();
-    let document: Value = serde_json::from_str(KEPT).unwrap();
+    let document: Value = serde_json::from_str(DESCRIPTION).unwrap();
     let mut rest = vec![(String::new(), document)];
     while let Some((way, value)) = rest.pop() {
         let below: Vec<(String, Value)> = match &value {
@@ -99,7 +99,7 @@ fn every_problem_is_of_one_type() {
 
 /// An operation's query parameters that have a default, with that default.
 fn defaults(path: &str) -> BTreeMap<String, String> {
-    let document: Value = serde_json::from_str(KEPT).unwrap();
+    let document: Value = serde_json::from_str(DESCRIPTION).unwrap();
     let parameters = document["paths"][path]["get"]["parameters"].as_array();
     let of_query = parameters.unwrap().iter().filter(|it| it["in"] == "query");
     let declared = of_query.filter_map(|parameter| {
@@ -161,7 +161,7 @@ fn defaults_that_are_sent_change_nothing() {
         assert_eq!(page(&both), page(&more), "{name}");
     }
 
-    let document: Value = serde_json::from_str(KEPT).unwrap();
+    let document: Value = serde_json::from_str(DESCRIPTION).unwrap();
     let exec = &document["components"]["schemas"]["Exec"]["properties"];
     let parsed =
         |body: Value| -> Result<Exec, Refused> { Exec::parse(body.to_string().as_bytes()) };

@@ -5,12 +5,13 @@
 //! The schema uses only keywords that client generators understand; `clients.rs` has the
 //! list. Rules beyond those are in descriptions, and `infra/openapi/checks.py` applies them.
 
-use containerlease_shared::{
+use containerlease_domain::{
     catalogue::{Catalogue, Image},
     egress, idempotency,
     lease::StateName,
     logs::{Level, PAGE_DEFAULT, PAGE_LIMIT, SEARCH_LIMIT, TAIL_LIMIT},
     names::LeaseId,
+    policy::LONGEST_MINUTES,
     request::{
         COMMAND_BYTES, COMMAND_PARTS, ENV_BYTES, ENV_ENTRIES, LABEL_KEY_LENGTH, LABEL_VALUE_LENGTH,
         LABELS, LEAST_CPU_MILLI, LEAST_DISK_MB, LEAST_MEMORY_MB, NAME_LENGTH,
@@ -19,7 +20,6 @@ use containerlease_shared::{
         list::{Cursor, LONGEST_PAGE, PAGE},
         ports::{PORTS, SCHEMES},
     },
-    settings::LONGEST_MINUTES,
     webhook::LONGEST_URL,
 };
 use serde_json::{Map, Value, json};

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use containerlease_shared::names::Owner;
+use containerlease_domain::names::Owner;
 use containerlease_testkit::{
-    Bench, Fault,
+    Fault, TestApp,
     events::{Answer, Event},
 };
 use serde_json::json;
@@ -61,19 +61,19 @@ impl Trouble {
     }
 
     /// From now on the first two requests of each operation fail.
-    fn begins(self, bench: &Bench) {
-        let proxy = bench.table_proxy();
+    fn begins(self, test: &TestApp) {
+        let proxy = test.table_proxy();
         proxy.fail_first(2, move |operation| self.of(operation));
     }
 }
 
 #[tokio::test]
 async fn every_verb_tries_again_what_met_others_at_the_table() {
-    let bench = Bench::proxied().await;
+    let test = TestApp::proxied().await;
     for what in Trouble::all() {
         // Each verb meets the trouble afresh.
-        what.begins(&bench);
-        let provisioned = alpine().provision(&bench.app).await;
+        what.begins(&test);
+        let provisioned = alpine().provision(&test.app).await;
         assert_eq!(provisioned.status, 201, "{what:?}: {provisioned:?}");
         let id = provisioned.id();
         for (verb, status) in [
@@ -82,78 +82,74 @@ async fn every_verb_tries_again_what_met_others_at_the_table() {
             ("stats", 200),
             ("log-page", 200),
         ] {
-            what.begins(&bench);
-            let answer = Event::about(verb, &id).list(&bench.app).await;
+            what.begins(&test);
+            let answer = Event::about(verb, &id).list(&test.app).await;
             assert_eq!(answer.status, status, "{what:?}: {verb}: {answer:?}");
         }
-        what.begins(&bench);
+        what.begins(&test);
         let longer = Event::about("renew", &id).body(&json!({"durationMinutes": 20}));
-        let renewed = longer.renew(&bench.app).await;
+        let renewed = longer.renew(&test.app).await;
         assert_eq!(renewed.status, 200, "{what:?}: {renewed:?}");
-        what.begins(&bench);
+        what.begins(&test);
         let command = Event::about("exec", &id).body(&json!({"command": ["true"]}));
-        let executed = command.exec(&bench.app).await;
+        let executed = command.exec(&test.app).await;
         assert_eq!(executed.status, 200, "{what:?}: {executed:?}");
-        what.begins(&bench);
-        let deleted = Event::about("delete", &id).delete(&bench.app).await;
+        what.begins(&test);
+        let deleted = Event::about("delete", &id).delete(&test.app).await;
         assert_eq!(deleted.status, 200, "{what:?}: {deleted:?}");
-        bench.table_proxy().heal();
-        assert_eq!(get(&bench, &id).await["state"], "ended", "{what:?}");
+        test.table_proxy().heal();
+        assert_eq!(get(&test, &id).await["state"], "ended", "{what:?}");
     }
-    bench
-        .assert_nothing_leaked(&Owner::local(), "a busy table")
+    test.assert_nothing_leaked(&Owner::local(), "a busy table")
         .await;
 }
 
 #[tokio::test]
 async fn the_reaper_ends_on_time_at_a_table_that_is_busy_for_a_moment() {
-    let bench = Bench::proxied().await;
+    let test = TestApp::proxied().await;
     for what in Trouble::all() {
-        let id = lease(&bench).await;
-        bench.table.age(5 * MINUTE).await;
-        what.begins(&bench);
-        let report = bench.reap().await;
+        let id = lease(&test).await;
+        test.table.age(5 * MINUTE).await;
+        what.begins(&test);
+        let report = test.reap().await;
         assert_eq!(
             (report.expired, report.attempts_failed),
             (1, 0),
             "{what:?}: {report:?}"
         );
-        bench.table_proxy().heal();
-        assert_eq!(get(&bench, &id).await["receipt"]["attempts"], 1, "{what:?}");
+        test.table_proxy().heal();
+        assert_eq!(get(&test, &id).await["receipt"]["attempts"], 1, "{what:?}");
     }
 }
 
 #[tokio::test]
 async fn a_transaction_that_was_carried_out_and_failed_all_the_same_is_carried_out_once() {
-    let bench = Bench::proxied().await;
-    bench.table_proxy().fail_first(1, |operation| {
+    let test = TestApp::proxied().await;
+    test.table_proxy().fail_first(1, |operation| {
         (operation == "TransactWriteItems").then(|| Fault::done_but("InternalServerError"))
     });
-    let id = lease(&bench).await;
-    bench
-        .assert_nothing_leaked(&Owner::local(), "it was made once")
+    let id = lease(&test).await;
+    test.assert_nothing_leaked(&Owner::local(), "it was made once")
         .await;
-    bench.table_proxy().fail_first(1, |operation| {
+    test.table_proxy().fail_first(1, |operation| {
         (operation == "TransactWriteItems").then(|| Fault::done_but("InternalServerError"))
     });
-    let deleted = Event::about("delete", &id).delete(&bench.app).await;
+    let deleted = Event::about("delete", &id).delete(&test.app).await;
     assert_eq!(deleted.body["state"], "ended", "{deleted:?}");
-    bench
-        .assert_nothing_leaked(&Owner::local(), "it ended once")
+    test.assert_nothing_leaked(&Owner::local(), "it ended once")
         .await;
 }
 
 #[tokio::test]
 async fn a_table_that_stays_busy_is_said_to_be_busy_and_when_to_come_again() {
-    let bench = Bench::proxied().await;
-    let id = lease(&bench).await;
+    let test = TestApp::proxied().await;
+    let id = lease(&test).await;
     for (fault, says_busy) in [
         (PLAIN[1], true),
         ("TransactionConflictException", true),
         ("InternalServerError", false),
     ] {
-        bench
-            .table_proxy()
+        test.table_proxy()
             .on_each(move |seen| match seen.operation.as_deref() {
                 Some("TransactWriteItems") if says_busy => {
                     Fault::cancelled(&["ThrottlingError", "None", "TransactionConflict"])
@@ -167,14 +163,14 @@ async fn a_table_that_stays_busy_is_said_to_be_busy_and_when_to_come_again() {
             });
         let begun = std::time::Instant::now();
         let (provisioned, renewed, deleted, listed, ready) = tokio::join!(
-            async { alpine().provision(&bench.app).await },
+            async { alpine().provision(&test.app).await },
             async {
                 let longer = Event::about("renew", &id).body(&json!({"durationMinutes": 30}));
-                longer.renew(&bench.app).await
+                longer.renew(&test.app).await
             },
-            async { Event::about("delete", &id).delete(&bench.app).await },
-            async { Event::saved("list").list(&bench.app).await },
-            async { Event::saved("readyz").list(&bench.app).await },
+            async { Event::about("delete", &id).delete(&test.app).await },
+            async { Event::saved("list").list(&test.app).await },
+            async { Event::saved("readyz").list(&test.app).await },
         );
         assert!(
             begun.elapsed() < Duration::from_secs(12),
@@ -193,10 +189,9 @@ async fn a_table_that_stays_busy_is_said_to_be_busy_and_when_to_come_again() {
             let word = if says_busy { "busy" } else { "its own side" };
             assert!(said.contains(word), "{said}");
         }
-        bench.table_proxy().heal();
+        test.table_proxy().heal();
     }
-    bench
-        .assert_nothing_leaked(&Owner::local(), "it was busy")
+    test.assert_nothing_leaked(&Owner::local(), "it was busy")
         .await;
 }
 

@@ -1,15 +1,15 @@
 //! Owners' quotas and the host's capacity: exact counts, and correct refusals.
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
-use containerlease_shared::{
+use containerlease_domain::{
     capacity::{Amounts, Limits},
-    host::DEPLOYMENT_LABEL,
+    container::DEPLOYMENT_LABEL,
     lease::{Lease, State},
     names::{LeaseId, Owner},
     time::Time,
 };
 use containerlease_testkit::{
-    Bench, Fault, Plan,
+    Fault, TestApp, TestAppOptions,
     events::{Answer, Event},
 };
 use futures_util::future::join_all;
@@ -35,9 +35,9 @@ fn retry_after(answer: &Answer) -> i64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_fifty_at_once_exactly_ten_are_leased_and_the_counts_are_exact_however_they_end() {
-    let bench = Plan::default().most_leases(10).build().await;
+    let test = TestAppOptions::default().most_leases(10).build().await;
     let owner = &Owner::local();
-    let processes: Vec<_> = (0..4).map(|_| bench.another_process()).collect();
+    let processes: Vec<_> = (0..4).map(|_| test.another_process()).collect();
     let answers = (0..50).map(|index| tiny().provision(&processes[index % 4]));
     let answers = join_all(answers).await;
     let (made, refused): (Vec<_>, Vec<_>) =
@@ -47,8 +47,8 @@ async fn of_fifty_at_once_exactly_ten_are_leased_and_the_counts_are_exact_howeve
         assert_refused(answer, "quota-reached");
         assert_eq!(*full(answer), json!(["leases"]), "{answer:?}");
     }
-    bench.assert_nothing_leaked(owner, "fifty at once").await;
-    let store = bench.table.store();
+    test.assert_nothing_leaked(owner, "fifty at once").await;
+    let store = test.table.store();
     let ten = Amounts {
         leases: 10,
         cpu_milli: 100,
@@ -62,29 +62,29 @@ async fn of_fifty_at_once_exactly_ten_are_leased_and_the_counts_are_exact_howeve
     // Deleted, one of them twice at once.
     let deletes = ["0", "0", "1"].map(|index| {
         let id = &ids[index.parse::<usize>().unwrap()];
-        Event::about("delete", id).delete(&bench.app)
+        Event::about("delete", id).delete(&test.app)
     });
     join_all(deletes).await;
-    bench.assert_counted(owner, "deleted").await;
+    test.assert_counted(owner, "deleted").await;
     // Lost.
-    bench.place.remove_behind_its_back(&ids[2]).await;
+    test.place.remove_behind_its_back(&ids[2]).await;
     // Failed, because its program ends by itself.
     let name = format!("containerlease-{}", ids[3]);
-    let killed = bench.place.docker().kill_container(&name, None).await;
+    let killed = test.place.docker().kill_container(&name, None).await;
     killed.unwrap();
-    wait_until_exited(&bench, &ids[3]).await;
-    let (one, other) = tokio::join!(bench.reap(), bench.reap());
+    wait_until_exited(&test, &ids[3]).await;
+    let (one, other) = tokio::join!(test.reap(), test.reap());
     assert_eq!((one.lost + other.lost, one.failed + other.failed), (1, 1));
-    bench.assert_nothing_leaked(owner, "lost and failed").await;
+    test.assert_nothing_leaked(owner, "lost and failed").await;
     // Ended leases have made room.
-    let more = join_all((0..6).map(|_| tiny().provision(&bench.app))).await;
+    let more = join_all((0..6).map(|_| tiny().provision(&test.app))).await;
     let more = more.iter().filter(|answer| answer.status == 201).count();
     assert_eq!(more, 4);
     // Expired.
-    bench.table.age(5 * MINUTE).await;
-    let (one, other) = tokio::join!(bench.reap(), bench.reap());
+    test.table.age(5 * MINUTE).await;
+    let (one, other) = tokio::join!(test.reap(), test.reap());
     assert_eq!(one.expired + other.expired, 10, "{one:?} {other:?}");
-    bench.assert_nothing_leaked(owner, "expired").await;
+    test.assert_nothing_leaked(owner, "expired").await;
     let nothing = Amounts::default();
     assert_eq!(store.counted(owner).await.unwrap(), nothing);
     assert_eq!(store.counted_on_host().await.unwrap(), nothing);
@@ -92,33 +92,37 @@ async fn of_fifty_at_once_exactly_ten_are_leased_and_the_counts_are_exact_howeve
 
 #[tokio::test]
 async fn a_provision_that_fails_gives_its_place_back() {
-    let bench = Plan::default().most_leases(1).proxied().build().await;
+    let test = TestAppOptions::default()
+        .most_leases(1)
+        .proxied()
+        .build()
+        .await;
     for part in ["/containers/create", "/start"] {
-        bench.engine_proxy().on_each(move |seen| {
+        test.engine_proxy().on_each(move |seen| {
             if seen.is("POST", part) {
                 Fault::AnswerLost
             } else {
                 Fault::None
             }
         });
-        let failed = alpine().provision(&bench.app).await;
+        let failed = alpine().provision(&test.app).await;
         assert_refused(&failed, "engine-unavailable");
-        bench.assert_nothing_leaked(&Owner::local(), part).await;
+        test.assert_nothing_leaked(&Owner::local(), part).await;
     }
-    bench.engine_proxy().heal();
-    lease(&bench).await;
+    test.engine_proxy().heal();
+    lease(&test).await;
 }
 
 #[tokio::test]
 async fn an_owner_s_cpu_and_memory_are_bounded_as_well() {
-    let bench = Plan::default()
+    let test = TestAppOptions::default()
         .with("CONTAINERLEASE_OWNER_CPU_MILLI", 500)
         .with("CONTAINERLEASE_OWNER_MEMORY_MB", 300)
         .build()
         .await;
     let lease = async |cpu: u32, memory: u32, minutes: u32| {
         let asked = json!({"cpuMilli": cpu, "memoryMB": memory, "durationMinutes": minutes});
-        alpine_with(asked).provision(&bench.app).await
+        alpine_with(asked).provision(&test.app).await
     };
     let (long, short) = (lease(200, 100, 9).await, lease(200, 100, 3).await);
     assert_eq!((long.status, short.status), (201, 201));
@@ -146,68 +150,72 @@ async fn an_owner_s_cpu_and_memory_are_bounded_as_well() {
     assert!(!never.headers.contains_key("retry-after"), "{never:?}");
     // Each owner has their own quota.
     let hers = alpine_with(json!({"cpuMilli": 500})).from_owner("ada");
-    assert_eq!(hers.provision(&bench.app).await.status, 201);
+    assert_eq!(hers.provision(&test.app).await.status, 201);
 
-    Event::about("delete", &short.id()).delete(&bench.app).await;
+    Event::about("delete", &short.id()).delete(&test.app).await;
     assert_eq!(lease(300, 200, 1).await.status, 201);
-    bench.assert_counted(&Owner::local(), "bounded").await;
+    test.assert_counted(&Owner::local(), "bounded").await;
 }
 
 #[tokio::test]
 async fn a_host_that_is_full_is_full_for_everybody() {
-    let bench = Plan::default()
+    let test = TestAppOptions::default()
         .with("CONTAINERLEASE_HOST_CPU_MILLI", 1_000)
         .with("CONTAINERLEASE_HOST_MEMORY_MB", 200)
         .build()
         .await;
-    let first = alpine().provision(&bench.app).await;
+    let first = alpine().provision(&test.app).await;
     assert_eq!(first.status, 201, "{first:?}");
     for caller in [None, Some("ada")] {
         let asked = match caller {
             Some(subject) => alpine().from_owner(subject),
             None => alpine(),
         };
-        let answer = asked.provision(&bench.app).await;
+        let answer = asked.provision(&test.app).await;
         assert_refused(&answer, "host-full");
         assert_eq!(*full(&answer), json!(["memoryMB"]));
         assert_eq!(answer.body["freesUpAt"], first.body["expiryTime"]);
         assert!((280..=310).contains(&retry_after(&answer)), "{answer:?}");
     }
     let small = alpine_with(json!({"memoryMB": 72, "cpuMilli": 750}));
-    let small = small.from_owner("ada").provision(&bench.app).await;
+    let small = small.from_owner("ada").provision(&test.app).await;
     assert_eq!(small.status, 201, "{small:?}");
-    let none_left = tiny().provision(&bench.app).await;
+    let none_left = tiny().provision(&test.app).await;
     assert_refused(&none_left, "host-full");
     assert_eq!(*full(&none_left), json!(["cpuMilli", "memoryMB"]));
     let never = alpine_with(json!({"memoryMB": 201}))
-        .provision(&bench.app)
+        .provision(&test.app)
         .await;
     assert_eq!((never.status, never.problem()), (503, "host-full"));
     assert!(!never.headers.contains_key("retry-after"), "{never:?}");
     assert_eq!(never.body["freesUpAt"], Value::Null);
 
-    let deleted = Event::about("delete", &first.id()).delete(&bench.app).await;
+    let deleted = Event::about("delete", &first.id()).delete(&test.app).await;
     assert_eq!(deleted.body["state"], "ended");
     assert_eq!(
         alpine_with(json!({"cpuMilli": 250}))
-            .provision(&bench.app)
+            .provision(&test.app)
             .await
             .status,
         201
     );
-    bench.assert_counted(&Owner::local(), "ours").await;
+    test.assert_counted(&Owner::local(), "ours").await;
     let ada = Owner::try_from("ada".to_owned()).unwrap();
-    bench.assert_counted(&ada, "hers").await;
+    test.assert_counted(&ada, "hers").await;
 }
 
 #[tokio::test]
 async fn an_end_that_is_under_way_has_no_known_time() {
-    let bench = Plan::default().most_leases(1).proxied().build().await;
-    let id = lease(&bench).await;
-    bench.engine_proxy().on_each(|_| Fault::Cut);
-    Event::about("delete", &id).delete(&bench.app).await;
-    assert_eq!(get(&bench, &id).await["state"], "ending");
-    let answer = alpine().provision(&bench.app).await;
+    let test = TestAppOptions::default()
+        .most_leases(1)
+        .proxied()
+        .build()
+        .await;
+    let id = lease(&test).await;
+    test.engine_proxy().on_each(|_| Fault::Cut);
+    Event::about("delete", &id).delete(&test.app).await;
+    assert_eq!(get(&test, &id).await["state"], "ending");
+    let answer = alpine().provision(&test.app).await;
     assert_refused(&answer, "quota-reached");
     assert_eq!(answer.body["freesUpAt"], Value::Null);
     assert!(retry_after(&answer) > 0);
@@ -215,28 +223,32 @@ async fn an_end_that_is_under_way_has_no_known_time() {
 
 #[tokio::test]
 async fn a_refusal_does_not_hang_on_the_time_that_goes_with_it() {
-    let bench = Plan::default().most_leases(1).proxied().build().await;
-    lease(&bench).await;
-    bench.table_proxy().on_each(|seen| {
+    let test = TestAppOptions::default()
+        .most_leases(1)
+        .proxied()
+        .build()
+        .await;
+    lease(&test).await;
+    test.table_proxy().on_each(|seen| {
         if seen.is_operation("Query") {
             Fault::Cut
         } else {
             Fault::None
         }
     });
-    let answer = alpine().provision(&bench.app).await;
+    let answer = alpine().provision(&test.app).await;
     assert_refused(&answer, "quota-reached");
     assert_eq!(answer.body["freesUpAt"], Value::Null);
 }
 
 #[tokio::test]
 async fn the_engine_says_how_much_there_is_and_is_asked_once() {
-    let bench = Bench::proxied().await;
-    let machine = bench.app.host.machine().await.unwrap();
+    let test = TestApp::proxied().await;
+    let machine = test.app.host.machine().await.unwrap();
     assert!(machine.cpus >= 1 && machine.memory > 1024 * 1024 * 1024);
-    lease(&bench).await;
-    lease(&bench).await;
-    let seen = bench.engine_proxy().seen();
+    lease(&test).await;
+    lease(&test).await;
+    let seen = test.engine_proxy().seen();
     let asked = seen.iter().filter(|seen| seen.is("GET", "/info")).count();
     assert_eq!(asked, 1, "{seen:?}");
 }
@@ -245,9 +257,9 @@ async fn the_engine_says_how_much_there_is_and_is_asked_once() {
 /// start added.
 #[tokio::test]
 async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
-    let bench = Bench::new().await;
-    let (owner, store) = (&Owner::local(), bench.table.store());
-    let image = bench.app.catalogue.get("alpine").unwrap();
+    let test = TestApp::new().await;
+    let (owner, store) = (&Owner::local(), test.table.store());
+    let image = test.app.catalogue.get("alpine").unwrap();
     let now = Time::now();
     let earlier = Lease {
         id: LeaseId::generate(),
@@ -262,7 +274,7 @@ async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
         cpu_milli: 250,
         memory_mb: 128,
         disk_mb: None,
-        egress: containerlease_shared::egress::Egress::Open,
+        egress: containerlease_domain::egress::Egress::Open,
         amounts_counted: false,
         webhook: None,
         placement: None,
@@ -273,7 +285,7 @@ async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
         .await
         .unwrap();
     // The items of an earlier program have no amounts.
-    bench.table.forget_amounts(owner).await;
+    test.table.forget_amounts(owner).await;
     let one = Amounts {
         leases: 1,
         ..Amounts::default()
@@ -281,7 +293,7 @@ async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
     assert_eq!(store.counted(owner).await.unwrap(), one);
     assert_eq!(store.counted_on_host().await.unwrap(), Amounts::default());
 
-    let newer = lease(&bench).await;
+    let newer = lease(&test).await;
     let both = Amounts {
         leases: 2,
         cpu_milli: 250,
@@ -290,37 +302,37 @@ async fn a_lease_of_an_earlier_program_leaves_no_count_below_nothing() {
     };
     assert_eq!(store.counted(owner).await.unwrap(), both);
     let id = earlier.id.to_string();
-    Event::about("delete", &id).delete(&bench.app).await;
-    assert_eq!(get(&bench, &id).await["state"], "ended");
-    bench.assert_nothing_leaked(owner, "the earlier one").await;
-    Event::about("delete", &newer).delete(&bench.app).await;
+    Event::about("delete", &id).delete(&test.app).await;
+    assert_eq!(get(&test, &id).await["state"], "ended");
+    test.assert_nothing_leaked(owner, "the earlier one").await;
+    Event::about("delete", &newer).delete(&test.app).await;
     assert_eq!(store.counted(owner).await.unwrap(), Amounts::default());
     assert_eq!(store.counted_on_host().await.unwrap(), Amounts::default());
 }
 
 #[tokio::test]
 async fn a_host_has_places_for_so_many_containers_only() {
-    let bench = Plan::default()
+    let test = TestAppOptions::default()
         .with("CONTAINERLEASE_HOST_CONTAINERS", 2)
         .build()
         .await;
-    let first = tiny().provision(&bench.app).await;
-    let second = tiny().from_owner("ada").provision(&bench.app).await;
+    let first = tiny().provision(&test.app).await;
+    let second = tiny().from_owner("ada").provision(&test.app).await;
     assert_eq!((first.status, second.status), (201, 201));
-    let refused = tiny().provision(&bench.app).await;
+    let refused = tiny().provision(&test.app).await;
     assert_refused(&refused, "host-full");
     assert_eq!(*full(&refused), json!(["leases"]));
     assert_eq!(refused.body["freesUpAt"], first.body["expiryTime"]);
-    let deleted = Event::about("delete", &first.id()).delete(&bench.app).await;
+    let deleted = Event::about("delete", &first.id()).delete(&test.app).await;
     assert_eq!(deleted.body["state"], "ended");
-    assert_eq!(tiny().provision(&bench.app).await.status, 201);
+    assert_eq!(tiny().provision(&test.app).await.status, 201);
 }
 
 #[tokio::test]
 async fn a_host_whose_network_has_no_address_left_is_full() {
-    let bench = Plan::default().on_own_network().build().await;
+    let test = TestAppOptions::default().on_own_network().build().await;
     // Eight addresses: the network's own, the broadcast's, the gateway's, and five.
-    let name = bench.place.deployment().as_str().to_owned();
+    let name = test.place.deployment().as_str().to_owned();
     let network = NetworkCreateRequest {
         name: name.clone(),
         driver: Some("bridge".to_owned()),
@@ -334,39 +346,36 @@ async fn a_host_whose_network_has_no_address_left_is_full() {
         labels: Some([(DEPLOYMENT_LABEL.to_owned(), name)].into()),
         ..NetworkCreateRequest::default()
     };
-    let made = bench.place.docker().create_network(network).await;
+    let made = test.place.docker().create_network(network).await;
     made.expect("the engine takes the subnet");
-    let answers = join_all((0..7).map(|_| tiny().provision(&bench.app))).await;
+    let answers = join_all((0..7).map(|_| tiny().provision(&test.app))).await;
     let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
     assert_eq!((made.len(), refused.len()), (5, 2), "{refused:?}");
     for answer in refused {
         assert_refused(answer, "host-full");
         assert_eq!(*full(answer), json!(["leases"]), "{answer:?}");
     }
-    bench
-        .assert_counted(&Owner::local(), "no address left")
+    test.assert_counted(&Owner::local(), "no address left")
         .await;
 }
 
 #[tokio::test]
 async fn an_owner_is_not_refused_by_a_count_that_is_wrong() {
-    let bench = Plan::default().most_leases(2).build().await;
-    let spoiled = lease(&bench).await;
+    let test = TestAppOptions::default().most_leases(2).build().await;
+    let spoiled = lease(&test).await;
     // As in a table that lost the lease but kept its count.
-    bench
-        .table
-        .purge(&bench.lease(&Owner::local(), &spoiled).await)
+    test.table
+        .purge(&test.lease(&Owner::local(), &spoiled).await)
         .await;
-    bench.place.remove_behind_its_back(&spoiled).await;
-    let (one, other) = (lease(&bench).await, lease(&bench).await);
-    assert_refused(&alpine().provision(&bench.app).await, "quota-reached");
+    test.place.remove_behind_its_back(&spoiled).await;
+    let (one, other) = (lease(&test).await, lease(&test).await);
+    assert_refused(&alpine().provision(&test.app).await, "quota-reached");
     for id in [one, other] {
-        let deleted = Event::about("delete", &id).delete(&bench.app).await;
+        let deleted = Event::about("delete", &id).delete(&test.app).await;
         assert_eq!(deleted.body["state"], "ended");
     }
     assert_eq!(
-        bench
-            .table
+        test.table
             .store()
             .counted(&Owner::local())
             .await

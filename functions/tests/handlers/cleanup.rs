@@ -1,15 +1,15 @@
 //! The schedule's target: the reaper, with a real table and a real engine.
 
-use containerlease_functions::cleanup;
-use containerlease_shared::{
-    cleanup::{CleanupError, run},
-    host::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL, LEASE_LABEL, OWNER_LABEL},
+use containerlease_domain::{
+    container::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL, LEASE_LABEL, OWNER_LABEL},
     lease::ATTEMPTS_BEFORE_QUARANTINE,
     names::{LeaseId, Owner},
     time::Time,
 };
+use containerlease_functions::jobs::cleanup;
+use containerlease_service::reaper::{CleanupError, run};
 use containerlease_testkit::{
-    Bench, Fault, Plan, Seen,
+    Fault, Seen, TestApp, TestAppOptions,
     events::{Event, saved},
 };
 use http::StatusCode;
@@ -21,19 +21,19 @@ use crate::{
 
 #[tokio::test]
 async fn a_lease_whose_end_is_near_is_waited_for_and_ended_to_the_second() {
-    let bench = Bench::new().await;
-    let (near, far) = (lease(&bench).await, lease(&bench).await);
+    let test = TestApp::new().await;
+    let (near, far) = (lease(&test).await, lease(&test).await);
     let longer = Event::about("renew", &far).body(&json!({"durationMinutes": 60}));
-    assert_eq!(longer.renew(&bench.app).await.status, 200);
-    bench.table.age(298 * SECOND).await;
-    assert_eq!(get(&bench, &near).await["state"], "running");
+    assert_eq!(longer.renew(&test.app).await.status, 200);
+    test.table.age(298 * SECOND).await;
+    assert_eq!(get(&test, &near).await["state"], "running");
 
     assert_eq!(saved("cleanup"), json!({}), "the reaper takes no input");
     let cut_off = Time::now().plus(MINUTE + cleanup::MARGIN);
-    let report = cleanup::handle(&bench.reaper(), cut_off).await.unwrap();
+    let report = cleanup::handle(&test.reaper(), cut_off).await.unwrap();
     assert_eq!((report.due, report.expired), (1, 1), "{report:?}");
 
-    let ended = get(&bench, &near).await;
+    let ended = get(&test, &near).await;
     let receipt = &ended["receipt"];
     assert_eq!(ended["state"], "ended");
     assert_eq!(receipt["reason"], "expired");
@@ -41,53 +41,51 @@ async fn a_lease_whose_end_is_near_is_waited_for_and_ended_to_the_second() {
     let overshoot = receipt["overshootMs"].as_i64().unwrap();
     assert!((0..=10_000).contains(&overshoot), "{overshoot} ms late");
     assert_eq!(report.overshoot_ms, [overshoot]);
-    assert_eq!(inspect(&bench, &near).await, Value::Null);
-    assert_eq!(inspect(&bench, &far).await["State"]["Running"], true);
-    bench
-        .assert_nothing_leaked(&Owner::local(), "one ended")
+    assert_eq!(inspect(&test, &near).await, Value::Null);
+    assert_eq!(inspect(&test, &far).await["State"]["Running"], true);
+    test.assert_nothing_leaked(&Owner::local(), "one ended")
         .await;
 }
 
 #[tokio::test]
 async fn a_lease_that_is_renewed_while_the_reaper_waits_for_its_end_lives_on() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
     // Leaves more time than a slow machine needs to renew the lease.
-    bench.table.age(294 * SECOND).await;
+    test.table.age(294 * SECOND).await;
     let renewed = async {
         tokio::time::sleep(SECOND).await;
-        Event::about("renew", &id).renew(&bench.app).await
+        Event::about("renew", &id).renew(&test.app).await
     };
-    let (report, renewed) = tokio::join!(bench.reap(), renewed);
+    let (report, renewed) = tokio::join!(test.reap(), renewed);
     assert_eq!(renewed.status, 200, "{renewed:?}");
     assert_eq!((report.due, report.left_to_others), (1, 1), "{report:?}");
-    assert_eq!(get(&bench, &id).await["state"], "running");
-    assert_eq!(inspect(&bench, &id).await["State"]["Running"], true);
+    assert_eq!(get(&test, &id).await["state"], "running");
+    assert_eq!(inspect(&test, &id).await["State"]["Running"], true);
 }
 
 #[tokio::test]
 async fn any_number_of_reapers_end_each_lease_once() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     for _ in 0..3 {
-        lease(&bench).await;
+        lease(&test).await;
     }
-    bench.table.age(5 * MINUTE).await;
-    let reports = futures_util::future::join_all((0..4).map(|_| bench.reap())).await;
+    test.table.age(5 * MINUTE).await;
+    let reports = futures_util::future::join_all((0..4).map(|_| test.reap())).await;
     let expired: usize = reports.iter().map(|report| report.expired).sum();
     assert_eq!(expired, 3, "{reports:?}");
     let failed: usize = reports.iter().map(|report| report.attempts_failed).sum();
     assert_eq!(failed, 0, "{reports:?}");
-    bench
-        .assert_nothing_leaked(&Owner::local(), "four reapers")
+    test.assert_nothing_leaked(&Owner::local(), "four reapers")
         .await;
 }
 
 #[tokio::test]
 async fn a_provision_that_was_abandoned_ends_as_failed() {
-    let bench = Bench::proxied().await;
+    let test = TestApp::proxied().await;
     let (cut, cut_off) = tokio::sync::oneshot::channel::<()>();
     let cut = std::sync::Mutex::new(Some(cut));
-    bench.engine_proxy().on_each(move |seen| {
+    test.engine_proxy().on_each(move |seen| {
         if seen.is("POST", "/start") {
             let cut = cut.lock().unwrap().take();
             Fault::NeverSent(Box::new(move || drop(cut)))
@@ -96,115 +94,110 @@ async fn a_provision_that_was_abandoned_ends_as_failed() {
         }
     });
     tokio::select! {
-        answer = alpine().provision(&bench.app) => panic!("{answer:?}"),
+        answer = alpine().provision(&test.app) => panic!("{answer:?}"),
         _ = cut_off => {}
     }
-    bench.engine_proxy().heal();
-    let listed = Event::saved("list").list(&bench.app).await;
+    test.engine_proxy().heal();
+    let listed = Event::saved("list").list(&test.app).await;
     let id = listed.body["containers"][0]["id"]
         .as_str()
         .unwrap()
         .to_owned();
     // For all that the reaper knows, the provision may still be in progress.
-    let report = run(&bench.reaper(), Time::now(), Time::now().plus(SECOND)).await;
+    let report = run(&test.reaper(), Time::now(), Time::now().plus(SECOND)).await;
     assert_eq!(report.unwrap().due, 0);
-    assert_eq!(bench.place.containers().await.len(), 1);
-    bench.table.age(35 * SECOND).await;
-    let report = bench.reap().await;
+    assert_eq!(test.place.containers().await.len(), 1);
+    test.table.age(35 * SECOND).await;
+    let report = test.reap().await;
     assert_eq!(report.failed, 1, "{report:?}");
-    assert_eq!(get(&bench, &id).await["receipt"]["reason"], "failed");
-    bench
-        .assert_nothing_leaked(&Owner::local(), "abandoned")
+    assert_eq!(get(&test, &id).await["receipt"]["reason"], "failed");
+    test.assert_nothing_leaked(&Owner::local(), "abandoned")
         .await;
 }
 
 #[tokio::test]
 async fn a_program_that_ends_by_itself_leaves_its_exit_code_and_its_last_words() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let script = "seq 30; sleep 0.3; echo 'it is over' >&2; exit 3";
     let event = alpine_with(json!({"command": ["sh", "-c", script]}));
-    let id = event.provision(&bench.app).await.id();
-    wait_until_exited(&bench, &id).await;
-    let report = bench.reap().await;
+    let id = event.provision(&test.app).await.id();
+    wait_until_exited(&test, &id).await;
+    let report = test.reap().await;
     assert_eq!(report.failed, 1, "{report:?}");
-    let receipt = get(&bench, &id).await["receipt"].clone();
+    let receipt = get(&test, &id).await["receipt"].clone();
     assert_eq!(receipt["reason"], "failed");
     assert_eq!(receipt["exitCode"], 3);
     let last: Vec<_> = receipt["lastLines"].as_array().unwrap().iter().collect();
     assert_eq!(last.len(), 20, "{last:?}");
     assert_eq!((last[0], last[19]), (&json!("12"), &json!("it is over")));
-    bench
-        .assert_nothing_leaked(&Owner::local(), "it failed")
+    test.assert_nothing_leaked(&Owner::local(), "it failed")
         .await;
 }
 
 #[tokio::test]
 async fn a_program_that_ends_by_itself_with_success_has_completed() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let script = "sleep 0.3; echo 'all is done'";
     let event = alpine_with(json!({"command": ["sh", "-c", script]}));
-    let id = event.provision(&bench.app).await.id();
-    wait_until_exited(&bench, &id).await;
-    let report = bench.reap().await;
+    let id = event.provision(&test.app).await.id();
+    wait_until_exited(&test, &id).await;
+    let report = test.reap().await;
     assert_eq!((report.completed, report.failed), (1, 0), "{report:?}");
-    let ended = get(&bench, &id).await;
+    let ended = get(&test, &id).await;
     assert_eq!(ended["reason"], "completed");
     let receipt = &ended["receipt"];
     assert_eq!(receipt["reason"], "completed");
     assert_eq!(receipt["exitCode"], 0);
     assert_eq!(receipt["lastLines"], json!(["all is done"]));
     assert_eq!(receipt["overshootMs"], Value::Null);
-    bench
-        .assert_nothing_leaked(&Owner::local(), "it completed")
+    test.assert_nothing_leaked(&Owner::local(), "it completed")
         .await;
 }
 
 #[tokio::test]
 async fn a_container_that_vanished_ends_its_lease_as_lost() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
-    bench.place.remove_behind_its_back(&id).await;
-    let report = bench.reap().await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
+    test.place.remove_behind_its_back(&id).await;
+    let report = test.reap().await;
     assert_eq!(report.lost, 1, "{report:?}");
-    let receipt = get(&bench, &id).await["receipt"].clone();
+    let receipt = get(&test, &id).await["receipt"].clone();
     assert_eq!(receipt["reason"], "lost");
     assert_eq!(receipt["stoppedAt"], Value::Null);
-    bench
-        .assert_nothing_leaked(&Owner::local(), "it vanished")
+    test.assert_nothing_leaked(&Owner::local(), "it vanished")
         .await;
 }
 
 #[tokio::test]
 async fn a_container_without_a_lease_goes_when_it_is_seen_for_the_second_time() {
-    let bench = Bench::new().await;
-    let deployment = bench.place.deployment().as_str();
+    let test = TestApp::new().await;
+    let deployment = test.place.deployment().as_str();
     let id = LeaseId::generate().to_string();
     let past = Time::now().minus(SECOND).to_string();
     let ours_and_over = [
         (DEPLOYMENT_LABEL, deployment),
         (HARD_DEADLINE_LABEL, past.as_str()),
     ];
-    bench.place.stray(&ours_and_over).await;
+    test.place.stray(&ours_and_over).await;
     for (lease, owner) in [(id.as_str(), "local"), (id.as_str(), ""), ("../x", "local")] {
         let of_no_lease = [(LEASE_LABEL, lease), (OWNER_LABEL, owner)];
         let labels = [ours_and_over, of_no_lease].concat();
-        bench.place.stray(&labels).await;
+        test.place.stray(&labels).await;
     }
     let foreign = [(LEASE_LABEL, id.as_str()), ours_and_over[1]];
-    let foreign = bench.place.stray(&foreign).await;
+    let foreign = test.place.stray(&foreign).await;
     let others = format!("{deployment}-2");
     let others = [(DEPLOYMENT_LABEL, others.as_str()), ours_and_over[1]];
-    let others = bench.place.stray(&others).await;
-    let leased = lease(&bench).await;
+    let others = test.place.stray(&others).await;
+    let leased = lease(&test).await;
 
     // It is too young to be an orphan, however often it is seen.
     for _ in 0..3 {
-        let report = bench.reap_strays(50 * SECOND).await;
+        let report = test.reap_strays(50 * SECOND).await;
         assert_eq!(report.orphans_removed, 0);
     }
     assert!(
-        bench
-            .table
+        test.table
             .store()
             .sightings()
             .await
@@ -213,25 +206,21 @@ async fn a_container_without_a_lease_goes_when_it_is_seen_for_the_second_time() 
             .is_empty()
     );
     // The first sighting only records it.
-    let report = bench.reap_strays(61 * SECOND).await;
+    let report = test.reap_strays(61 * SECOND).await;
     assert_eq!(report.orphans_removed, 0);
-    assert_eq!(
-        bench.table.store().sightings().await.unwrap().items.len(),
-        4
-    );
-    assert_eq!(bench.place.containers().await.len(), 5);
-    let report = bench.reap_strays(121 * SECOND).await;
+    assert_eq!(test.table.store().sightings().await.unwrap().items.len(), 4);
+    assert_eq!(test.place.containers().await.len(), 5);
+    let report = test.reap_strays(121 * SECOND).await;
     assert_eq!(report.orphans_removed, 4, "{report:?}");
-    assert_eq!(bench.place.containers().await.len(), 1);
-    assert_eq!(inspect(&bench, &leased).await["State"]["Running"], true);
+    assert_eq!(test.place.containers().await.len(), 1);
+    assert_eq!(inspect(&test, &leased).await["State"]["Running"], true);
     for untouched in [foreign, others] {
-        let there = bench.place.is_there(&untouched).await;
+        let there = test.place.is_there(&untouched).await;
         assert!(there, "what is not ours was touched");
     }
-    bench.reap_strays(181 * SECOND).await;
+    test.reap_strays(181 * SECOND).await;
     assert!(
-        bench
-            .table
+        test.table
             .store()
             .sightings()
             .await
@@ -243,58 +232,58 @@ async fn a_container_without_a_lease_goes_when_it_is_seen_for_the_second_time() 
 
 #[tokio::test]
 async fn the_container_of_a_lease_that_has_ended_is_an_orphan() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
-    let deleted = Event::about("delete", &id).delete(&bench.app).await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
+    let deleted = Event::about("delete", &id).delete(&test.app).await;
     assert_eq!(deleted.status, 200);
-    let deployment = bench.place.deployment().as_str();
+    let deployment = test.place.deployment().as_str();
     let labels = [
         (DEPLOYMENT_LABEL, deployment),
         (LEASE_LABEL, id.as_str()),
         (OWNER_LABEL, "local"),
     ];
-    bench.place.stray(&labels).await;
-    bench.reap_strays(61 * SECOND).await;
-    let report = bench.reap_strays(121 * SECOND).await;
+    test.place.stray(&labels).await;
+    test.reap_strays(61 * SECOND).await;
+    let report = test.reap_strays(121 * SECOND).await;
     assert_eq!(report.orphans_removed, 1, "{report:?}");
 }
 
 #[tokio::test]
 async fn a_table_that_was_emptied_ends_no_lease_before_its_last_moment() {
-    let bench = Plan::default().most_minutes(10).build().await;
-    let leased = [lease(&bench).await, lease(&bench).await];
-    let deployment = bench.place.deployment().as_str();
+    let test = TestAppOptions::default().most_minutes(10).build().await;
+    let leased = [lease(&test).await, lease(&test).await];
+    let deployment = test.place.deployment().as_str();
     // Also a container that was never ours, but has our label; only its age can be judged.
-    let stranger = bench.place.stray(&[(DEPLOYMENT_LABEL, deployment)]).await;
-    bench.table.empty().await;
+    let stranger = test.place.stray(&[(DEPLOYMENT_LABEL, deployment)]).await;
+    test.table.empty().await;
 
     // They are seen repeatedly, but nothing proves that their leases have ended.
     for minutes in 1..=9 {
-        let report = bench.reap_strays(minutes * MINUTE + SECOND).await;
+        let report = test.reap_strays(minutes * MINUTE + SECOND).await;
         assert_eq!(report.orphans_removed, 0, "{minutes}: {report:?}");
         let left = if minutes == 1 { 0 } else { 3 };
         assert_eq!(report.orphans_left, left, "{minutes}: {report:?}");
         assert_eq!(report.ended(), 0, "{minutes}: {report:?}");
     }
     for id in &leased {
-        assert_eq!(inspect(&bench, id).await["State"]["Running"], true);
+        assert_eq!(inspect(&test, id).await["State"]["Running"], true);
     }
-    assert!(bench.place.is_there(&stranger).await);
+    assert!(test.place.is_there(&stranger).await);
 
     // Now the deadline has passed that they were labelled with when they were made.
-    let report = bench.reap_strays(10 * MINUTE).await;
+    let report = test.reap_strays(10 * MINUTE).await;
     assert_eq!(
         (report.orphans_removed, report.orphans_left),
         (3, 0),
         "{report:?}"
     );
-    assert_eq!(bench.place.containers().await, []);
+    assert_eq!(test.place.containers().await, []);
 }
 
 #[tokio::test]
 async fn nothing_is_removed_when_the_table_cannot_be_read() {
-    let bench = Bench::proxied().await;
-    let deployment = bench.place.deployment().as_str();
+    let test = TestApp::proxied().await;
+    let deployment = test.place.deployment().as_str();
     let id = LeaseId::generate().to_string();
     let past = Time::now().minus(SECOND).to_string();
     let labels = [
@@ -303,15 +292,12 @@ async fn nothing_is_removed_when_the_table_cannot_be_read() {
         (OWNER_LABEL, "local"),
         (HARD_DEADLINE_LABEL, past.as_str()),
     ];
-    bench.place.stray(&labels).await;
-    bench.reap_strays(61 * SECOND).await;
-    assert_eq!(
-        bench.table.store().sightings().await.unwrap().items.len(),
-        1
-    );
+    test.place.stray(&labels).await;
+    test.reap_strays(61 * SECOND).await;
+    assert_eq!(test.table.store().sightings().await.unwrap().items.len(), 1);
 
     for cut in ["Query", "GetItem"] {
-        bench.table_proxy().on_each(move |seen| {
+        test.table_proxy().on_each(move |seen| {
             if seen.is_operation(cut) {
                 Fault::Cut
             } else {
@@ -320,7 +306,7 @@ async fn nothing_is_removed_when_the_table_cannot_be_read() {
         });
         let now = Time::now();
         let report = run(
-            &bench.reaper(),
+            &test.reaper(),
             now.plus(121 * SECOND),
             now.plus(40 * SECOND),
         )
@@ -329,94 +315,93 @@ async fn nothing_is_removed_when_the_table_cannot_be_read() {
             "Query" => assert!(matches!(report, Err(CleanupError::Store(_))), "{report:?}"),
             _ => assert_eq!(report.unwrap().orphans_left, 1),
         }
-        assert_eq!(bench.place.containers().await.len(), 1, "{cut}");
+        assert_eq!(test.place.containers().await.len(), 1, "{cut}");
     }
-    bench.table_proxy().heal();
-    let report = bench.reap_strays(121 * SECOND).await;
+    test.table_proxy().heal();
+    let report = test.reap_strays(121 * SECOND).await;
     assert_eq!(report.orphans_removed, 1, "{report:?}");
 }
 
 #[tokio::test]
 async fn an_engine_that_cannot_be_listed_makes_no_lease_lost() {
-    let bench = Bench::proxied().await;
-    let (expired, alive) = (lease(&bench).await, lease(&bench).await);
+    let test = TestApp::proxied().await;
+    let (expired, alive) = (lease(&test).await, lease(&test).await);
     let longer = Event::about("renew", &alive).body(&json!({"durationMinutes": 60}));
-    longer.renew(&bench.app).await;
-    bench.table.age(5 * MINUTE).await;
-    bench.engine_proxy().on_each(|seen| {
+    longer.renew(&test.app).await;
+    test.table.age(5 * MINUTE).await;
+    test.engine_proxy().on_each(|seen| {
         if seen.is("GET", "/containers/json") {
             Fault::Cut
         } else {
             Fault::None
         }
     });
-    let report = bench.reap().await;
+    let report = test.reap().await;
     assert!(report.engine_unseen);
     assert_eq!((report.due, report.expired), (1, 1), "{report:?}");
-    assert_eq!(get(&bench, &expired).await["state"], "ended");
-    assert_eq!(get(&bench, &alive).await["state"], "running");
+    assert_eq!(get(&test, &expired).await["state"], "ended");
+    assert_eq!(get(&test, &alive).await["state"], "running");
 }
 
 #[tokio::test]
 async fn a_removal_that_the_engine_refuses_is_tried_again_until_it_succeeds() {
-    let bench = Bench::proxied().await;
-    let id = lease(&bench).await;
-    bench.engine_proxy().on_each(refused_removals);
-    bench.table.age(5 * MINUTE).await;
+    let test = TestApp::proxied().await;
+    let id = lease(&test).await;
+    test.engine_proxy().on_each(refused_removals);
+    test.table.age(5 * MINUTE).await;
     for attempt in 1..=ATTEMPTS_BEFORE_QUARANTINE + 1 {
-        let report = bench.reap().await;
+        let report = test.reap().await;
         assert_eq!(report.attempts_failed, 1, "attempt {attempt}: {report:?}");
-        let shown = get(&bench, &id).await;
+        let shown = get(&test, &id).await;
         assert_eq!(shown["attempts"], attempt);
         let given_up = attempt >= ATTEMPTS_BEFORE_QUARANTINE;
         let state = if given_up { "quarantined" } else { "ending" };
         assert_eq!(shown["state"], state, "attempt {attempt}");
         assert_eq!(report.quarantined, usize::from(given_up));
         // Meanwhile its owner sees it, and it counts against the quota.
-        let listed = Event::saved("list").list(&bench.app).await;
+        let listed = Event::saved("list").list(&test.app).await;
         assert_eq!(listed.body["containers"][0]["id"], id);
-        let counted = bench.table.store().counted(&Owner::local()).await;
+        let counted = test.table.store().counted(&Owner::local()).await;
         assert_eq!(counted.unwrap().leases, 1);
-        bench.table.age(5 * MINUTE).await;
+        test.table.age(5 * MINUTE).await;
     }
-    bench.engine_proxy().heal();
-    let report = bench.reap().await;
+    test.engine_proxy().heal();
+    let report = test.reap().await;
     assert_eq!(
         (report.expired, report.attempts_failed),
         (1, 0),
         "{report:?}"
     );
-    let receipt = get(&bench, &id).await["receipt"].clone();
+    let receipt = get(&test, &id).await["receipt"].clone();
     assert_eq!(receipt["reason"], "expired", "the first reason stays");
     assert_eq!(receipt["attempts"], ATTEMPTS_BEFORE_QUARANTINE + 2);
-    bench
-        .assert_nothing_leaked(&Owner::local(), "closed at last")
+    test.assert_nothing_leaked(&Owner::local(), "closed at last")
         .await;
 }
 
 #[tokio::test]
 async fn one_that_cannot_be_removed_does_not_hold_up_the_others() {
-    let bench = Bench::proxied().await;
-    let stuck = lease(&bench).await;
-    let others = [lease(&bench).await, lease(&bench).await];
+    let test = TestApp::proxied().await;
+    let stuck = lease(&test).await;
+    let others = [lease(&test).await, lease(&test).await];
     // A container is stopped and removed by the engine's own id.
-    let part = inspect(&bench, &stuck).await["Id"]
+    let part = inspect(&test, &stuck).await["Id"]
         .as_str()
         .unwrap()
         .to_owned();
-    bench.engine_proxy().on_each(move |seen| {
+    test.engine_proxy().on_each(move |seen| {
         if seen.is("POST", &part) || seen.is("DELETE", &part) {
             Fault::Delayed(4 * SECOND)
         } else {
             Fault::None
         }
     });
-    bench.table.age(5 * MINUTE).await;
+    test.table.age(5 * MINUTE).await;
     let begun = std::time::Instant::now();
-    let (report, ()) = tokio::join!(bench.reap(), async {
+    let (report, ()) = tokio::join!(test.reap(), async {
         for id in &others {
             wait_for("the others end", async || {
-                get(&bench, id).await["state"] == "ended"
+                get(&test, id).await["state"] == "ended"
             })
             .await;
         }
@@ -428,18 +413,18 @@ async fn one_that_cannot_be_removed_does_not_hold_up_the_others() {
 
 #[tokio::test]
 async fn one_orphan_that_cannot_be_removed_does_not_hold_up_the_others() {
-    let bench = Bench::proxied().await;
-    let deployment = bench.place.deployment().as_str();
+    let test = TestApp::proxied().await;
+    let deployment = test.place.deployment().as_str();
     let past = Time::now().minus(SECOND).to_string();
     let labels = [
         (DEPLOYMENT_LABEL, deployment),
         (HARD_DEADLINE_LABEL, past.as_str()),
     ];
     for _ in 0..4 {
-        bench.place.stray(&labels).await;
+        test.place.stray(&labels).await;
     }
-    bench.reap_strays(61 * SECOND).await;
-    bench.engine_proxy().on_each(|seen| {
+    test.reap_strays(61 * SECOND).await;
+    test.engine_proxy().on_each(|seen| {
         if seen.is("DELETE", "/containers/") {
             Fault::Delayed(2 * SECOND)
         } else {
@@ -447,7 +432,7 @@ async fn one_orphan_that_cannot_be_removed_does_not_hold_up_the_others() {
         }
     });
     let begun = std::time::Instant::now();
-    let report = bench.reap_strays(121 * SECOND).await;
+    let report = test.reap_strays(121 * SECOND).await;
     assert_eq!(report.orphans_removed, 4, "{report:?}");
     // One after another they would take eight seconds.
     assert!(begun.elapsed() < 5 * SECOND, "{:?}", begun.elapsed());
@@ -455,24 +440,24 @@ async fn one_orphan_that_cannot_be_removed_does_not_hold_up_the_others() {
 
 #[tokio::test]
 async fn a_run_leaves_what_it_has_no_time_for() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
-    bench.table.age(280 * SECOND).await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
+    test.table.age(280 * SECOND).await;
     let now = Time::now();
-    let report = run(&bench.reaper(), now, now.plus(10 * SECOND))
+    let report = run(&test.reaper(), now, now.plus(10 * SECOND))
         .await
         .unwrap();
     assert_eq!(report.due, 0, "{report:?}");
-    assert_eq!(get(&bench, &id).await["state"], "running");
+    assert_eq!(get(&test, &id).await["state"], "running");
     // A reaper that is told to stop while it waits leaves the lease to its successor.
-    let reaper = bench.reaper();
+    let reaper = test.reaper();
     let stopping = reaper.stopping.clone();
     let (report, ()) = tokio::join!(run(&reaper, now, now.plus(MINUTE)), async {
         tokio::time::sleep(SECOND / 2).await;
         stopping.cancel();
     });
     assert_eq!(report.unwrap().left_to_next_run, 1);
-    assert_eq!(get(&bench, &id).await["state"], "running");
+    assert_eq!(get(&test, &id).await["state"], "running");
 }
 
 fn refused_removals(seen: &Seen) -> Fault {

@@ -1,7 +1,7 @@
 //! No leased program escapes the engine's own confinement.
 
-use containerlease_shared::catalogue::Catalogue;
-use containerlease_testkit::{Bench, events::Event};
+use containerlease_domain::catalogue::Catalogue;
+use containerlease_testkit::{TestApp, events::Event};
 use serde_json::{Value, json};
 
 use crate::{alpine_with, exec::shell, inspect, lease, wait_for};
@@ -10,8 +10,8 @@ use crate::{alpine_with, exec::shell, inspect, lease, wait_for};
 const PROFILE: &str = "docker-default";
 
 /// Whether the engine lists that security option.
-async fn has(bench: &Bench, name: &str) -> bool {
-    let info = bench.place.docker().info().await;
+async fn has(test: &TestApp, name: &str) -> bool {
+    let info = test.place.docker().info().await;
     let options = info.expect("the engine says what it is").security_options;
     (options.iter().flatten()).any(|option| option.contains(&format!("name={name}")))
 }
@@ -19,14 +19,14 @@ async fn has(bench: &Bench, name: &str) -> bool {
 #[tokio::test]
 #[expect(clippy::print_stderr, reason = "a test that tries nothing says so")]
 async fn root_in_a_container_is_nobody_outside_where_the_engine_maps_users() {
-    let bench = Bench::new().await;
-    if !has(&bench, "userns").await {
+    let test = TestApp::new().await;
+    if !has(&test, "userns").await {
         containerlease_testkit::assert_may_skip("the engine maps no users");
         eprintln!("not tried: the engine maps no users");
         return;
     }
-    let id = lease(&bench).await;
-    let answer = shell(&bench, &id, "id -u; cat /proc/self/uid_map", json!({})).await;
+    let id = lease(&test).await;
+    let answer = shell(&test, &id, "id -u; cat /proc/self/uid_map", json!({})).await;
     let said = answer.body["stdout"].as_str().unwrap_or_default();
     let words: Vec<_> = said.split_whitespace().collect();
     // The user id inside; then the map: first id inside, first id outside, count.
@@ -41,12 +41,12 @@ async fn root_in_a_container_is_nobody_outside_where_the_engine_maps_users() {
 
 #[tokio::test]
 async fn no_image_type_is_unconfined_or_privileged() {
-    let bench = Bench::new().await;
-    let apparmor = has(&bench, "apparmor").await;
+    let test = TestApp::new().await;
+    let apparmor = has(&test, "apparmor").await;
     for image in Catalogue::embedded().images() {
         let name = image.image_type.as_str();
         let asked = alpine_with(json!({"imageType": name}));
-        let container = inspect(&bench, &asked.provision(&bench.app).await.id()).await;
+        let container = inspect(&test, &asked.provision(&test.app).await.id()).await;
         let config = &container["HostConfig"];
         let options = config["SecurityOpt"].as_array().expect("there are options");
         let options: Vec<_> = options.iter().filter_map(Value::as_str).collect();
@@ -81,15 +81,15 @@ async fn no_image_type_is_unconfined_or_privileged() {
 
 #[tokio::test]
 async fn a_command_that_is_run_inside_is_confined_like_its_container() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
-    if has(&bench, "apparmor").await {
-        let answer = shell(&bench, &id, "cat /proc/self/attr/current", json!({})).await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
+    if has(&test, "apparmor").await {
+        let answer = shell(&test, &id, "cat /proc/self/attr/current", json!({})).await;
         let said = answer.body["stdout"].as_str().unwrap_or_default();
         assert!(said.starts_with(PROFILE), "{answer:?}");
     }
     let answer = shell(
-        &bench,
+        &test,
         &id,
         "grep -E 'NoNewPrivs|Seccomp:|CapBnd' /proc/self/status",
         json!({}),
@@ -100,16 +100,16 @@ async fn a_command_that_is_run_inside_is_confined_like_its_container() {
         "{answer:?}"
     );
     let body = json!({"command": ["sleep", "3"]});
-    let running = Event::about("exec", &id).body(&body).exec(&bench.app);
+    let running = Event::about("exec", &id).body(&body).exec(&test.app);
     let looking = async {
         let mut commands = Vec::new();
         wait_for("the engine knows of the command", async || {
-            let known = inspect(&bench, &id).await["ExecIDs"].clone();
+            let known = inspect(&test, &id).await["ExecIDs"].clone();
             commands = serde_json::from_value::<Vec<String>>(known).unwrap_or_default();
             !commands.is_empty()
         })
         .await;
-        let command = bench.place.docker().inspect_exec(&commands[0]).await;
+        let command = test.place.docker().inspect_exec(&commands[0]).await;
         let command = command.expect("it still runs").process_config;
         command.expect("the engine says how it runs").privileged
     };

@@ -13,7 +13,6 @@
 //! both ran at once. `CONTAINERLEASE_CRASHES=all` takes every case.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -21,16 +20,16 @@ use std::{
     time::Duration,
 };
 
-use containerlease_shared::{
+use containerlease_domain::{
     capacity::Limits,
-    cleanup::run,
-    host::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL, LEASE_LABEL, OWNER_LABEL, Recipe},
+    container::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL, LEASE_LABEL, OWNER_LABEL},
     lease::{Lease, State},
     names::{ContainerName, LeaseId, Owner},
     time::Time,
 };
+use containerlease_service::{docker::Recipe, reaper::run};
 use containerlease_testkit::{
-    Bench, Fault, Plan, Proxy, Receiver, Seen,
+    Fault, Proxy, Receiver, Seen, TestApp, TestAppOptions,
     events::{Event, SAVED_ID},
 };
 use futures_util::{StreamExt as _, stream};
@@ -75,35 +74,35 @@ enum Trouble {
 
 impl Verb {
     /// Makes the lease that the verb needs, and returns its id.
-    async fn prepare(self, bench: &Bench, receiver: &Receiver) -> String {
+    async fn prepare(self, test: &TestApp, receiver: &Receiver) -> String {
         match self {
             Self::Provision => SAVED_ID.to_owned(),
-            Self::Renew | Self::Delete => told(bench, receiver).await,
+            Self::Renew | Self::Delete => told(test, receiver).await,
             Self::End => {
-                let id = told(bench, receiver).await;
-                bench.table.age(5 * MINUTE).await;
+                let id = told(test, receiver).await;
+                test.table.age(5 * MINUTE).await;
                 id
             }
-            Self::Reconcile => misfits(bench).await,
+            Self::Reconcile => misfits(test).await,
         }
     }
 
-    async fn act(self, bench: &Bench, receiver: &Receiver, id: &str) {
+    async fn act(self, test: &TestApp, receiver: &Receiver, id: &str) {
         match self {
             Self::Provision => {
-                drop(provision_once(receiver).provision(&bench.app).await);
+                drop(provision_once(receiver).provision(&test.app).await);
             }
-            Self::Renew => drop(Event::about("renew", id).renew(&bench.app).await),
-            Self::Delete => drop(Event::about("delete", id).delete(&bench.app).await),
+            Self::Renew => drop(Event::about("renew", id).renew(&test.app).await),
+            Self::Delete => drop(Event::about("delete", id).delete(&test.app).await),
             Self::End => {
                 let now = Time::now();
-                drop(run(&bench.reaper(), now, now.plus(MINUTE)).await);
+                drop(run(&test.reaper(), now, now.plus(MINUTE)).await);
             }
             // The first run is for the strays, as if it were later, the second for the leases.
             Self::Reconcile => {
                 let now = Time::now();
-                drop(run(&bench.reaper(), now.plus(LATER), now.plus(40 * SECOND)).await);
-                drop(run(&bench.reaper(), now, now.plus(MINUTE)).await);
+                drop(run(&test.reaper(), now.plus(LATER), now.plus(40 * SECOND)).await);
+                drop(run(&test.reaper(), now, now.plus(MINUTE)).await);
             }
         }
     }
@@ -115,8 +114,8 @@ fn provision_once(receiver: &Receiver) -> Event {
 }
 
 /// The id of a new lease with a webhook.
-async fn told(bench: &Bench, receiver: &Receiver) -> String {
-    let answer = alpine_with(notify(receiver)).provision(&bench.app).await;
+async fn told(test: &TestApp, receiver: &Receiver) -> String {
+    let answer = alpine_with(notify(receiver)).provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.id()
 }
@@ -125,9 +124,9 @@ fn notify(receiver: &Receiver) -> Value {
     json!({"notifyUrl": receiver.url(), "warnSeconds": 60})
 }
 
-async fn bench() -> (Bench, Receiver) {
+async fn test() -> (TestApp, Receiver) {
     // A network of its own adds one more call that can be cut.
-    let plan = Plan::default()
+    let plan = TestAppOptions::default()
         .proxied()
         .private_webhooks()
         .on_own_network();
@@ -138,8 +137,8 @@ async fn bench() -> (Bench, Receiver) {
 /// lease that was seen before, another that was not, a sighting of a container that is gone, a
 /// lease whose container vanished, and a lease whose program has ended. Also makes a healthy
 /// lease, and returns its id.
-async fn misfits(bench: &Bench) -> String {
-    let deployment = bench.place.deployment().as_str();
+async fn misfits(test: &TestApp) -> String {
+    let deployment = test.place.deployment().as_str();
     let of_no_lease = LeaseId::generate().to_string();
     let past = Time::now().minus(SECOND).to_string();
     let labels = [
@@ -148,15 +147,15 @@ async fn misfits(bench: &Bench) -> String {
         (OWNER_LABEL, "local"),
         (HARD_DEADLINE_LABEL, past.as_str()),
     ];
-    bench.place.stray(&labels).await;
-    bench.reap_strays(61 * SECOND).await;
-    bench.place.stray(&labels).await;
+    test.place.stray(&labels).await;
+    test.reap_strays(61 * SECOND).await;
+    test.place.stray(&labels).await;
     let gone = ContainerName::listed_by_engine("0a").expect("it is hexadecimal");
-    let store = bench.table.store();
+    let store = test.table.store();
     let sighted = store.sighted(&gone, Time::now()).await;
     sighted.expect("the table can be written");
 
-    let image = bench.app.catalogue.get("alpine");
+    let image = test.app.catalogue.get("alpine");
     let image = image.expect("there is an alpine");
     let now = Time::now();
     let mut ids = vec![];
@@ -167,23 +166,12 @@ async fn misfits(bench: &Bench) -> String {
             .zip([Some("sleep 600"), Some("echo its last words; exit 3"), None])
     {
         let lease = Lease {
-            id: LeaseId::generate(),
-            owner: Owner::local(),
-            version: 1,
-            image_type: image.image_type.clone(),
             name: Some(name.to_owned()),
-            labels: BTreeMap::new(),
-            created_at: now,
             expires_at: now.plus(5 * MINUTE),
             hard_deadline: now.plus(60 * MINUTE),
             cpu_milli: 250,
             memory_mb: 128,
-            disk_mb: Some(1024),
-            egress: containerlease_shared::egress::Egress::Open,
-            amounts_counted: true,
-            webhook: None,
-            placement: None,
-            state: State::Running,
+            ..Lease::sample("alpine", now)
         };
         let created = store.create(&lease, &Limits::default(), None).await;
         created.expect("the table can be written");
@@ -195,14 +183,14 @@ async fn misfits(bench: &Bench) -> String {
                 env: &image.env,
                 ports: &image.ports,
             };
-            let host = &bench.app.host;
+            let host = &test.app.host;
             let made = host.create(&lease, &recipe).await;
             made.expect("a container can be made");
             let started = host.start(&ContainerName::of_lease(&lease.id)).await;
             started.expect("a container can be started");
         }
     }
-    wait_until_exited(bench, &ids[1]).await;
+    wait_until_exited(test, &ids[1]).await;
     ids.swap_remove(0)
 }
 
@@ -322,16 +310,16 @@ fn counts_anew(now: Time) -> bool {
 
 /// The calls of one run. A slow run makes a few more, since it renews its claims.
 async fn heard_of(verb: Verb) -> Vec<String> {
-    let (bench, receiver) = bench().await;
-    let id = verb.prepare(&bench, &receiver).await;
+    let (test, receiver) = test().await;
+    let id = verb.prepare(&test, &receiver).await;
     let calls = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&calls);
-    on_both(&bench, move |seen| {
+    on_both(&test, move |seen| {
         noted.lock().expect("no hook panics").push(seen.to_string());
         Fault::None
     });
-    verb.act(&bench, &receiver, &id).await;
-    bench.place.clean().await;
+    verb.act(&test, &receiver, &id).await;
+    test.place.clean().await;
     let calls = calls.lock().expect("no hook panics").clone();
     assert!(calls.len() > 1, "{verb:?} makes no calls? {calls:?}");
     calls
@@ -341,12 +329,12 @@ async fn heard_of(verb: Verb) -> Vec<String> {
 /// whether the verb reached that call.
 async fn kill(verb: Verb, index: usize, call: &str, moment: Moment) -> bool {
     let case = format!("{verb:?} killed at call {index} ({call}), {moment:?}");
-    let (bench, receiver) = bench().await;
-    let id = verb.prepare(&bench, &receiver).await;
+    let (test, receiver) = test().await;
+    let id = verb.prepare(&test, &receiver).await;
     let (killed, kill) = oneshot::channel();
     let killed = Mutex::new(Some(killed));
     let calls = AtomicUsize::new(0);
-    on_both(&bench, move |_| {
+    on_both(&test, move |_| {
         if calls.fetch_add(1, Ordering::SeqCst) != index {
             return Fault::None;
         }
@@ -362,26 +350,26 @@ async fn kill(verb: Verb, index: usize, call: &str, moment: Moment) -> bool {
         }
     });
     let reached = tokio::select! {
-        () = verb.act(&bench, &receiver, &id) => false,
+        () = verb.act(&test, &receiver, &id) => false,
         _ = kill => true,
     };
-    bench.table_proxy().heal();
-    bench.engine_proxy().heal();
-    let gone_by = gone_by(&bench).await;
+    test.table_proxy().heal();
+    test.engine_proxy().heal();
+    let gone_by = gone_by(&test).await;
 
     if !matches!(verb, Verb::Reconcile) {
-        bench.assert_all_recorded(&case).await;
+        test.assert_all_recorded(&case).await;
     }
-    look(verb, &bench, &receiver, &id, &case).await;
-    assert_receipts(verb, &bench, gone_by, &case).await;
-    bench.place.clean().await;
+    look(verb, &test, &receiver, &id, &case).await;
+    assert_receipts(verb, &test, gone_by, &case).await;
+    test.place.clean().await;
     reached
 }
 
 /// When the engine has removed all containers at the latest, if it lists none now: it lists one no
 /// more a moment before it has removed it.
-async fn gone_by(bench: &Bench) -> Option<Time> {
-    let there = bench.place.containers().await;
+async fn gone_by(test: &TestApp) -> Option<Time> {
+    let there = test.place.containers().await;
     there
         .is_empty()
         .then(|| Time::now().plus(Duration::from_secs(1)))
@@ -389,8 +377,8 @@ async fn gone_by(bench: &Bench) -> Option<Time> {
 
 /// Wherever an end was cut off, its receipt says only what was found of the container.
 /// `gone_by` is when the container was gone, if that was before another process took over.
-async fn assert_receipts(verb: Verb, bench: &Bench, gone_by: Option<Time>, case: &str) {
-    let store = bench.table.store();
+async fn assert_receipts(verb: Verb, test: &TestApp, gone_by: Option<Time>, case: &str) {
+    let store = test.table.store();
     let page = store.page_of(&Owner::local(), None, 100, |_| true).await;
     let leases = page.expect("the table can be read").leases;
     for lease in &leases {
@@ -421,10 +409,10 @@ async fn assert_receipts(verb: Verb, bench: &Bench, gone_by: Option<Time>, case:
 /// leave.
 async fn disturb(verb: Verb, index: usize, call: &str, trouble: Trouble) {
     let case = format!("{verb:?} in trouble at call {index} ({call}), {trouble:?}");
-    let (bench, receiver) = bench().await;
-    let id = verb.prepare(&bench, &receiver).await;
+    let (test, receiver) = test().await;
+    let id = verb.prepare(&test, &receiver).await;
     let calls = AtomicUsize::new(0);
-    on_both(&bench, move |_| {
+    on_both(&test, move |_| {
         let call = calls.fetch_add(1, Ordering::SeqCst);
         match trouble {
             Trouble::AnswerLost if call == index => Fault::AnswerLost,
@@ -432,49 +420,49 @@ async fn disturb(verb: Verb, index: usize, call: &str, trouble: Trouble) {
             Trouble::AnswerLost | Trouble::AllAway => Fault::None,
         }
     });
-    let done = tokio::time::timeout(MINUTE, verb.act(&bench, &receiver, &id)).await;
+    let done = tokio::time::timeout(MINUTE, verb.act(&test, &receiver, &id)).await;
     assert!(done.is_ok(), "{case}: it does not come to an end");
-    bench.table_proxy().heal();
-    bench.engine_proxy().heal();
-    look(verb, &bench, &receiver, &id, &case).await;
-    bench.place.clean().await;
+    test.table_proxy().heal();
+    test.engine_proxy().heal();
+    look(verb, &test, &receiver, &id, &case).await;
+    test.place.clean().await;
 }
 
 /// Runs the reaper twice and checks what is left.
-async fn look(verb: Verb, bench: &Bench, receiver: &Receiver, id: &str, case: &str) {
-    bench.two_ticks().await;
-    bench.assert_nothing_leaked(&Owner::local(), case).await;
-    bench.assert_told(&Owner::local(), receiver, case).await;
-    let active = bench.table.store().active_of(&Owner::local()).await;
+async fn look(verb: Verb, test: &TestApp, receiver: &Receiver, id: &str, case: &str) {
+    test.two_ticks().await;
+    test.assert_nothing_leaked(&Owner::local(), case).await;
+    test.assert_told(&Owner::local(), receiver, case).await;
+    let active = test.table.store().active_of(&Owner::local()).await;
     let active = active.expect("the table can be read").len();
     match verb {
         Verb::Provision => {
             assert!(active <= 1, "{case}");
             // Its caller has no answer and repeats the request.
-            let again = provision_once(receiver).provision(&bench.app).await;
+            let again = provision_once(receiver).provision(&test.app).await;
             assert_eq!(again.status, 201, "{case}: {again:?}");
-            let once_more = provision_once(receiver).provision(&bench.app).await;
+            let once_more = provision_once(receiver).provision(&test.app).await;
             assert_eq!(once_more.id(), again.id(), "{case}");
-            bench.assert_nothing_leaked(&Owner::local(), case).await;
-            let leases = bench.table.store().active_of(&Owner::local()).await;
+            test.assert_nothing_leaked(&Owner::local(), case).await;
+            let leases = test.table.store().active_of(&Owner::local()).await;
             let leases = leases.expect("the table can be read").len();
             assert_eq!(leases, 1, "{case}");
         }
         Verb::Renew | Verb::Reconcile => assert_eq!(active, 1, "{case}"),
         Verb::Delete => {
             // Its owner has no answer and repeats the request.
-            let again = Event::about("delete", id).delete(&bench.app).await;
+            let again = Event::about("delete", id).delete(&test.app).await;
             assert_eq!(again.status, 200, "{case}: {again:?}");
-            bench.assert_nothing_leaked(&Owner::local(), case).await;
+            test.assert_nothing_leaked(&Owner::local(), case).await;
         }
         Verb::End => assert_eq!(active, 0, "{case}"),
     }
 }
 
 /// One hook for the table and the engine together.
-fn on_both(bench: &Bench, hook: impl Fn(&Seen) -> Fault + Send + Sync + 'static) {
+fn on_both(test: &TestApp, hook: impl Fn(&Seen) -> Fault + Send + Sync + 'static) {
     let hook = Arc::new(hook);
-    for proxy in [bench.table_proxy(), bench.engine_proxy()] {
+    for proxy in [test.table_proxy(), test.engine_proxy()] {
         let hook = Arc::clone(&hook);
         Proxy::on_each(proxy, move |seen| hook(seen));
     }

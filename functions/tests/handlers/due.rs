@@ -4,16 +4,19 @@
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use containerlease_functions::{app::App, cleanup, deliver, end, metrics::Ends};
-use containerlease_shared::{
-    deliver::Deliveries,
-    due::{Due, Queues, REACH},
-    names::Owner,
-    settings::QueueUrls,
-    time::Time,
+use containerlease_domain::{names::Owner, time::Time};
+use containerlease_functions::{
+    app::App,
+    jobs::{cleanup, deliver, end},
+    metrics::Ends,
 };
+use containerlease_service::{
+    due::{Due, Queues, REACH},
+    notify::deliver::Deliveries,
+};
+use containerlease_settings::QueueUrls;
 use containerlease_testkit::{
-    Bench, Fault, Plan, Receiver,
+    Fault, Receiver, TestApp, TestAppOptions,
     events::{Event, saved},
 };
 use serde_json::{Value, json};
@@ -22,12 +25,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{MINUTE, SECOND, alpine_with, get, inspect, lease, millis};
 
 /// The message for the lease's current end.
-async fn end_of(bench: &Bench, id: &str) -> Due {
-    due_at(bench, id, "expiryTime").await
+async fn end_of(test: &TestApp, id: &str) -> Due {
+    due_at(test, id, "expiryTime").await
 }
 
-async fn due_at(bench: &Bench, id: &str, field: &str) -> Due {
-    let lease = get(bench, id).await;
+async fn due_at(test: &TestApp, id: &str, field: &str) -> Due {
+    let lease = get(test, id).await;
     Due {
         owner: Owner::local(),
         lease_id: id.parse().expect("it is a lease's id"),
@@ -89,104 +92,99 @@ fn the_saved_messages_are_what_is_sent() {
 
 #[tokio::test]
 async fn a_lease_is_ended_at_its_own_instant_and_not_before() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
-    bench.table.age(294 * SECOND).await;
-    let message = end_of(&bench, &id).await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
+    test.table.age(294 * SECOND).await;
+    let message = end_of(&test, &id).await;
     assert!(Time::now() < message.due_at, "the message comes early");
 
-    let ends = ends(&bench.app, std::slice::from_ref(&message)).await;
-    let ended = get(&bench, &id).await;
+    let ends = ends(&test.app, std::slice::from_ref(&message)).await;
+    let ended = get(&test, &id).await;
     assert_eq!(ended["receipt"]["reason"], "expired", "{ended}");
     let overshoot = ended["receipt"]["overshootMs"].as_i64().unwrap();
     assert!((0..=10_000).contains(&overshoot), "{overshoot} ms late");
     assert_eq!(ends.overshoot_ms, [overshoot]);
-    assert_eq!(inspect(&bench, &id).await, Value::Null);
-    bench
-        .assert_nothing_leaked(&Owner::local(), "one ended")
+    assert_eq!(inspect(&test, &id).await, Value::Null);
+    test.assert_nothing_leaked(&Owner::local(), "one ended")
         .await;
 }
 
 #[tokio::test]
 async fn of_many_messages_for_one_end_one_ends_the_lease() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
-    bench.table.age(5 * MINUTE).await;
-    let messages = vec![end_of(&bench, &id).await; 5];
-    let other = bench.another_process();
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
+    test.table.age(5 * MINUTE).await;
+    let messages = vec![end_of(&test, &id).await; 5];
+    let other = test.another_process();
     let (here, there, report) = tokio::join!(
-        ends(&bench.app, &messages),
+        ends(&test.app, &messages),
         ends(&other, &messages),
-        bench.reap()
+        test.reap()
     );
     let ended = here.overshoot_ms.len() + there.overshoot_ms.len() + report.expired;
     assert_eq!(ended, 1, "{here:?} {there:?} {report:?}");
     assert_eq!(here.attempts_failed + there.attempts_failed, 0);
-    let lease = get(&bench, &id).await;
+    let lease = get(&test, &id).await;
     assert_eq!(lease["receipt"]["reason"], "expired");
     assert_eq!(lease["receipt"]["attempts"], 1, "{lease}");
-    bench
-        .assert_nothing_leaked(&Owner::local(), "one ended by many")
+    test.assert_nothing_leaked(&Owner::local(), "one ended by many")
         .await;
 }
 
 #[tokio::test]
 async fn a_message_for_an_end_that_is_not_the_leases_any_more_is_dropped() {
-    let bench = Bench::new().await;
-    let (renewed, deleted) = (lease(&bench).await, lease(&bench).await);
-    bench.table.age(294 * SECOND).await;
-    let messages = [
-        end_of(&bench, &renewed).await,
-        end_of(&bench, &deleted).await,
-    ];
+    let test = TestApp::new().await;
+    let (renewed, deleted) = (lease(&test).await, lease(&test).await);
+    test.table.age(294 * SECOND).await;
+    let messages = [end_of(&test, &renewed).await, end_of(&test, &deleted).await];
     let later = Event::about("renew", &renewed).body(&json!({"durationMinutes": 5}));
-    assert_eq!(later.renew(&bench.app).await.status, 200);
-    let gone = Event::about("delete", &deleted).delete(&bench.app).await;
+    assert_eq!(later.renew(&test.app).await.status, 200);
+    let gone = Event::about("delete", &deleted).delete(&test.app).await;
     assert_eq!(gone.status, 200);
 
-    let ends = ends(&bench.app, &messages).await;
+    let ends = ends(&test.app, &messages).await;
     assert_eq!(ends, Ends { stale: 2, ..STALE });
-    assert_eq!(get(&bench, &renewed).await["state"], "running");
-    assert_eq!(inspect(&bench, &renewed).await["State"]["Running"], true);
-    assert_eq!(get(&bench, &deleted).await["receipt"]["reason"], "deleted");
+    assert_eq!(get(&test, &renewed).await["state"], "running");
+    assert_eq!(inspect(&test, &renewed).await["State"]["Running"], true);
+    assert_eq!(get(&test, &deleted).await["receipt"]["reason"], "deleted");
 }
 
 #[tokio::test]
 async fn a_message_about_nobodys_lease_or_for_a_far_end_is_dropped_at_once() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
-    let far = end_of(&bench, &id).await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
+    let far = end_of(&test, &id).await;
     let strangers = Due {
         owner: Owner::try_from("stranger".to_owned()).unwrap(),
         due_at: Time::now(),
         ..far.clone()
     };
     let began = Time::now();
-    let ends = ends(&bench.app, &[far, strangers]).await;
+    let ends = ends(&test.app, &[far, strangers]).await;
     assert_eq!(ends, Ends { stale: 2, ..STALE });
     assert!(Time::now() < began.plus(2 * SECOND), "it was waited for");
-    assert_eq!(get(&bench, &id).await["state"], "running");
+    assert_eq!(get(&test, &id).await["state"], "running");
 }
 
 #[tokio::test]
 async fn a_message_is_given_out_again_while_the_table_cannot_be_read() {
-    let bench = Bench::proxied().await;
-    let id = lease(&bench).await;
-    bench.table.age(5 * MINUTE).await;
-    let message = end_of(&bench, &id).await;
+    let test = TestApp::proxied().await;
+    let id = lease(&test).await;
+    test.table.age(5 * MINUTE).await;
+    let message = end_of(&test, &id).await;
     let bodies = [serde_json::to_string(&message).unwrap(), "what?".to_owned()];
-    bench.table_proxy().on_each(|seen| {
+    test.table_proxy().on_each(|seen| {
         if seen.is_operation("GetItem") {
             Fault::Cut
         } else {
             Fault::None
         }
     });
-    let (response, ends) = end::handle(&bench.app, event_of("end", &bodies)).await;
+    let (response, ends) = end::handle(&test.app, event_of("end", &bodies)).await;
     assert_eq!(failures(&response), ["0", "1"]);
     assert_eq!(ends, Ends::default());
-    bench.table_proxy().heal();
-    let (response, ends) = end::handle(&bench.app, event_of("end", &bodies)).await;
+    test.table_proxy().heal();
+    let (response, ends) = end::handle(&test.app, event_of("end", &bodies)).await;
     assert_eq!(
         failures(&response),
         ["1"],
@@ -197,20 +195,20 @@ async fn a_message_is_given_out_again_while_the_table_cannot_be_read() {
 
 #[tokio::test]
 async fn an_owner_is_warned_at_the_warnings_time_and_once() {
-    let (bench, receiver) = (
-        Plan::default().private_webhooks().build().await,
+    let (test, receiver) = (
+        TestAppOptions::default().private_webhooks().build().await,
         Receiver::start().await,
     );
     let notify = json!({"notifyUrl": receiver.url(), "warnSeconds": 120});
-    let id = alpine_with(notify).provision(&bench.app).await.id();
-    bench.table.age(178 * SECOND).await;
-    let warning = get(&bench, &id).await["notifications"][0].clone();
+    let id = alpine_with(notify).provision(&test.app).await.id();
+    test.table.age(178 * SECOND).await;
+    let warning = get(&test, &id).await["notifications"][0].clone();
     let message = Due {
         owner: Owner::local(),
         lease_id: id.parse().unwrap(),
         due_at: Time::from_millis(millis(&warning, "nextAttemptAt")),
     };
-    let deliverer = cleanup::deliverer(&bench.app, CancellationToken::new());
+    let deliverer = cleanup::deliverer(&test.app, CancellationToken::new());
     let cut_off = Time::now().plus(MINUTE);
     let event = event("deliver", &[message.clone(), message.clone()]);
     let (response, deliveries) = deliver::handle(&deliverer, event, cut_off).await;
@@ -228,33 +226,33 @@ async fn an_owner_is_warned_at_the_warnings_time_and_once() {
 
 #[tokio::test]
 async fn a_queue_that_cannot_be_used_fails_no_provision_and_no_renewal() {
-    let mut bench = Bench::new().await;
+    let mut test = TestApp::new().await;
     // A table answers there, which takes no messages.
     let urls = QueueUrls {
         ends: "http://127.0.0.1:1/ends".to_owned(),
         deliveries: "http://127.0.0.1:1/deliveries".to_owned(),
     };
-    let queues = Arc::new(Queues::new(bench.table.aws(), &urls));
-    bench.app.queues = Some(Arc::clone(&queues));
-    let id = lease(&bench).await;
+    let queues = Arc::new(Queues::new(test.table.aws(), &urls));
+    test.app.queues = Some(Arc::clone(&queues));
+    let id = lease(&test).await;
     let later = Event::about("renew", &id).body(&json!({"durationMinutes": 10}));
-    assert_eq!(later.renew(&bench.app).await.status, 200);
+    assert_eq!(later.renew(&test.app).await.status, 200);
 
-    let sent = queues.ahead(&bench.app.store, Time::now()).await.unwrap();
+    let sent = queues.ahead(&test.app.store, Time::now()).await.unwrap();
     assert_eq!((sent.ends, sent.unsent), (0, 1));
-    let until = bench.app.store.sent_until().await.unwrap();
-    let unsent = end_of(&bench, &id).await;
+    let until = test.app.store.sent_until().await.unwrap();
+    let unsent = end_of(&test, &id).await;
     assert_eq!(until, Some(unsent.due_at), "the next run tries it again");
 }
 
 #[tokio::test]
 async fn what_runs_and_ends_within_reach_is_to_be_sent() {
-    let bench = Bench::new().await;
-    let (id, ended) = (lease(&bench).await, lease(&bench).await);
-    let gone = Event::about("delete", &ended).delete(&bench.app).await;
+    let test = TestApp::new().await;
+    let (id, ended) = (lease(&test).await, lease(&test).await);
+    let gone = Event::about("delete", &ended).delete(&test.app).await;
     assert_eq!(gone.status, 200);
-    let store = &bench.app.store;
-    let end = end_of(&bench, &id).await.due_at;
+    let store = &test.app.store;
+    let end = end_of(&test, &id).await.due_at;
     let after = Time::from_millis(end.as_millis() + 1);
     for (from, until, found) in [
         (Time::now(), Time::now().plus(REACH), 1),

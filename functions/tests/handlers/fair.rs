@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use containerlease_functions::cleanup;
-use containerlease_shared::{
+use containerlease_domain::{
     capacity::Limits,
-    catalogue::Catalogue,
     lease::{Lease, Placement, State},
-    names::{LeaseId, Owner},
+    names::Owner,
     time::Time,
     webhook::{NotifyUrl, Secret, Webhook},
 };
-use containerlease_testkit::{Plan, Receiver, Reply, bench::LOOK_AHEAD};
+use containerlease_functions::jobs::cleanup;
+use containerlease_testkit::{Receiver, Reply, TestAppOptions, test_app::LOOK_AHEAD};
 use futures_util::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
@@ -19,38 +18,27 @@ use crate::{MINUTE, SECOND, wait_for};
 
 /// A lease for ten minutes, with a warning in the given number of seconds.
 fn lease(owner: &str, receiver: &Receiver, warned_in: u32) -> Lease {
-    let catalogue = Catalogue::embedded();
-    let image = catalogue.get("alpine").expect("there is an alpine");
     let now = Time::now();
     Lease {
-        id: LeaseId::generate(),
         owner: Owner::try_from(owner.to_owned()).expect("it is a name"),
-        version: 1,
-        image_type: image.image_type.clone(),
-        name: None,
-        labels: std::collections::BTreeMap::new(),
-        created_at: now,
         expires_at: now.plus(10 * MINUTE),
         hard_deadline: now.plus(60 * MINUTE),
         cpu_milli: 1,
         memory_mb: 1,
-        disk_mb: Some(1024),
-        egress: containerlease_shared::egress::Egress::Open,
-        amounts_counted: true,
         webhook: Some(Webhook {
             url: NotifyUrl::parse(&receiver.url(), true).expect("the receiver has a URL"),
             secret: Secret::generate(),
             warn_seconds: Some(600 - warned_in),
         }),
-        placement: None,
         state: State::Provisioning,
+        ..Lease::sample("alpine", now)
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_leases_with_a_receiver_that_hangs_keep_no_other_owner_waiting() {
     const HANGING: usize = 1_000;
-    let bench = Plan::default().private_webhooks().build().await;
+    let bench = TestAppOptions::default().private_webhooks().build().await;
     let (hanging, prompt) = (Receiver::start().await, Receiver::start().await);
     hanging.replies(vec![Reply::Silence; 10 * HANGING]);
     let store = bench.table.store();

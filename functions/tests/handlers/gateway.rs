@@ -6,12 +6,10 @@ use std::sync::{
 };
 
 use aws_config::SdkConfig;
-use containerlease_functions::gateway::Gateway;
-use containerlease_shared::{
-    logs::Start,
-    relay::{self, Connections, PostError, Wishes},
-};
-use containerlease_testkit::{Bench, Fault, proxy::Proxy, receiver::Receiver};
+use containerlease_domain::logs::Start;
+use containerlease_functions::websocket::gateway::Gateway;
+use containerlease_service::log_relay::{self, Connections, PostError, ViewerControls};
+use containerlease_testkit::{Fault, TestApp, proxy::Proxy, receiver::Receiver};
 use http::StatusCode;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -41,8 +39,8 @@ fn numbers(receiver: &Receiver) -> Vec<u32> {
 
 /// Settings with which the SDK really uses HTTP, as to a gateway. Calls to the table stay
 /// inside this process.
-async fn over_http(bench: &Bench) -> SdkConfig {
-    let (address, key) = (bench.table.address(), bench.table.key());
+async fn over_http(test: &TestApp) -> SdkConfig {
+    let (address, key) = (test.table.address(), test.table.key());
     containerlease_testkit::table::aws_at(address, key).await
 }
 
@@ -53,8 +51,8 @@ async fn in_front_of(receiver: &Receiver) -> Proxy {
 #[tokio::test]
 async fn a_gateway_that_wants_less_gets_the_same_frame_later_and_holds_up_nobody_else() {
     const REFUSED: usize = 7;
-    let bench = Bench::new().await;
-    let id = leased(&bench, "seq 1 300; sleep 600").await;
+    let test = TestApp::new().await;
+    let id = leased(&test, "seq 1 300; sleep 600").await;
     let (slow, quick) = (Receiver::start().await, Receiver::start().await);
     let (to_slow, to_quick) = (in_front_of(&slow).await, in_front_of(&quick).await);
     let refusals = Arc::new(AtomicUsize::new(0));
@@ -68,9 +66,9 @@ async fn a_gateway_that_wants_less_gets_the_same_frame_later_and_holds_up_nobody
     });
     let whole = task(&id, Start::with_all());
     let relay_over = async |proxy: &Proxy| {
-        let gateway = Gateway::new(&over_http(&bench).await, &format!("http://{}", proxy.tcp()));
-        let (_wishes, heard) = watch::channel(Wishes::default());
-        relay::relay(&bench.app.follows, &gateway, &whole, heard, None).await
+        let gateway = Gateway::new(&over_http(&test).await, &format!("http://{}", proxy.tcp()));
+        let (_wishes, heard) = watch::channel(ViewerControls::default());
+        log_relay::relay(&test.app.follows, &gateway, &whole, heard, None).await
     };
     let all = async {
         let done = Arc::clone(&quick_was_done);
@@ -100,10 +98,10 @@ async fn a_gateway_that_wants_less_gets_the_same_frame_later_and_holds_up_nobody
 
 #[tokio::test]
 async fn what_the_gateway_refuses_has_its_name() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let receiver = Receiver::start().await;
     let proxy = in_front_of(&receiver).await;
-    let gateway = Gateway::new(&over_http(&bench).await, &format!("http://{}", proxy.tcp()));
+    let gateway = Gateway::new(&over_http(&test).await, &format!("http://{}", proxy.tcp()));
     for (status, body, refusal) in [
         (429, LIMIT_EXCEEDED, Some(PostError::Busy)),
         (429, "{}", Some(PostError::Busy)),
@@ -125,17 +123,17 @@ async fn what_the_gateway_refuses_has_its_name() {
 #[tokio::test]
 async fn no_frame_is_longer_than_the_gateway_takes() {
     const LIMIT: usize = 32_000;
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     // Progress bars of up to 40,000 escape sequences and bytes; their JSON is six times as long.
     let script = "for n in 10 100 500 1000 2000 4000 8000; do \
                   i=0; while [ $i -lt $n ]; do printf '\\033[32m#\\033[0m'; i=$((i+1)); done; echo; \
                   done; echo end; sleep 600";
-    let id = leased(&bench, script).await;
+    let id = leased(&test, script).await;
     let receiver = Receiver::start().await;
     let url = format!("http://127.0.0.1:{}", receiver.port());
-    let gateway = Gateway::new(&over_http(&bench).await, &url);
+    let gateway = Gateway::new(&over_http(&test).await, &url);
     let whole = task(&id, Start::with_all());
-    let (_wishes, heard) = watch::channel(Wishes::default());
+    let (_wishes, heard) = watch::channel(ViewerControls::default());
     let all = async {
         for _ in 0..600 {
             if lines(&receiver).iter().any(|line| line["message"] == "end") {
@@ -149,7 +147,7 @@ async fn no_frame_is_longer_than_the_gateway_takes() {
         );
     };
     tokio::select! {
-        ended = relay::relay(&bench.app.follows, &gateway, &whole, heard, None) => panic!("{ended:?}"),
+        ended = log_relay::relay(&test.app.follows, &gateway, &whole, heard, None) => panic!("{ended:?}"),
         () = all => {}
     }
     let longest = receiver

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use containerlease_shared::{
+use containerlease_domain::{
     capacity::Limits,
-    lease::{Gone, Lease, Reason, State},
-    names::{LeaseId, Owner},
-    store::Store,
+    lease::{Gone, Lease, Reason},
     time::Time,
 };
+use containerlease_service::store::Store;
 use containerlease_testkit::{
-    Bench, Plan,
+    TestApp, TestAppOptions,
     events::{Answer, Event},
 };
 use futures_util::{StreamExt as _, stream};
@@ -18,8 +17,8 @@ use serde_json::{Value, json};
 
 use crate::{MINUTE, alpine_with, assert_refused};
 
-async fn list(bench: &Bench, query: &str) -> Answer {
-    let answer = Event::saved("list").query(query).list(&bench.app).await;
+async fn list(test: &TestApp, query: &str) -> Answer {
+    let answer = Event::saved("list").query(query).list(&test.app).await;
     assert_eq!(answer.status, 200, "{query}: {answer:?}");
     answer
 }
@@ -32,11 +31,11 @@ fn ids(answer: &Answer) -> Vec<String> {
 }
 
 /// The ids from all pages of a query, in order, and the number of pages.
-async fn all_pages(bench: &Bench, query: &str) -> (Vec<String>, usize) {
+async fn all_pages(test: &TestApp, query: &str) -> (Vec<String>, usize) {
     let (mut all, mut pages) = (Vec::new(), 0);
     let mut cursor = String::new();
     loop {
-        let page = list(bench, &format!("{query}{cursor}")).await;
+        let page = list(test, &format!("{query}{cursor}")).await;
         all.extend(ids(&page));
         pages += 1;
         match &page.body["cursor"] {
@@ -49,28 +48,15 @@ async fn all_pages(bench: &Bench, query: &str) -> (Vec<String>, usize) {
 
 /// Writes a lease without a container, ended or not.
 async fn write(store: &Store, image_type: &str, label: Option<&str>, ended: bool) -> String {
-    let catalogue = containerlease_shared::catalogue::Catalogue::embedded();
-    let image = catalogue.get(image_type).expect("it is in the catalogue");
     let now = Time::now();
     let labels = label.map(|value| ("team".to_owned(), value.to_owned()));
     let lease = Lease {
-        id: LeaseId::generate(),
-        owner: Owner::local(),
-        version: 1,
-        image_type: image.image_type.clone(),
-        name: None,
         labels: labels.into_iter().collect::<BTreeMap<_, _>>(),
-        created_at: now,
         expires_at: now.plus(MINUTE),
         hard_deadline: now.plus(MINUTE),
         cpu_milli: 10,
         memory_mb: 16,
-        disk_mb: Some(1024),
-        egress: containerlease_shared::egress::Egress::Open,
-        amounts_counted: true,
-        webhook: None,
-        placement: None,
-        state: State::Running,
+        ..Lease::sample(image_type, now)
     };
     let created = store.create(&lease, &Limits::default(), None).await;
     created.expect("it can be written");
@@ -86,8 +72,8 @@ async fn write(store: &Store, image_type: &str, label: Option<&str>, ended: bool
 
 #[tokio::test]
 async fn the_history_comes_newest_first_and_page_by_page() {
-    let bench = Plan::default().without_engine().build().await;
-    let store = bench.table.store();
+    let test = TestAppOptions::default().without_engine().build().await;
+    let store = test.table.store();
     let mut ended = Vec::new();
     let mut all = Vec::new();
     for index in 0..10 {
@@ -99,32 +85,32 @@ async fn the_history_comes_newest_first_and_page_by_page() {
     }
     ended.reverse();
     all.reverse();
-    assert_eq!(all_pages(&bench, "state=ended").await, (ended.clone(), 1));
+    assert_eq!(all_pages(&test, "state=ended").await, (ended.clone(), 1));
     for (limit, pages) in [(1, 5), (2, 3), (4, 2), (5, 1), (100, 1)] {
         let query = format!("state=ended&limit={limit}");
-        let (found, took) = all_pages(&bench, &query).await;
+        let (found, took) = all_pages(&test, &query).await;
         assert_eq!(found, ended, "{query}");
         // The last page may be empty, since a page does not know whether more leases follow.
         assert!((pages..=pages + 1).contains(&took), "{query}: {took}");
     }
-    let (found, _) = all_pages(&bench, "state=all&limit=3").await;
+    let (found, _) = all_pages(&test, "state=all&limit=3").await;
     assert_eq!(found, all);
-    let receipt = &list(&bench, "state=ended&limit=1").await.body["containers"][0]["receipt"];
+    let receipt = &list(&test, "state=ended&limit=1").await.body["containers"][0]["receipt"];
     assert_eq!(receipt["reason"], "deleted");
 
     // A lease made between two pages is not on the second one, and no lease comes twice.
-    let first = list(&bench, "state=all&limit=4").await;
+    let first = list(&test, "state=all&limit=4").await;
     write(&store, "alpine", None, true).await;
     let cursor = first.body["cursor"].as_str().unwrap();
-    let second = list(&bench, &format!("state=all&limit=100&cursor={cursor}")).await;
+    let second = list(&test, &format!("state=all&limit=100&cursor={cursor}")).await;
     assert_eq!([ids(&first), ids(&second)].concat(), all);
     assert_eq!(second.body["cursor"], Value::Null);
 }
 
 #[tokio::test]
 async fn filters_pick_from_what_lives_and_from_what_has_ended() {
-    let bench = Plan::default().without_engine().build().await;
-    let store = bench.table.store();
+    let test = TestAppOptions::default().without_engine().build().await;
+    let store = test.table.store();
     let mut ids_of = BTreeMap::new();
     for (name, image, label, ended) in [
         ("live alpine", "alpine", Some("search"), false),
@@ -164,7 +150,7 @@ async fn filters_pick_from_what_lives_and_from_what_has_ended() {
         ),
         ("state=all&imageType=nginx", vec![]),
     ] {
-        let answer = list(&bench, query).await;
+        let answer = list(&test, query).await;
         let names: Vec<_> = ids(&answer).iter().map(|id| ids_of[id]).collect();
         assert_eq!(names, expected, "{query}");
         assert_eq!(answer.body["cursor"], Value::Null, "{query}");
@@ -174,41 +160,45 @@ async fn filters_pick_from_what_lives_and_from_what_has_ended() {
 
 #[tokio::test]
 async fn the_history_of_another_owner_is_not_seen_whatever_the_cursor() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let hers = alpine_with(json!({"labels": {"whose": "hers"}})).from_owner("ada");
-    let hers = hers.provision(&bench.app).await.id();
-    let his = write(&bench.table.store(), "alpine", None, true).await;
+    let hers = hers.provision(&test.app).await.id();
+    let his = write(&test.table.store(), "alpine", None, true).await;
     let cursors = [String::new(), format!("&cursor={}", hers.replace('-', ""))];
     for cursor in &cursors {
-        let seen = list(&bench, &format!("state=all{cursor}")).await;
+        let seen = list(&test, &format!("state=all{cursor}")).await;
         assert!(!ids(&seen).contains(&hers), "{seen:?}");
     }
-    assert_eq!(ids(&list(&bench, "state=all").await), [his]);
+    assert_eq!(ids(&list(&test, "state=all").await), [his]);
 }
 
 /// The cost of a page is bounded, however many leases the filter leaves out.
 #[tokio::test]
 async fn a_filter_that_matches_little_does_not_read_a_whole_history_at_once() {
-    let bench = Plan::default().without_engine().proxied().build().await;
-    let store = &bench.table.store();
+    let test = TestAppOptions::default()
+        .without_engine()
+        .proxied()
+        .build()
+        .await;
+    let store = &test.table.store();
     let oldest = write(store, "redis", None, true).await;
     stream::iter(0..1_050)
         .for_each_concurrent(8, async |_| {
             write(store, "alpine", None, false).await;
         })
         .await;
-    let before = bench.table_proxy().seen().len();
-    let first = list(&bench, "state=ended&imageType=redis").await;
-    let reads = bench.table_proxy().seen().len() - before;
+    let before = test.table_proxy().seen().len();
+    let first = list(&test, "state=ended&imageType=redis").await;
+    let reads = test.table_proxy().seen().len() - before;
     assert_eq!(reads, 10, "a thousand are looked at, a hundred at once");
     assert_eq!(ids(&first), Vec::<String>::new());
-    let (found, pages) = all_pages(&bench, "state=ended&imageType=redis").await;
+    let (found, pages) = all_pages(&test, "state=ended&imageType=redis").await;
     assert_eq!((found, pages), (vec![oldest], 2));
 }
 
 #[tokio::test]
 async fn a_query_that_is_wrong_names_each_parameter() {
-    let bench = Plan::default().without_engine().build().await;
+    let test = TestAppOptions::default().without_engine().build().await;
     for (query, fields) in [
         ("state=gone", vec!["state"]),
         ("stat=ended", vec!["stat"]),
@@ -223,7 +213,7 @@ async fn a_query_that_is_wrong_names_each_parameter() {
         ("all=true", vec!["all"]),
         ("%00=%ff", vec!["\\0"]),
     ] {
-        let answer = Event::saved("list").query(query).list(&bench.app).await;
+        let answer = Event::saved("list").query(query).list(&test.app).await;
         assert_refused(&answer, "invalid-query");
         let errors = answer.body["errors"].as_array().unwrap().iter();
         let named: Vec<_> = errors.map(|it| it["field"].as_str().unwrap()).collect();

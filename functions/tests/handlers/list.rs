@@ -2,26 +2,22 @@
 
 use std::time::Duration;
 
-use containerlease_functions::list;
-use containerlease_testkit::{Bench, Fault, Plan, events::Event};
+use containerlease_functions::routes::read;
+use containerlease_testkit::{Fault, TestApp, TestAppOptions, events::Event};
 use serde_json::{Value, json};
 
 use crate::{get, lease, millis};
 
 #[tokio::test]
 async fn a_list_holds_the_leases_that_have_not_ended_oldest_first() {
-    let bench = Bench::new().await;
-    let empty = Event::saved("list").list(&bench.app).await;
+    let test = TestApp::new().await;
+    let empty = Event::saved("list").list(&test.app).await;
     assert_eq!(empty.status, 200);
     assert_eq!(empty.body["containers"], json!([]));
-    let (first, second, third) = (
-        lease(&bench).await,
-        lease(&bench).await,
-        lease(&bench).await,
-    );
-    let deleted = Event::about("delete", &second).delete(&bench.app).await;
+    let (first, second, third) = (lease(&test).await, lease(&test).await, lease(&test).await);
+    let deleted = Event::about("delete", &second).delete(&test.app).await;
     assert_eq!(deleted.status, 200, "{deleted:?}");
-    let listed = Event::saved("list").list(&bench.app).await;
+    let listed = Event::saved("list").list(&test.app).await;
     let ids: Vec<_> = listed.body["containers"]
         .as_array()
         .unwrap()
@@ -31,20 +27,20 @@ async fn a_list_holds_the_leases_that_have_not_ended_oldest_first() {
     assert_eq!(ids, [&first, &third]);
     assert!(millis(&listed.body, "serverTime") > 0);
     // An ended lease is found by its id, with its receipt.
-    let ended = get(&bench, &second).await;
+    let ended = get(&test, &second).await;
     assert_eq!(ended["state"], "ended");
     assert_eq!(ended["receipt"]["reason"], "deleted");
-    assert_eq!(get(&bench, &first).await["receipt"], Value::Null);
+    assert_eq!(get(&test, &first).await["receipt"], Value::Null);
 }
 
 #[tokio::test]
 async fn the_catalogue_is_shown_with_its_limits() {
-    let bench = Plan::default()
+    let test = TestAppOptions::default()
         .without_engine()
         .most_minutes(90)
         .build()
         .await;
-    let answer = Event::saved("images").list(&bench.app).await;
+    let answer = Event::saved("images").list(&test.app).await;
     assert_eq!(answer.status, 200);
     assert_eq!(
         answer.body["durationMinutes"],
@@ -69,30 +65,30 @@ async fn the_catalogue_is_shown_with_its_limits() {
 /// On AWS API Gateway passes requests that match no route to this function.
 #[tokio::test]
 async fn what_no_route_takes_is_refused_and_told_what_does() {
-    let bench = Plan::default().without_engine().build().await;
-    let answer = Event::saved("unrouted").list(&bench.app).await;
+    let test = TestAppOptions::default().without_engine().build().await;
+    let answer = Event::saved("unrouted").list(&test.app).await;
     assert_eq!(
         (answer.status, answer.problem()),
         (405, "method-not-allowed")
     );
     assert_eq!(answer.headers["allow"], "POST");
     let put = Event::saved("unrouted").method("PUT").path("/api/images");
-    let answer = put.list(&bench.app).await;
+    let answer = put.list(&test.app).await;
     assert_eq!(
         (answer.status, answer.problem()),
         (405, "method-not-allowed")
     );
     assert_eq!(answer.headers["allow"], "GET, HEAD");
     let nowhere = Event::saved("unrouted").path("/no/such/path");
-    let answer = nowhere.list(&bench.app).await;
+    let answer = nowhere.list(&test.app).await;
     assert_eq!((answer.status, answer.problem()), (404, "route-not-found"));
 }
 
 /// On AWS no route takes `HEAD`, so such a request arrives without path parameters.
 #[tokio::test]
 async fn a_head_is_answered_as_the_get_without_its_body() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
     for (path, status) in [
         ("/api/containers".to_owned(), 200),
         (format!("/api/containers/{id}"), 200),
@@ -109,7 +105,7 @@ async fn a_head_is_answered_as_the_get_without_its_body() {
             .method("HEAD")
             .path(&path)
             .request();
-        let answer = list::handle(&bench.app, request).await;
+        let answer = read::handle(&test.app, request).await;
         assert_eq!(answer.status(), status, "{path}");
         assert!(answer.body().is_empty(), "{path}");
         let length = answer.headers()["content-length"].to_str().unwrap();
@@ -119,8 +115,8 @@ async fn a_head_is_answered_as_the_get_without_its_body() {
 
 #[tokio::test]
 async fn health_needs_nothing_and_readiness_everything() {
-    let bench = Bench::proxied().await;
-    let ready = Event::saved("readyz").list(&bench.app).await;
+    let test = TestApp::proxied().await;
+    let ready = Event::saved("readyz").list(&test.app).await;
     assert_eq!(ready.status, 200, "{ready:?}");
     assert_eq!(
         ready.body,
@@ -130,16 +126,16 @@ async fn health_needs_nothing_and_readiness_everything() {
         })
     );
 
-    bench.engine_proxy().on_each(|_| Fault::Cut);
-    let unready = Event::saved("readyz").list(&bench.app).await;
+    test.engine_proxy().on_each(|_| Fault::Cut);
+    let unready = Event::saved("readyz").list(&test.app).await;
     assert_eq!(unready.status, 503);
     assert_eq!(unready.body["table"]["state"], "ok");
     let detail = &unready.body["engine"]["detail"];
     assert_eq!(*detail, "The engine cannot be reached.");
 
-    bench.engine_proxy().heal();
-    bench.table_proxy().on_each(|_| Fault::Cut);
-    let unready = Event::saved("readyz").list(&bench.app).await;
+    test.engine_proxy().heal();
+    test.table_proxy().on_each(|_| Fault::Cut);
+    let unready = Event::saved("readyz").list(&test.app).await;
     assert_eq!(unready.status, 503);
     assert_eq!(unready.body["engine"]["state"], "ok");
     assert_eq!(
@@ -147,14 +143,14 @@ async fn health_needs_nothing_and_readiness_everything() {
         "The table cannot be reached."
     );
 
-    let health = Event::saved("healthz").list(&bench.app).await;
+    let health = Event::saved("healthz").list(&test.app).await;
     assert_eq!((health.status, &health.body["status"]), (200, &json!("ok")));
 }
 
 #[tokio::test]
 async fn the_description_is_sent_once_to_a_caller_who_keeps_it() {
-    let bench = Plan::default().without_engine().build().await;
-    let answer = Event::saved("openapi").list(&bench.app).await;
+    let test = TestAppOptions::default().without_engine().build().await;
+    let answer = Event::saved("openapi").list(&test.app).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["content-type"], "application/json");
     assert_eq!(answer.headers["cache-control"], "public, max-age=300");
@@ -167,7 +163,7 @@ async fn the_description_is_sent_once_to_a_caller_who_keeps_it() {
         (String::new(), 200),
     ] {
         let event = Event::saved("openapi").header("if-none-match", &known);
-        let response = list::handle(&bench.app, event.request()).await;
+        let response = read::handle(&test.app, event.request()).await;
         assert_eq!(response.status(), status, "{known}");
         assert_eq!(response.headers()["etag"], tag, "{known}");
         assert_eq!(response.body().is_empty(), status == 304, "{known}");
@@ -176,8 +172,8 @@ async fn the_description_is_sent_once_to_a_caller_who_keeps_it() {
 
 #[tokio::test]
 async fn a_process_that_starts_before_its_engine_says_so_and_works_later() {
-    let bench = Bench::new().await;
-    let app = bench.process_without_engine().unwrap();
+    let test = TestApp::new().await;
+    let app = test.process_without_engine().unwrap();
     let unready = Event::saved("readyz").list(&app).await;
     assert_eq!(unready.status, 503);
     let detail = &unready.body["engine"]["detail"];
@@ -187,12 +183,11 @@ async fn a_process_that_starts_before_its_engine_says_so_and_works_later() {
 
 #[tokio::test]
 async fn readiness_does_not_wait_for_an_engine_that_hangs() {
-    let bench = Bench::proxied().await;
-    bench
-        .engine_proxy()
+    let test = TestApp::proxied().await;
+    test.engine_proxy()
         .on_each(|_| Fault::NeverSent(Box::new(|| {})));
     let limit = Duration::from_secs(8);
-    let readiness = Event::saved("readyz").list(&bench.app);
+    let readiness = Event::saved("readyz").list(&test.app);
     let unready = tokio::time::timeout(limit, readiness).await.unwrap();
     assert_eq!(unready.status, 503);
     let detail = &unready.body["engine"]["detail"];
@@ -201,12 +196,12 @@ async fn readiness_does_not_wait_for_an_engine_that_hangs() {
 
 #[tokio::test]
 async fn a_list_costs_one_read_however_many_have_ended() {
-    let bench = Bench::proxied().await;
-    let id = lease(&bench).await;
-    Event::about("delete", &id).delete(&bench.app).await;
-    let before = bench.table_proxy().seen().len();
-    Event::saved("list").list(&bench.app).await;
-    let seen = bench.table_proxy().seen();
+    let test = TestApp::proxied().await;
+    let id = lease(&test).await;
+    Event::about("delete", &id).delete(&test.app).await;
+    let before = test.table_proxy().seen().len();
+    Event::saved("list").list(&test.app).await;
+    let seen = test.table_proxy().seen();
     assert_eq!(seen.len() - before, 1, "{seen:?}");
     assert!(seen[before].is_operation("Query"));
 }

@@ -5,11 +5,9 @@ use std::{
     time::Duration,
 };
 
-use containerlease_shared::{
-    logs::{Cursor, Start},
-    relay::Outcome,
-};
-use containerlease_testkit::{Bench, Fault, events::Event};
+use containerlease_domain::logs::{Cursor, Start};
+use containerlease_service::log_relay::Outcome;
+use containerlease_testkit::{Fault, TestApp, events::Event};
 use serde_json::Value;
 
 use crate::{
@@ -21,19 +19,19 @@ use crate::{
 /// Twice as many bytes as a follow holds, and six times as many lines as it keeps.
 const LINES: u64 = 6_000;
 
-async fn lease_with_a_long_log(bench: &Bench) -> String {
+async fn lease_with_a_long_log(test: &TestApp) -> String {
     let script = format!(
         "pad=$(head -c 300 /dev/zero | tr '\\0' x); seq 1 {LINES} | sed \"s/\\$/ $pad/\"; sleep 600"
     );
-    leased(bench, &script).await
+    leased(test, &script).await
 }
 
 fn has_all(viewer: &Viewer) -> bool {
     viewer.last_frame_holds(&format!("\"message\":\"{LINES} "))
 }
 
-async fn delete(bench: &Bench, id: &str) {
-    let deleted = Event::about("delete", id).delete(&bench.app).await;
+async fn delete(test: &TestApp, id: &str) {
+    let deleted = Event::about("delete", id).delete(&test.app).await;
     assert_eq!(deleted.status, 200, "{deleted:?}");
 }
 
@@ -70,9 +68,9 @@ fn assert_told_of_gaps(viewer: &Viewer, mut next: u64) -> usize {
 
 #[tokio::test]
 async fn a_viewer_far_behind_at_the_end_is_told_what_it_lacks() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     for others in [0, 1] {
-        let id = lease_with_a_long_log(&bench).await;
+        let id = lease_with_a_long_log(&test).await;
         let (behind, ahead) = (Viewer::default(), Viewer::default());
         let whole = task(&id, Start::with_all());
         let story = async {
@@ -86,16 +84,16 @@ async fn a_viewer_far_behind_at_the_end_is_told_what_it_lacks() {
             } else {
                 tokio::time::sleep(3 * SECOND).await;
             }
-            delete(&bench, &id).await;
+            delete(&test, &id).await;
             drop(stuck);
         };
         let ahead_of_all = async {
             if others > 0 {
-                let relayed = relay_to(&bench, &ahead, &whole, None).await;
+                let relayed = relay_to(&test, &ahead, &whole, None).await;
                 assert!(matches!(relayed, Ok(Outcome::LeaseEnded)), "{relayed:?}");
             }
         };
-        let relayed = relay_to(&bench, &behind, &whole, None);
+        let relayed = relay_to(&test, &behind, &whole, None);
         let relayed = tokio::time::timeout(60 * SECOND, relayed);
         let (relayed, (), ()) = tokio::join!(relayed, story, ahead_of_all);
         assert!(
@@ -108,15 +106,15 @@ async fn a_viewer_far_behind_at_the_end_is_told_what_it_lacks() {
 
 #[tokio::test]
 async fn a_viewer_who_comes_back_after_the_end_is_told_what_is_not_kept() {
-    let bench = Bench::new().await;
-    let id = lease_with_a_long_log(&bench).await;
+    let test = TestApp::new().await;
+    let id = lease_with_a_long_log(&test).await;
     let before = Viewer::default();
     let whole = task(&id, Start::with_all());
     tokio::select! {
-        ended = relay_to(&bench, &before, &whole, None) => panic!("{ended:?}"),
+        ended = relay_to(&test, &before, &whole, None) => panic!("{ended:?}"),
         () = wait_for("all is there", async || has_all(&before)) => {}
     }
-    delete(&bench, &id).await;
+    delete(&test, &id).await;
     let lines = before.lines();
     for had in [0, 3_000, LINES - 100] {
         let had_lines = usize::try_from(had).expect("it is a small number");
@@ -131,7 +129,7 @@ async fn a_viewer_who_comes_back_after_the_end_is_told_what_is_not_kept() {
             }
         };
         let viewer = Viewer::default();
-        let relayed = relay_to(&bench, &viewer, &task(&id, start), None).await;
+        let relayed = relay_to(&test, &viewer, &task(&id, start), None).await;
         assert!(matches!(relayed, Ok(Outcome::LeaseEnded)), "{relayed:?}");
         let gaps = assert_told_of_gaps(&viewer, had + 1);
         assert_eq!(gaps, usize::from(had < LINES - 1_000), "after {had}");
@@ -145,15 +143,15 @@ const COUNTING: &str = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done";
 #[tokio::test]
 #[expect(clippy::print_stderr, reason = "a test that tries nothing says so")]
 async fn a_log_that_was_emptied_by_hand_has_a_gap_and_goes_on() {
-    let bench = Bench::new().await;
-    let id = leased(&bench, COUNTING).await;
-    let container = bench.place.container_of(&id).await;
+    let test = TestApp::new().await;
+    let id = leased(&test, COUNTING).await;
+    let container = test.place.container_of(&id).await;
     let path = container.and_then(|container| container.log_path);
     let path = path.expect("the engine writes the log to a file");
     let first = Viewer::default();
     let whole = task(&id, Start::with_all());
     tokio::select! {
-        ended = relay_to(&bench, &first, &whole, None) => panic!("{ended:?}"),
+        ended = relay_to(&test, &first, &whole, None) => panic!("{ended:?}"),
         () = wait_for("lines are there", async || first.lines().len() > 10) => {}
     }
     let had = first
@@ -172,7 +170,7 @@ async fn a_log_that_was_emptied_by_hand_has_a_gap_and_goes_on() {
     let viewer = Viewer::default();
     let rest = task(&id, Start::After(first.cursor()));
     tokio::select! {
-        ended = relay_to(&bench, &viewer, &rest, None) => panic!("{ended:?}"),
+        ended = relay_to(&test, &viewer, &rest, None) => panic!("{ended:?}"),
         () = wait_for("it goes on", async || last_on(&viewer) > Some(had + 40)) => {}
     }
     let lines = viewer.lines();
@@ -183,7 +181,7 @@ async fn a_log_that_was_emptied_by_hand_has_a_gap_and_goes_on() {
     // The same holds for a page of the log.
     let query = format!("cursor={}", first.cursor());
     let page = Event::about("log-page", &id).query(&query);
-    let page = page.list(&bench.app).await;
+    let page = page.list(&test.app).await;
     assert_eq!(page.body["gap"], true, "{page:?}");
     assert_eq!(number(&page.body["entries"][0]), Some(numbers[0]));
 }
@@ -204,11 +202,11 @@ fn damaged() -> String {
 
 #[tokio::test]
 async fn a_damaged_log_goes_on_behind_the_damage() {
-    let bench = Bench::proxied().await;
-    let id = leased(&bench, COUNTING).await;
+    let test = TestApp::proxied().await;
+    let id = leased(&test, COUNTING).await;
     let reads = std::sync::Arc::new(AtomicUsize::new(0));
     let counted = std::sync::Arc::clone(&reads);
-    bench.engine_proxy().on_each(move |seen| {
+    test.engine_proxy().on_each(move |seen| {
         if !seen.is("GET", "/logs") {
             return Fault::None;
         }
@@ -223,7 +221,7 @@ async fn a_damaged_log_goes_on_behind_the_damage() {
     let whole = task(&id, Start::with_all());
     let count = || viewer.lines().iter().filter_map(number).count();
     tokio::select! {
-        ended = relay_to(&bench, &viewer, &whole, None) => panic!("{ended:?}"),
+        ended = relay_to(&test, &viewer, &whole, None) => panic!("{ended:?}"),
         () = wait_for("it goes on", async || count() > 50) => {}
     }
     let lines = viewer.lines();
@@ -237,12 +235,12 @@ async fn a_damaged_log_goes_on_behind_the_damage() {
 
     let page = Event::about("log-page", &id)
         .query("")
-        .list(&bench.app)
+        .list(&test.app)
         .await;
     assert_eq!(page.body["gap"], true, "{page:?}");
     assert_eq!(page.body["entries"].as_array().map(Vec::len), Some(11));
-    bench.engine_proxy().heal();
+    test.engine_proxy().heal();
     let limit = Duration::from_secs(5);
-    let deleted = tokio::time::timeout(limit, delete(&bench, &id)).await;
+    let deleted = tokio::time::timeout(limit, delete(&test, &id)).await;
     deleted.expect("a damaged log holds up no end");
 }

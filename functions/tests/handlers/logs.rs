@@ -9,20 +9,24 @@ use std::{
 };
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
-use containerlease_functions::{
-    app::App,
-    logs,
-    relay::{RelayStart, Relays, StartFailed, Terms, run},
-};
-use containerlease_shared::{
+use containerlease_domain::{
     logs::{Cursor, Start, Tail},
     names::Owner,
-    relay::{self, Closing, Connections, Outcome, PostError, Task, Wishes},
-    store::{StoreError, Viewer as Watching},
     time::Time,
 };
+use containerlease_functions::{
+    app::App,
+    websocket::{
+        connections,
+        relay::{RelayStart, Relays, StartFailed, Terms, run},
+    },
+};
+use containerlease_service::{
+    log_relay::{self, Closing, Connections, Outcome, PostError, Task, ViewerControls},
+    store::{StoreError, Viewer as Watching},
+};
 use containerlease_testkit::{
-    Bench, Fault,
+    Fault, TestApp,
     events::{Answer, Event, saved, saved_for},
 };
 use serde_json::{Value, json};
@@ -120,9 +124,9 @@ impl Noted {
 const NUMBERED: &str = "i=0; while [ $i -lt 600 ]; do echo out $i; echo err $i >&2; \
                         i=$((i+1)); [ $((i % 10)) = 0 ] && sleep 0.1; done; sleep 60";
 
-async fn numbered(bench: &Bench) -> String {
+async fn numbered(test: &TestApp) -> String {
     let command = serde_json::json!({"command": ["sh", "-c", NUMBERED]});
-    let answer = alpine_with(command).provision(&bench.app).await;
+    let answer = alpine_with(command).provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.id()
 }
@@ -138,7 +142,7 @@ fn assert_complete(viewer: &Viewer) {
 const CONNECTION: &str = "connection";
 
 /// Stores a viewer, as `$connect` does, and returns the input of its relay.
-async fn watching(bench: &Bench, id: &str, start: Start) -> RelayStart {
+async fn watching(test: &TestApp, id: &str, start: Start) -> RelayStart {
     let lease_id = id.parse().expect("it is a lease's id");
     let owner = Owner::local();
     let viewer = Watching {
@@ -149,7 +153,7 @@ async fn watching(bench: &Bench, id: &str, start: Start) -> RelayStart {
         served_by: None,
     };
     let end = Time::now().plus(60 * SECOND);
-    let store = &bench.app.store;
+    let store = &test.app.store;
     let added = store.add_viewer(&owner, &lease_id, end, &viewer).await;
     added.expect("the table can be written");
     RelayStart { owner, lease_id }
@@ -183,19 +187,19 @@ pub(crate) fn task(id: &str, start: Start) -> Task {
 
 /// Relays to one viewer, without any viewer controls.
 pub(crate) async fn relay_to(
-    bench: &Bench,
+    test: &TestApp,
     viewer: &Viewer,
     task: &Task,
     stop_at: Option<Time>,
-) -> Result<Outcome, relay::RelayError> {
-    let (_wishes, heard) = watch::channel(Wishes::default());
-    relay::relay(&bench.app.follows, viewer, task, heard, stop_at).await
+) -> Result<Outcome, log_relay::RelayError> {
+    let (_wishes, heard) = watch::channel(ViewerControls::default());
+    log_relay::relay(&test.app.follows, viewer, task, heard, stop_at).await
 }
 
 #[tokio::test]
 async fn every_line_comes_once_across_restarts_of_the_relay() {
-    let bench = Bench::new().await;
-    let id = numbered(&bench).await;
+    let test = TestApp::new().await;
+    let id = numbered(&test).await;
     let viewer = Viewer::default();
     for round in 0..10 {
         let task = task(&id, Start::After(viewer.cursor()));
@@ -203,14 +207,14 @@ async fn every_line_comes_once_across_restarts_of_the_relay() {
         if round % 2 == 0 {
             // The relay stops in order, and says where to continue.
             let stop_at = Some(Time::now().plus(time));
-            let relayed = relay_to(&bench, &viewer, &task, stop_at).await;
+            let relayed = relay_to(&test, &viewer, &task, stop_at).await;
             let Ok(Outcome::TimeOver(cursor)) = relayed else {
                 panic!("{relayed:?}")
             };
             assert_eq!(cursor, viewer.cursor());
         } else {
             // The relay dies, and the client connects again after its last line.
-            let relay = relay_to(&bench, &viewer, &task, None);
+            let relay = relay_to(&test, &viewer, &task, None);
             assert!(tokio::time::timeout(time, relay).await.is_err());
         }
     }
@@ -219,7 +223,7 @@ async fn every_line_comes_once_across_restarts_of_the_relay() {
         "all restarts came too late"
     );
     let task = task(&id, Start::After(viewer.cursor()));
-    let last = relay_to(&bench, &viewer, &task, None);
+    let last = relay_to(&test, &viewer, &task, None);
     tokio::select! {
         ended = last => panic!("{ended:?}"),
         () = wait_for("all lines are there", async || {
@@ -231,12 +235,12 @@ async fn every_line_comes_once_across_restarts_of_the_relay() {
 
 #[tokio::test]
 async fn an_engine_that_drops_the_log_is_followed_again_without_a_gap() {
-    let bench = Bench::proxied().await;
-    let id = numbered(&bench).await;
+    let test = TestApp::proxied().await;
+    let id = numbered(&test).await;
     let viewer = Viewer::default();
     let noted = Noted::default();
-    let start = watching(&bench, &id, Start::with_all()).await;
-    let relay = serve(&bench.app, &viewer, &noted, start, None);
+    let start = watching(&test, &id, Start::with_all()).await;
+    let relay = serve(&test.app, &viewer, &noted, start, None);
     let faults = async {
         // The first look at the log is cut off, then one is answered with an error.
         tokio::time::sleep(SECOND).await;
@@ -246,7 +250,7 @@ async fn an_engine_that_drops_the_log_is_followed_again_without_a_gap() {
         .await;
     };
     let looks = AtomicUsize::new(0);
-    bench.engine_proxy().on_each(move |seen| {
+    test.engine_proxy().on_each(move |seen| {
         if !seen.is("GET", "/logs") {
             return Fault::None;
         }
@@ -265,18 +269,18 @@ async fn an_engine_that_drops_the_log_is_followed_again_without_a_gap() {
 
 #[tokio::test]
 async fn the_end_of_a_lease_is_told_and_the_connection_closed() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
     let viewer = Viewer::default();
     let noted = Noted::default();
-    let start = watching(&bench, &id, Start::with_all()).await;
-    let relay = serve(&bench.app, &viewer, &noted, start, None);
+    let start = watching(&test, &id, Start::with_all()).await;
+    let relay = serve(&test.app, &viewer, &noted, start, None);
     let deleted = async {
         wait_for("the first line is there", async || {
             !viewer.lines().is_empty()
         })
         .await;
-        Event::about("delete", &id).delete(&bench.app).await
+        Event::about("delete", &id).delete(&test.app).await
     };
     let limit = Duration::from_secs(10);
     let relay = tokio::time::timeout(limit, relay);
@@ -300,15 +304,15 @@ async fn the_end_of_a_lease_is_told_and_the_connection_closed() {
 
 #[tokio::test]
 async fn the_log_of_a_lease_that_has_ended_is_what_was_kept_of_it_and_its_end() {
-    let bench = Bench::new().await;
-    let id = leased(&bench, "seq 1 20; echo last; sleep 60").await;
+    let test = TestApp::new().await;
+    let id = leased(&test, "seq 1 20; echo last; sleep 60").await;
     let first = Viewer::default();
     let whole = task(&id, Start::with_all());
     tokio::select! {
-        ended = relay_to(&bench, &first, &whole, None) => panic!("{ended:?}"),
+        ended = relay_to(&test, &first, &whole, None) => panic!("{ended:?}"),
         () = wait_for("the lines are there", async || first.lines().len() >= 21) => {}
     }
-    Event::about("delete", &id).delete(&bench.app).await;
+    Event::about("delete", &id).delete(&test.app).await;
     let tail = Start::With {
         tail: Tail::Lines(3),
         since: None,
@@ -322,8 +326,8 @@ async fn the_log_of_a_lease_that_has_ended_is_what_was_kept_of_it_and_its_end() 
     ] {
         let viewer = Viewer::default();
         let noted = Noted::default();
-        let start = watching(&bench, &id, start).await;
-        let relay = serve(&bench.app, &viewer, &noted, start, None);
+        let start = watching(&test, &id, start).await;
+        let relay = serve(&test.app, &viewer, &noted, start, None);
         let relayed = tokio::time::timeout(5 * SECOND, relay).await;
         assert_eq!(relayed.unwrap().unwrap(), 0);
         let seen = viewer.lines();
@@ -336,12 +340,12 @@ async fn the_log_of_a_lease_that_has_ended_is_what_was_kept_of_it_and_its_end() 
 
 #[tokio::test]
 async fn a_viewer_who_has_left_stops_the_relay() {
-    let bench = Bench::new().await;
-    let id = numbered(&bench).await;
+    let test = TestApp::new().await;
+    let id = numbered(&test).await;
     let viewer = Viewer::default();
     let noted = Noted::default();
-    let start = watching(&bench, &id, Start::with_all()).await;
-    let relay = serve(&bench.app, &viewer, &noted, start, None);
+    let start = watching(&test, &id, Start::with_all()).await;
+    let relay = serve(&test.app, &viewer, &noted, start, None);
     let leaves = async {
         wait_for("the first line is there", async || {
             !viewer.lines().is_empty()
@@ -353,24 +357,24 @@ async fn a_viewer_who_has_left_stops_the_relay() {
     let (relayed, ()) = tokio::join!(relay, leaves);
     assert_eq!(relayed.unwrap().unwrap(), 0);
     assert_eq!(noted.all(), []);
-    assert_eq!(inspect(&bench, &id).await["State"]["Running"], true);
+    assert_eq!(inspect(&test, &id).await["State"]["Running"], true);
 }
 
 #[tokio::test]
 async fn a_relay_whose_time_is_over_starts_its_successor_where_it_stopped() {
-    let bench = Bench::new().await;
-    let id = numbered(&bench).await;
+    let test = TestApp::new().await;
+    let id = numbered(&test).await;
     let viewer = Viewer::default();
     let noted = Noted::default();
     // The relay hands over five seconds before its cut-off.
     let cut_off = Some(Time::now().plus(6 * SECOND));
-    let start = watching(&bench, &id, Start::with_all()).await;
-    let relayed = serve(&bench.app, &viewer, &noted, start.clone(), cut_off).await;
+    let start = watching(&test, &id, Start::with_all()).await;
+    let relayed = serve(&test.app, &viewer, &noted, start.clone(), cut_off).await;
     assert_eq!(relayed.unwrap(), 0);
     let starts = noted.all();
     assert_eq!(starts, [start]);
     assert!(!viewer.closed.load(Ordering::SeqCst));
-    let (viewers, hold) = bench.app.store.viewers(&starts[0].lease_id).await.unwrap();
+    let (viewers, hold) = test.app.store.viewers(&starts[0].lease_id).await.unwrap();
     assert_eq!(hold, None, "the successor need not wait");
     assert_eq!(viewers[0].start, Start::After(viewer.cursor()));
     assert_eq!(viewers[0].served_by, None);
@@ -404,9 +408,9 @@ async fn the_saved_events_are_read_as_what_they_are() {
 
 #[tokio::test]
 async fn a_connection_starts_a_relay_for_its_owner_after_its_cursor() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let answer = Event::saved("provision-signed-in")
-        .provision(&bench.app)
+        .provision(&test.app)
         .await;
     let (viewer, noted) = (Viewer::default(), Noted::default());
     let mut event = saved_for("logs-connect-signed-in", &answer.id());
@@ -417,11 +421,11 @@ async fn a_connection_starts_a_relay_for_its_owner_after_its_cursor() {
         let mut wrong = event.clone();
         wrong["multiValueQueryStringParameters"][name] = values;
         let wrong = serde_json::from_value(wrong).unwrap();
-        let refused = logs::handle(&bench.app, &viewer, &noted, &wrong).await;
+        let refused = connections::handle(&test.app, &viewer, &noted, &wrong).await;
         assert_eq!(Answer::of(&refused).problem(), "invalid-query");
     }
     let event = serde_json::from_value(event).unwrap();
-    let opened = logs::handle(&bench.app, &viewer, &noted, &event).await;
+    let opened = connections::handle(&test.app, &viewer, &noted, &event).await;
     assert_eq!(Answer::of(&opened).status, 200);
     let starts = noted.all();
     assert_eq!(starts.len(), 1);
@@ -430,7 +434,7 @@ async fn a_connection_starts_a_relay_for_its_owner_after_its_cursor() {
         "3f2a8c1e-7b4d-4e5f-9a6b-1c2d3e4f5a6b"
     );
     assert_eq!(starts[0].lease_id.to_string(), answer.id());
-    let (viewers, _) = bench.app.store.viewers(&starts[0].lease_id).await.unwrap();
+    let (viewers, _) = test.app.store.viewers(&starts[0].lease_id).await.unwrap();
     assert_eq!(viewers.len(), 1);
     assert_eq!(viewers[0].connection, "CHm3acPwliACFYg=");
     let after = "1795512600123456789.0_0".parse().unwrap();
@@ -443,13 +447,13 @@ async fn a_connection_starts_a_relay_for_its_owner_after_its_cursor() {
 
 #[tokio::test]
 async fn a_message_is_answered_and_a_disconnect_accepted() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let (viewer, noted) = (Viewer::default(), Noted::default());
     for body in ["{\"action\":\"ping\"}", "ping", "hello", "{}"] {
         let mut event = saved("logs-message");
         event["body"] = Value::from(body);
         let event = serde_json::from_value(event).unwrap();
-        let answer = logs::handle(&bench.app, &viewer, &noted, &event).await;
+        let answer = connections::handle(&test.app, &viewer, &noted, &event).await;
         assert_eq!(Answer::of(&answer).status, 200, "{body}");
     }
     let events: Vec<_> = viewer
@@ -459,22 +463,22 @@ async fn a_message_is_answered_and_a_disconnect_accepted() {
         .collect();
     assert_eq!(events, ["pong", "pong", "error", "error"]);
     let event = serde_json::from_value(saved("logs-disconnect")).unwrap();
-    let answer = logs::handle(&bench.app, &viewer, &noted, &event).await;
+    let answer = connections::handle(&test.app, &viewer, &noted, &event).await;
     assert_eq!(Answer::of(&answer).status, 200);
     assert_eq!(noted.all(), []);
 }
 
 #[tokio::test]
 async fn a_view_begins_with_the_last_lines_or_at_a_time() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let command = "i=0; while [ $i -lt 50 ]; do echo $i; i=$((i+1)); done; sleep 60";
     let command = serde_json::json!({"command": ["sh", "-c", command]});
-    let id = alpine_with(command).provision(&bench.app).await.id();
+    let id = alpine_with(command).provision(&test.app).await.id();
     let all = Viewer::default();
     let seen = async |viewer: &Viewer, start: Start, lines: usize| {
         let task = task(&id, start);
         tokio::select! {
-            ended = relay_to(&bench, viewer, &task, None) => panic!("{ended:?}"),
+            ended = relay_to(&test, viewer, &task, None) => panic!("{ended:?}"),
             () = wait_for("the lines are there", async || {
                 viewer.messages("stdout").len() >= lines
             }) => {}
@@ -500,7 +504,7 @@ async fn a_view_begins_with_the_last_lines_or_at_a_time() {
     for start in [tail(0), since] {
         let viewer = Viewer::default();
         let task = task(&id, start);
-        let relay = relay_to(&bench, &viewer, &task, None);
+        let relay = relay_to(&test, &viewer, &task, None);
         assert!(tokio::time::timeout(SECOND, relay).await.is_err());
         assert_eq!(viewer.messages("stdout"), Vec::<String>::new());
     }
@@ -508,21 +512,21 @@ async fn a_view_begins_with_the_last_lines_or_at_a_time() {
 
 #[tokio::test]
 async fn many_viewers_share_one_follow_and_each_has_its_own_backlog() {
-    let bench = Bench::new().await;
-    let id = numbered(&bench).await;
+    let test = TestApp::new().await;
+    let id = numbered(&test).await;
     let (first, late) = (Viewer::default(), Viewer::default());
     let whole = task(&id, Start::with_all());
-    let counts = bench.app.follows.counts();
+    let counts = test.app.follows.counts();
     let most = AtomicUsize::new(0);
     let late_ones = async {
         wait_for("the first line is there", async || {
             first.messages("stdout").len() > 100
         })
         .await;
-        relay_to(&bench, &late, &whole, None).await
+        relay_to(&test, &late, &whole, None).await
     };
     tokio::select! {
-        ended = relay_to(&bench, &first, &whole, None) => panic!("{ended:?}"),
+        ended = relay_to(&test, &first, &whole, None) => panic!("{ended:?}"),
         ended = late_ones => panic!("{ended:?}"),
         () = wait_for("all lines are there", async || {
             let reads = usize::try_from(counts.reads.load(Ordering::Relaxed)).unwrap_or(0);
@@ -542,21 +546,21 @@ async fn many_viewers_share_one_follow_and_each_has_its_own_backlog() {
 
 #[tokio::test]
 async fn a_viewer_that_pauses_misses_nothing() {
-    let bench = Bench::new().await;
-    let id = numbered(&bench).await;
+    let test = TestApp::new().await;
+    let id = numbered(&test).await;
     let viewer = Viewer::default();
     let whole = task(&id, Start::with_all());
-    let (wishes, heard) = watch::channel(Wishes::default());
-    let relay = relay::relay(&bench.app.follows, &viewer, &whole, heard, None);
+    let (controls, heard) = watch::channel(ViewerControls::default());
+    let relay = log_relay::relay(&test.app.follows, &viewer, &whole, heard, None);
     let pauses = async {
         let lines = || viewer.messages("stdout").len();
         wait_for("the first lines are there", async || lines() > 50).await;
-        wishes.send_modify(|wishes| wishes.paused = true);
+        controls.send_modify(|controls| controls.paused = true);
         wait_for("it is paused", async || !viewer.events("paused").is_empty()).await;
         let at = lines();
         tokio::time::sleep(2 * SECOND).await;
         assert_eq!(lines(), at, "lines came in spite of the pause");
-        wishes.send_modify(|wishes| wishes.paused = false);
+        controls.send_modify(|controls| controls.paused = false);
         wait_for("all lines are there", async || {
             lines() >= 600 && viewer.messages("stderr").len() >= 600
         })
@@ -572,15 +576,15 @@ async fn a_viewer_that_pauses_misses_nothing() {
 
 #[tokio::test]
 async fn a_viewer_may_skip_what_it_has_not_read() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let command = "i=0; while [ $i -lt 20000 ]; do echo \"$i 0123456789012345678901234567890123456789\"; \
                    i=$((i+1)); done; touch /tmp/done; sleep 5; echo after; sleep 60";
     let command = serde_json::json!({"command": ["sh", "-c", command]});
-    let id = alpine_with(command).provision(&bench.app).await.id();
+    let id = alpine_with(command).provision(&test.app).await.id();
     let viewer = Viewer::default();
     let whole = task(&id, Start::with_all());
-    let (wishes, heard) = watch::channel(Wishes::default());
-    let relay = relay::relay(&bench.app.follows, &viewer, &whole, heard, None);
+    let (controls, heard) = watch::channel(ViewerControls::default());
+    let relay = log_relay::relay(&test.app.follows, &viewer, &whole, heard, None);
     let skips = async {
         wait_for("the first lines are there", async || {
             !viewer.messages("stdout").is_empty()
@@ -589,7 +593,7 @@ async fn a_viewer_may_skip_what_it_has_not_read() {
         // The viewer reads nothing until all is written, and then skips it.
         let stuck = viewer.reads.lock().await;
         tokio::time::sleep(3 * SECOND).await;
-        wishes.send_modify(|wishes| wishes.skips = 1);
+        controls.send_modify(|controls| controls.skips = 1);
         drop(stuck);
         wait_for("the last line is there", async || {
             viewer
@@ -613,26 +617,26 @@ async fn a_viewer_may_skip_what_it_has_not_read() {
 
 #[tokio::test]
 async fn the_viewers_of_a_relay_that_died_are_told_to_connect_again() {
-    let bench = Bench::new().await;
-    let id = numbered(&bench).await;
+    let test = TestApp::new().await;
+    let id = numbered(&test).await;
     let noted = Noted::default();
     let orphaned = Viewer::default();
-    let start = watching(&bench, &id, Start::with_all()).await;
-    let dies = serve(&bench.app, &orphaned, &noted, start.clone(), None);
+    let start = watching(&test, &id, Start::with_all()).await;
+    let dies = serve(&test.app, &orphaned, &noted, start.clone(), None);
     assert!(tokio::time::timeout(SECOND, dies).await.is_err());
     assert!(!orphaned.lines().is_empty());
     assert!(!orphaned.closed.load(Ordering::SeqCst));
 
     // A ping finds that its relay's hold has expired, and starts another relay.
-    bench.table.age(Duration::from_secs(11)).await;
+    test.table.age(Duration::from_secs(11)).await;
     let mut ping = saved("logs-message");
     ping["requestContext"]["connectionId"] = Value::from(CONNECTION);
     ping["body"] = Value::from("ping");
     let ping = serde_json::from_value(ping).unwrap();
-    logs::handle(&bench.app, &orphaned, &noted, &ping).await;
+    connections::handle(&test.app, &orphaned, &noted, &ping).await;
     assert_eq!(noted.all(), std::slice::from_ref(&start));
 
-    let served = serve(&bench.app, &orphaned, &noted, start, None);
+    let served = serve(&test.app, &orphaned, &noted, start, None);
     assert_eq!(served.await.unwrap(), 0);
     let last = orphaned.lines().pop().unwrap();
     assert_eq!(
@@ -644,13 +648,13 @@ async fn the_viewers_of_a_relay_that_died_are_told_to_connect_again() {
 
 #[tokio::test]
 async fn a_relay_that_finds_another_one_leaves_the_viewers_to_it() {
-    let bench = Bench::new().await;
-    let id = numbered(&bench).await;
+    let test = TestApp::new().await;
+    let id = numbered(&test).await;
     let noted = Noted::default();
     let viewer = Viewer::default();
-    let start = watching(&bench, &id, Start::with_all()).await;
-    let first = serve(&bench.app, &viewer, &noted, start.clone(), None);
-    let other = bench.another_process();
+    let start = watching(&test, &id, Start::with_all()).await;
+    let first = serve(&test.app, &viewer, &noted, start.clone(), None);
+    let other = test.another_process();
     let second = async {
         wait_for("the first one serves", async || !viewer.lines().is_empty()).await;
         serve(&other, &viewer, &noted, start.clone(), None).await
@@ -664,12 +668,12 @@ async fn a_relay_that_finds_another_one_leaves_the_viewers_to_it() {
 
 #[tokio::test]
 async fn a_disconnect_ends_the_relay_of_a_silent_log() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
     let noted = Noted::default();
     let viewer = Viewer::default();
-    let start = watching(&bench, &id, Start::with_all()).await;
-    let relay = serve(&bench.app, &viewer, &noted, start, None);
+    let start = watching(&test, &id, Start::with_all()).await;
+    let relay = serve(&test.app, &viewer, &noted, start, None);
     let leaves = async {
         wait_for("the first line is there", async || {
             !viewer.lines().is_empty()
@@ -678,31 +682,31 @@ async fn a_disconnect_ends_the_relay_of_a_silent_log() {
         let mut event = saved("logs-disconnect");
         event["requestContext"]["connectionId"] = Value::from(CONNECTION);
         let event = serde_json::from_value(event).unwrap();
-        logs::handle(&bench.app, &viewer, &noted, &event).await;
+        connections::handle(&test.app, &viewer, &noted, &event).await;
     };
     let relay = tokio::time::timeout(3 * SECOND, relay);
     let (relayed, ()) = tokio::join!(relay, leaves);
     assert_eq!(relayed.unwrap().unwrap(), 0);
-    assert_eq!(bench.app.follows.counts().viewers.load(Ordering::SeqCst), 0);
+    assert_eq!(test.app.follows.counts().viewers.load(Ordering::SeqCst), 0);
 }
 
-pub(crate) async fn leased(bench: &Bench, script: &str) -> String {
+pub(crate) async fn leased(test: &TestApp, script: &str) -> String {
     let command = serde_json::json!({"command": ["sh", "-c", script]});
-    let answer = alpine_with(command).provision(&bench.app).await;
+    let answer = alpine_with(command).provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.id()
 }
 
 #[tokio::test]
 async fn lines_of_every_kind_come_as_they_were_written() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let script = "head -c 40000 /dev/zero | tr '\\0' a; echo; head -c 100000 /dev/zero | tr '\\0' b; \
                   echo; printf 'bytes \\377 that are no text\\n'; echo; printf 'dos\\r\\n'; \
                   echo on stderr >&2; sleep 0.2; printf 'a last line without an end'; sleep 3";
-    let id = leased(&bench, script).await;
+    let id = leased(&test, script).await;
     let viewer = Viewer::default();
     let whole = task(&id, Start::with_all());
-    let relay = relay_to(&bench, &viewer, &whole, None);
+    let relay = relay_to(&test, &viewer, &whole, None);
     let deleted = async {
         wait_for("the lines are there", async || {
             viewer.messages("stdout").len() >= 5
@@ -715,7 +719,7 @@ async fn lines_of_every_kind_come_as_they_were_written() {
             viewer.messages("stdout").len() == 6
         })
         .await;
-        Event::about("delete", &id).delete(&bench.app).await;
+        Event::about("delete", &id).delete(&test.app).await;
     };
     let (relayed, ()) = tokio::join!(tokio::time::timeout(15 * SECOND, relay), deleted);
     assert!(
@@ -752,10 +756,10 @@ async fn lines_of_every_kind_come_as_they_were_written() {
 async fn a_log_that_is_rotated_while_it_is_followed_is_whole() {
     // 26 MB in 13 s: two files of 10 MB and a half.
     const LINES: usize = 6_500;
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let script = "pad=$(head -c 4000 /dev/zero | tr '\\0' x); i=0; while [ $i -lt 6500 ]; do \
                   echo $i $pad; i=$((i+1)); [ $((i % 50)) = 0 ] && sleep 0.1; done; sleep 60";
-    let id = leased(&bench, script).await;
+    let id = leased(&test, script).await;
     let viewer = Viewer::default();
     let whole = task(&id, Start::with_all());
     let number = |line: &String| line.split(' ').next().and_then(|i| i.parse::<usize>().ok());
@@ -769,7 +773,7 @@ async fn a_log_that_is_rotated_while_it_is_followed_is_whole() {
         }
     };
     tokio::select! {
-        ended = relay_to(&bench, &viewer, &whole, None) => panic!("{ended:?}"),
+        ended = relay_to(&test, &viewer, &whole, None) => panic!("{ended:?}"),
         () = lines() => {}
     }
     let numbers: Vec<_> = viewer

@@ -40,7 +40,7 @@ mod unreadable;
 use std::time::Duration;
 
 use containerlease_testkit::{
-    Bench,
+    TestApp,
     events::{Answer, Event},
 };
 use serde_json::{Value, json};
@@ -63,28 +63,28 @@ fn alpine_with(more: Value) -> Event {
 }
 
 /// The id of a new lease on an alpine.
-async fn lease(bench: &Bench) -> String {
-    let answer = alpine().provision(&bench.app).await;
+async fn lease(test: &TestApp) -> String {
+    let answer = alpine().provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.id()
 }
 
 /// The lease as its owner sees it.
-async fn get(bench: &Bench, id: &str) -> Value {
-    let answer = Event::about("get", id).list(&bench.app).await;
+async fn get(test: &TestApp, id: &str) -> Value {
+    let answer = Event::about("get", id).list(&test.app).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.body
 }
 
 /// The engine's record of the lease's container; null if it has none.
-async fn inspect(bench: &Bench, id: &str) -> Value {
-    let container = bench.place.container_of(id).await;
+async fn inspect(test: &TestApp, id: &str) -> Value {
+    let container = test.place.container_of(id).await;
     serde_json::to_value(container).expect("what the engine says is JSON")
 }
 
 /// A time in an answer, in milliseconds.
 fn millis(answer: &Value, field: &str) -> i64 {
-    let time = serde_json::from_value::<containerlease_shared::time::Time>(answer[field].clone());
+    let time = serde_json::from_value::<containerlease_domain::time::Time>(answer[field].clone());
     time.unwrap_or_else(|error| panic!("{field} is no time ({error}): {answer}"))
         .as_millis()
 }
@@ -101,9 +101,9 @@ async fn wait_for(what: &str, mut look: impl AsyncFnMut() -> bool) {
 }
 
 /// Waits until the program of the lease's container has ended by itself.
-async fn wait_until_exited(bench: &Bench, id: &str) {
+async fn wait_until_exited(test: &TestApp, id: &str) {
     wait_for("the program has ended", async || {
-        inspect(bench, id).await["State"]["Status"] == "exited"
+        inspect(test, id).await["State"]["Status"] == "exited"
     })
     .await;
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use containerlease_functions::{
-    answer::problem_response,
-    problem::{Kind, Problem},
-    relay::StartFailed,
+    http::{
+        answer::problem_response,
+        problem::{Kind, Problem},
+    },
+    websocket::relay::StartFailed,
 };
-use containerlease_shared::{host::HostError, store::Shortage};
+use containerlease_service::{docker::HostError, store::Shortage};
 use containerlease_testkit::{
-    Bench, Fault, Plan,
+    Fault, TestApp, TestAppOptions,
     events::{Answer, Event, saved_for},
 };
 use serde_json::{Value, json};
@@ -91,7 +93,7 @@ fn every_page_says_what_it_means_and_what_to_do() {
 /// A problem of that kind from a handler. The problems of the one-machine server's gateway are
 /// built here; its own tests produce them there.
 async fn produced(kind: Kind) -> Answer {
-    let without_engine = || Plan::default().without_engine().build();
+    let without_engine = || TestAppOptions::default().without_engine().build();
     match kind {
         Kind::InvalidBody => {
             let event = Event::saved("provision-ubuntu").raw_body("imageType=redis");
@@ -145,100 +147,103 @@ async fn produced(kind: Kind) -> Answer {
 
 /// The rest of them.
 async fn produced_with_more(kind: Kind) -> Answer {
-    let without_engine = || Plan::default().without_engine().build();
+    let without_engine = || TestAppOptions::default().without_engine().build();
     match kind {
         Kind::LeaseOver => {
-            let bench = Bench::new().await;
-            let id = lease(&bench).await;
-            Event::about("delete", &id).delete(&bench.app).await;
-            Event::about("renew", &id).renew(&bench.app).await
+            let test = TestApp::new().await;
+            let id = lease(&test).await;
+            Event::about("delete", &id).delete(&test.app).await;
+            Event::about("renew", &id).renew(&test.app).await
         }
         Kind::LeaseNotRunning => {
-            let bench = without_engine().await;
-            let lease = provisioning(&bench).await;
+            let test = without_engine().await;
+            let lease = provisioning(&test).await;
             let event = Event::about("renew", &lease.id.to_string());
-            event.renew(&bench.app).await
+            event.renew(&test.app).await
         }
         Kind::LeaseContended => {
-            let bench = Bench::proxied().await;
-            let id = lease(&bench).await;
-            renew_at_each_read(&bench, &id);
-            Event::about("renew", &id).renew(&bench.app).await
+            let test = TestApp::proxied().await;
+            let id = lease(&test).await;
+            renew_at_each_read(&test, &id);
+            Event::about("renew", &id).renew(&test.app).await
         }
         Kind::IdempotencyConflict => {
-            let bench = Bench::new().await;
+            let test = TestApp::new().await;
             let named = |event: Event| event.header("idempotency-key", "k");
-            named(alpine()).provision(&bench.app).await;
+            named(alpine()).provision(&test.app).await;
             let other = named(alpine_with(json!({"durationMinutes": 6})));
-            other.provision(&bench.app).await
+            other.provision(&test.app).await
         }
         Kind::ContainerPaused => {
-            let bench = Bench::new().await;
-            let id = lease(&bench).await;
+            let test = TestApp::new().await;
+            let id = lease(&test).await;
             let name = format!("containerlease-{id}");
-            let paused = bench.place.docker().pause_container(&name).await;
+            let paused = test.place.docker().pause_container(&name).await;
             paused.expect("a container can be paused");
-            Event::about("exec", &id).exec(&bench.app).await
+            Event::about("exec", &id).exec(&test.app).await
         }
         Kind::BodyTooLarge => {
             let event = Event::saved("renew").raw_body(&" ".repeat(64 * 1024 + 1));
             event.renew(&without_engine().await.app).await
         }
         Kind::CannotRun => {
-            let bench = Bench::new().await;
+            let test = TestApp::new().await;
             let event = alpine_with(json!({"command": ["no-such-program"]}));
-            event.provision(&bench.app).await
+            event.provision(&test.app).await
         }
         Kind::RuntimeMissing => {
-            let bench = Plan::default().under("no-such-runtime").build().await;
-            alpine().provision(&bench.app).await
+            let test = TestAppOptions::default()
+                .under("no-such-runtime")
+                .build()
+                .await;
+            alpine().provision(&test.app).await
         }
-        Kind::EgressStaysOpen => of_gateway(&Problem::from(&HostError::EgressStaysOpen)),
+        Kind::EgressStaysOpen => of_gateway(&Problem::from(HostError::EgressStaysOpen)),
         Kind::WebsocketExpected => of_gateway(&Problem::websocket_expected()),
         Kind::QuotaReached => {
-            let bench = Plan::default().most_leases(1).build().await;
-            lease(&bench).await;
-            alpine().provision(&bench.app).await
+            let test = TestAppOptions::default().most_leases(1).build().await;
+            lease(&test).await;
+            alpine().provision(&test.app).await
         }
         Kind::Internal => {
-            let bench = Bench::new().await;
-            let id = lease(&bench).await;
-            connect(&bench, saved_for("logs-connect", &id), false).await
+            let test = TestApp::new().await;
+            let id = lease(&test).await;
+            connect(&test, saved_for("logs-connect", &id), false).await
         }
         Kind::EngineUnavailable => alpine().provision(&without_engine().await.app).await,
         Kind::StoreUnavailable => {
-            let bench = Bench::proxied().await;
-            bench.table_proxy().on_each(|_| Fault::Cut);
-            Event::saved("list").list(&bench.app).await
+            let test = TestApp::proxied().await;
+            test.table_proxy().on_each(|_| Fault::Cut);
+            Event::saved("list").list(&test.app).await
         }
         Kind::StorageFull => Box::pin(on_a_full_disk()).await,
         Kind::HostFull => {
-            let plan = Plan::default()
+            let plan = TestAppOptions::default()
                 .with("CONTAINERLEASE_HOST_CPU_MILLI", 1_000)
                 .with("CONTAINERLEASE_HOST_MEMORY_MB", 200);
-            let bench = plan.build().await;
-            lease(&bench).await;
-            alpine().provision(&bench.app).await
+            let test = plan.build().await;
+            lease(&test).await;
+            alpine().provision(&test.app).await
         }
         Kind::TooManyLogs => {
-            let bench = Bench::new().await;
-            let id = lease(&bench).await;
+            let test = TestApp::new().await;
+            let id = lease(&test).await;
             let full = Err(StartFailed::Full);
-            connect_where(&bench, saved_for("logs-connect", &id), full).await
+            connect_where(&test, saved_for("logs-connect", &id), full).await
         }
         Kind::ImageMissing => {
-            let mut bench = Bench::new().await;
-            bench.app.catalogue = Arc::new(catalogue_without_alpine());
-            alpine().provision(&bench.app).await
+            let mut test = TestApp::new().await;
+            test.app.catalogue = Arc::new(catalogue_without_alpine());
+            alpine().provision(&test.app).await
         }
         other => panic!("nothing here produces {other:?}"),
     }
 }
 
 async fn on_a_full_disk() -> Answer {
-    let bench = Bench::new().await;
-    bench.app.store.room().note(Some(Shortage::DiskFull));
-    alpine().provision(&bench.app).await
+    let test = TestApp::new().await;
+    test.app.store.room().note(Some(Shortage::DiskFull));
+    alpine().provision(&test.app).await
 }
 
 fn of_gateway(problem: &Problem) -> Answer {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use containerlease_testkit::{Bench, events::Event};
+use containerlease_testkit::{TestApp, events::Event};
 use serde_json::{Value, json};
 
 use crate::{get, inspect, wait_for};
@@ -32,12 +32,12 @@ pub(crate) async fn wait_for_redis(port: u64, line: &str, reply: &str) {
 }
 
 /// A lease of a service, with more fields in its request.
-async fn leased(bench: &Bench, image_type: &str, more: Value) -> Value {
+async fn leased(test: &TestApp, image_type: &str, more: Value) -> Value {
     let mut body = json!({"imageType": image_type, "durationMinutes": 5});
     let more = more.as_object().expect("it is there").clone();
     body.as_object_mut().expect("it is there").extend(more);
     let answer = Event::saved("provision-redis").body(&body);
-    let answer = answer.provision(&bench.app).await;
+    let answer = answer.provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.body
 }
@@ -60,10 +60,10 @@ fn credentials(url: &str) -> (&str, &str) {
 }
 
 /// The exit code and the output of a command in the container.
-async fn run(bench: &Bench, lease: &Value, script: &str) -> (Value, String) {
+async fn run(test: &TestApp, lease: &Value, script: &str) -> (Value, String) {
     let body = json!({"command": ["sh", "-c", script]});
     let id = lease["id"].as_str().expect("it is there");
-    let answer = Event::about("exec", id).body(&body).exec(&bench.app).await;
+    let answer = Event::about("exec", id).body(&body).exec(&test.app).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let said = format!("{}{}", answer.body["stdout"], answer.body["stderr"]);
     (answer.body["exitCode"].clone(), said)
@@ -71,40 +71,40 @@ async fn run(bench: &Bench, lease: &Value, script: &str) -> (Value, String) {
 
 #[tokio::test]
 async fn a_redis_lets_in_who_has_the_connection_string_and_nobody_else() {
-    let bench = Bench::new().await;
-    let lease = leased(&bench, "redis", json!({})).await;
+    let test = TestApp::new().await;
+    let lease = leased(&test, "redis", json!({})).await;
     let (user, password) = credentials(url(&lease));
     assert_eq!((user, password.len()), ("default", 32));
     wait_for_redis(port(&lease), "PING", "-NOAUTH ").await;
     wait_for_redis(port(&lease), "AUTH default wrong", "-WRONGPASS ").await;
     wait_for_redis(port(&lease), &format!("AUTH {user} {password}"), "+OK").await;
-    let (code, said) = run(&bench, &lease, "redis-cli ping").await;
+    let (code, said) = run(&test, &lease, "redis-cli ping").await;
     assert_eq!((code, said.contains("PONG")), (json!(0), true), "{said}");
     // The password must not be among the arguments of a process, which the host can see.
-    let container = inspect(&bench, lease["id"].as_str().expect("it is there")).await;
+    let container = inspect(&test, lease["id"].as_str().expect("it is there")).await;
     let command = container["Config"]["Cmd"].to_string();
     assert!(!command.contains(password), "{command}");
 
-    let other = leased(&bench, "redis", json!({})).await;
+    let other = leased(&test, "redis", json!({})).await;
     assert_ne!(credentials(url(&other)).1, password);
-    let open = leased(&bench, "redis", json!({"password": false})).await;
+    let open = leased(&test, "redis", json!({"password": false})).await;
     assert!(!url(&open).contains('@'), "{open}");
     wait_for_redis(port(&open), "PING", "+PONG").await;
     let own = json!({"command": ["redis-server", "--requirepass", "mine"]});
-    let own = leased(&bench, "redis", own).await;
+    let own = leased(&test, "redis", own).await;
     assert!(!url(&own).contains('@'), "{own}");
     wait_for_redis(port(&own), "AUTH mine", "+OK").await;
 }
 
 #[tokio::test]
 async fn a_postgres_lets_in_who_has_the_connection_string_and_nobody_else() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     for (more, expected) in [
         (json!({}), None),
         (json!({"env": {"POSTGRES_USER": "ann"}}), None),
         (json!({"password": false}), Some("postgres")),
     ] {
-        let lease = leased(&bench, "postgres", more.clone()).await;
+        let lease = leased(&test, "postgres", more.clone()).await;
         let (user, password) = credentials(url(&lease));
         match expected {
             Some(expected) => assert_eq!(password, expected),
@@ -118,11 +118,11 @@ async fn a_postgres_lets_in_who_has_the_connection_string_and_nobody_else() {
             )
         };
         wait_for("postgres answers", async || {
-            let (code, said) = run(&bench, &lease, &select(password)).await;
+            let (code, said) = run(&test, &lease, &select(password)).await;
             code == 0 && said.contains("42")
         })
         .await;
-        let (code, said) = run(&bench, &lease, &select("wrong")).await;
+        let (code, said) = run(&test, &lease, &select("wrong")).await;
         assert_ne!(code, 0, "{said}");
         assert!(said.contains("password authentication failed"), "{said}");
     }
@@ -130,23 +130,23 @@ async fn a_postgres_lets_in_who_has_the_connection_string_and_nobody_else() {
 
 #[tokio::test]
 async fn the_connection_string_is_in_lists_until_the_end_and_only_there() {
-    let bench = Bench::new().await;
-    let lease = leased(&bench, "redis", json!({})).await;
+    let test = TestApp::new().await;
+    let lease = leased(&test, "redis", json!({})).await;
     let (id, url) = (lease["id"].as_str().expect("it is there"), url(&lease));
     let password = credentials(url).1;
-    assert_eq!(get(&bench, id).await["ports"][0]["url"], url);
-    let listed = Event::saved("list").list(&bench.app).await;
+    assert_eq!(get(&test, id).await["ports"][0]["url"], url);
+    let listed = Event::saved("list").list(&test.app).await;
     assert_eq!(listed.body["containers"][0]["ports"][0]["url"], url);
-    let renewed = Event::about("renew", id).renew(&bench.app).await;
+    let renewed = Event::about("renew", id).renew(&test.app).await;
     assert_eq!(renewed.body["ports"][0]["url"], url, "{renewed:?}");
     let again = Event::saved("provision-redis").header("idempotency-key", "one");
-    let first = again.provision(&bench.app).await;
+    let first = again.provision(&test.app).await;
     let again = Event::saved("provision-redis").header("idempotency-key", "one");
-    let second = again.provision(&bench.app).await;
+    let second = again.provision(&test.app).await;
     assert_eq!(first.body["ports"], second.body["ports"]);
 
-    Event::about("delete", id).delete(&bench.app).await;
-    let ended = get(&bench, id).await;
+    Event::about("delete", id).delete(&test.app).await;
+    let ended = get(&test, id).await;
     assert_eq!(ended["state"], "ended");
     assert!(!ended.to_string().contains(password), "{ended}");
     assert!(

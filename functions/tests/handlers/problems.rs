@@ -3,20 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
+use containerlease_domain::{catalogue::Catalogue, lease::StateName, names::Owner};
 use containerlease_functions::{
-    answer::problem_response,
-    logs,
-    problem::{Kind, Problem},
-    relay::{RelayStart, Relays, StartFailed},
+    http::{
+        answer::problem_response,
+        problem::{Kind, Problem},
+    },
+    websocket::{
+        connections,
+        relay::{RelayStart, Relays, StartFailed},
+    },
 };
-use containerlease_shared::{
-    catalogue::Catalogue,
-    lease::StateName,
-    names::Owner,
-    relay::{Closing, PostError},
-};
+use containerlease_service::log_relay::{Closing, PostError};
 use containerlease_testkit::{
-    Bench, Fault, Plan,
+    Fault, TestApp, TestAppOptions,
     events::{Answer, Event, SAVED_ID, saved, saved_for},
 };
 use http::StatusCode;
@@ -76,7 +76,7 @@ pub(crate) fn assert_is(answer: &Answer, name: &str) {
 
 #[tokio::test]
 async fn a_body_that_cannot_be_read() {
-    let bench = Plan::default().without_engine().build().await;
+    let test = TestAppOptions::default().without_engine().build().await;
     for body in [
         "",
         "{",
@@ -88,29 +88,28 @@ async fn a_body_that_cannot_be_read() {
         "{\"a\":1}}",
     ] {
         let answer = Event::saved("provision-ubuntu").raw_body(body);
-        assert_refused(&answer.provision(&bench.app).await, "invalid-body");
+        assert_refused(&answer.provision(&test.app).await, "invalid-body");
         let answer = Event::saved("renew").raw_body(body);
-        assert_refused(&answer.renew(&bench.app).await, "invalid-body");
+        assert_refused(&answer.renew(&test.app).await, "invalid-body");
         let answer = Event::saved("exec").raw_body(body);
-        assert_refused(&answer.exec(&bench.app).await, "invalid-body");
+        assert_refused(&answer.exec(&test.app).await, "invalid-body");
     }
     for bytes in [2 * 1024 * 1024, 64 * 1024 + 1] {
         let body = format!("\"{}\"", "x".repeat(bytes - 2));
         let answer = Event::saved("provision-ubuntu").raw_body(&body);
-        assert_refused(&answer.provision(&bench.app).await, "body-too-large");
+        assert_refused(&answer.provision(&test.app).await, "body-too-large");
         let answer = Event::saved("renew").raw_body(&body);
-        assert_refused(&answer.renew(&bench.app).await, "body-too-large");
+        assert_refused(&answer.renew(&test.app).await, "body-too-large");
         let answer = Event::saved("exec").raw_body(&body);
-        assert_refused(&answer.exec(&bench.app).await, "body-too-large");
+        assert_refused(&answer.exec(&test.app).await, "body-too-large");
     }
-    bench
-        .assert_nothing_leaked(&Owner::local(), "refused bodies")
+    test.assert_nothing_leaked(&Owner::local(), "refused bodies")
         .await;
 }
 
 #[tokio::test]
 async fn a_body_with_wrong_fields_names_each_of_them() {
-    let bench = Plan::default().without_engine().build().await;
+    let test = TestAppOptions::default().without_engine().build().await;
     let wrong = [
         (json!({"durationMinutes": 5}), vec!["imageType"]),
         (
@@ -151,7 +150,7 @@ async fn a_body_with_wrong_fields_names_each_of_them() {
     ];
     for (body, fields) in wrong {
         let answer = Event::saved("provision-ubuntu").body(&body);
-        let answer = answer.provision(&bench.app).await;
+        let answer = answer.provision(&test.app).await;
         assert_refused(&answer, "invalid-request");
         let named: Vec<_> = answer.body["errors"]
             .as_array()
@@ -171,20 +170,19 @@ async fn a_body_with_wrong_fields_names_each_of_them() {
     ] {
         let body = json!({"imageType": "redis", "durationMinutes": duration});
         let answer = Event::saved("provision-ubuntu").body(&body);
-        let answer = answer.provision(&bench.app).await;
+        let answer = answer.provision(&test.app).await;
         assert_refused(&answer, "invalid-request");
         assert_eq!(answer.body["errors"][0]["field"], "durationMinutes");
         let answer = Event::saved("renew").body(&json!({"durationMinutes": duration}));
-        assert_refused(&answer.renew(&bench.app).await, "invalid-request");
+        assert_refused(&answer.renew(&test.app).await, "invalid-request");
     }
-    bench
-        .assert_nothing_leaked(&Owner::local(), "refused fields")
+    test.assert_nothing_leaked(&Owner::local(), "refused fields")
         .await;
 }
 
 #[tokio::test]
 async fn an_id_that_is_none_never_reaches_the_table_or_the_engine() {
-    let bench = Bench::proxied().await;
+    let test = TestApp::proxied().await;
     let upper = SAVED_ID.to_uppercase();
     let braced = format!("{{{SAVED_ID}}}");
     for id in [
@@ -199,26 +197,26 @@ async fn an_id_that_is_none_never_reaches_the_table_or_the_engine() {
         "é",
     ] {
         let about = |name| Event::about(name, id);
-        assert_refused(&about("get").list(&bench.app).await, "invalid-lease-id");
-        assert_refused(&about("renew").renew(&bench.app).await, "invalid-lease-id");
-        assert_refused(&about("exec").exec(&bench.app).await, "invalid-lease-id");
-        assert_refused(&about("stats").list(&bench.app).await, "invalid-lease-id");
-        let answer = about("log-page").list(&bench.app).await;
+        assert_refused(&about("get").list(&test.app).await, "invalid-lease-id");
+        assert_refused(&about("renew").renew(&test.app).await, "invalid-lease-id");
+        assert_refused(&about("exec").exec(&test.app).await, "invalid-lease-id");
+        assert_refused(&about("stats").list(&test.app).await, "invalid-lease-id");
+        let answer = about("log-page").list(&test.app).await;
         assert_refused(&answer, "invalid-lease-id");
-        let answer = about("delete").delete(&bench.app).await;
+        let answer = about("delete").delete(&test.app).await;
         assert_refused(&answer, "invalid-lease-id");
-        let answer = connect(&bench, saved_for("logs-connect", id), true).await;
+        let answer = connect(&test, saved_for("logs-connect", id), true).await;
         assert_refused(&answer, "invalid-lease-id");
     }
-    assert_eq!(bench.table_proxy().seen(), []);
-    assert_eq!(bench.engine_proxy().seen(), []);
+    assert_eq!(test.table_proxy().seen(), []);
+    assert_eq!(test.engine_proxy().seen(), []);
 }
 
 #[tokio::test]
 async fn a_lease_that_is_not_there_or_another_owners_is_not_found() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let ada = Event::saved("provision-signed-in")
-        .provision(&bench.app)
+        .provision(&test.app)
         .await;
     assert_eq!(ada.status, 201, "{ada:?}");
     for id in [SAVED_ID.to_owned(), ada.id()] {
@@ -227,39 +225,36 @@ async fn a_lease_that_is_not_there_or_another_owners_is_not_found() {
                 None => Event::about(name, &id),
                 Some(subject) => Event::about(name, &id).from_owner(subject),
             };
-            assert_refused(&about("get").list(&bench.app).await, "lease-not-found");
-            assert_refused(&about("renew").renew(&bench.app).await, "lease-not-found");
-            assert_refused(&about("exec").exec(&bench.app).await, "lease-not-found");
-            assert_refused(&about("stats").list(&bench.app).await, "lease-not-found");
-            let answer = about("log-page").list(&bench.app).await;
+            assert_refused(&about("get").list(&test.app).await, "lease-not-found");
+            assert_refused(&about("renew").renew(&test.app).await, "lease-not-found");
+            assert_refused(&about("exec").exec(&test.app).await, "lease-not-found");
+            assert_refused(&about("stats").list(&test.app).await, "lease-not-found");
+            let answer = about("log-page").list(&test.app).await;
             assert_refused(&answer, "lease-not-found");
-            let answer = about("delete").delete(&bench.app).await;
+            let answer = about("delete").delete(&test.app).await;
             assert_refused(&answer, "lease-not-found");
             let mut event = saved_for("logs-connect", &id);
             if let Some(subject) = caller {
                 event["requestContext"]["authorizer"] = json!({"principalId": subject});
             }
-            assert_refused(&connect(&bench, event, true).await, "lease-not-found");
+            assert_refused(&connect(&test, event, true).await, "lease-not-found");
         }
     }
-    let hers = Event::saved("list-signed-in").list(&bench.app).await;
+    let hers = Event::saved("list-signed-in").list(&test.app).await;
     assert_eq!(hers.body["containers"][0]["id"], ada.id());
     let hers = Event::about("get-signed-in", &ada.id())
-        .list(&bench.app)
+        .list(&test.app)
         .await;
     assert_eq!(hers.body["state"], "running");
-    let his = Event::saved("list")
-        .from_owner("eve")
-        .list(&bench.app)
-        .await;
+    let his = Event::saved("list").from_owner("eve").list(&test.app).await;
     assert_eq!(his.body["containers"], json!([]));
     let hers = saved_for("logs-connect-signed-in", &ada.id());
-    assert_eq!(connect(&bench, hers, true).await.status, 200);
+    assert_eq!(connect(&test, hers, true).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_caller_whom_nobody_can_name() {
-    let bench = Plan::default().without_engine().build().await;
+    let test = TestAppOptions::default().without_engine().build().await;
     for authorizer in [
         json!({"jwt": {"claims": {}, "scopes": null}}),
         json!({"jwt": {"claims": {"sub": ""}, "scopes": null}}),
@@ -268,16 +263,16 @@ async fn a_caller_whom_nobody_can_name() {
     ] {
         let from = |name| Event::saved(name).context("authorizer", authorizer.clone());
         assert_refused(
-            &from("provision-ubuntu").provision(&bench.app).await,
+            &from("provision-ubuntu").provision(&test.app).await,
             "unknown-caller",
         );
-        assert_refused(&from("list").list(&bench.app).await, "unknown-caller");
-        assert_refused(&from("get").list(&bench.app).await, "unknown-caller");
-        assert_refused(&from("delete").delete(&bench.app).await, "unknown-caller");
-        assert_refused(&from("renew").renew(&bench.app).await, "unknown-caller");
-        assert_refused(&from("exec").exec(&bench.app).await, "unknown-caller");
-        assert_refused(&from("stats").list(&bench.app).await, "unknown-caller");
-        assert_refused(&from("log-page").list(&bench.app).await, "unknown-caller");
+        assert_refused(&from("list").list(&test.app).await, "unknown-caller");
+        assert_refused(&from("get").list(&test.app).await, "unknown-caller");
+        assert_refused(&from("delete").delete(&test.app).await, "unknown-caller");
+        assert_refused(&from("renew").renew(&test.app).await, "unknown-caller");
+        assert_refused(&from("exec").exec(&test.app).await, "unknown-caller");
+        assert_refused(&from("stats").list(&test.app).await, "unknown-caller");
+        assert_refused(&from("log-page").list(&test.app).await, "unknown-caller");
     }
     for authorizer in [
         json!({"principalId": ""}),
@@ -286,42 +281,42 @@ async fn a_caller_whom_nobody_can_name() {
     ] {
         let mut event = saved("logs-connect");
         event["requestContext"]["authorizer"] = authorizer;
-        assert_refused(&connect(&bench, event, true).await, "unknown-caller");
+        assert_refused(&connect(&test, event, true).await, "unknown-caller");
     }
 }
 
 #[tokio::test]
 async fn a_cursor_that_is_none() {
-    let bench = Plan::default().without_engine().build().await;
+    let test = TestAppOptions::default().without_engine().build().await;
     for cursor in ["x", "0", "-1.0_0", "../x"] {
         let mut event = saved("logs-connect");
         event["queryStringParameters"]["cursor"] = json!(cursor);
-        assert_refused(&connect(&bench, event, true).await, "invalid-cursor");
+        assert_refused(&connect(&test, event, true).await, "invalid-cursor");
     }
 }
 
 #[tokio::test]
 async fn a_view_of_a_log_that_cannot_be() {
-    let bench = Plan::default().without_engine().build().await;
+    let test = TestAppOptions::default().without_engine().build().await;
     for (parameter, value) in [("tail", "-1"), ("tail", "10001"), ("since", "yesterday")] {
         let mut event = saved("logs-connect");
         event["queryStringParameters"][parameter] = json!(value);
-        assert_refused(&connect(&bench, event, true).await, "invalid-log-view");
+        assert_refused(&connect(&test, event, true).await, "invalid-log-view");
     }
     let mut event = saved("logs-connect");
     event["queryStringParameters"]["cursor"] = json!("5.0_0");
     event["queryStringParameters"]["tail"] = json!("10");
-    assert_refused(&connect(&bench, event, true).await, "invalid-log-view");
+    assert_refused(&connect(&test, event, true).await, "invalid-log-view");
 }
 
 #[tokio::test]
 async fn a_path_or_a_method_that_is_none() {
-    let bench = Plan::default().without_engine().build().await;
+    let test = TestAppOptions::default().without_engine().build().await;
     for path in ["/", "/api", "/api/containersx", "/favicon.ico", "/metrics"] {
-        let answer = Event::saved("list").path(path).list(&bench.app).await;
+        let answer = Event::saved("list").path(path).list(&test.app).await;
         assert_refused(&answer, "route-not-found");
     }
-    let answer = Event::saved("list").method("PATCH").list(&bench.app).await;
+    let answer = Event::saved("list").method("PATCH").list(&test.app).await;
     assert_refused(&answer, "method-not-allowed");
 }
 
@@ -334,52 +329,42 @@ fn a_foreign_origin_is_told_so() {
 
 #[tokio::test]
 async fn what_nobody_has_thought_of_says_nothing() {
-    let bench = Bench::new().await;
-    let id = lease(&bench).await;
-    let answer = connect(&bench, saved_for("logs-connect", &id), false).await;
+    let test = TestApp::new().await;
+    let id = lease(&test).await;
+    let answer = connect(&test, saved_for("logs-connect", &id), false).await;
     assert_refused(&answer, "internal");
 }
 
 #[tokio::test]
 async fn without_an_engine_nothing_is_leased() {
-    let bench = Plan::default().without_engine().build().await;
-    let answer = alpine().provision(&bench.app).await;
+    let test = TestAppOptions::default().without_engine().build().await;
+    let answer = alpine().provision(&test.app).await;
     assert_refused(&answer, "engine-unavailable");
     // Nobody could say how much room there is.
-    let leases = bench
-        .table
-        .store()
-        .active_of(&Owner::local())
-        .await
-        .unwrap();
+    let leases = test.table.store().active_of(&Owner::local()).await.unwrap();
     assert_eq!(leases, []);
-    assert_eq!(bench.place.containers().await.len(), 0);
+    assert_eq!(test.place.containers().await.len(), 0);
 
-    let bench = Plan::default()
+    let test = TestAppOptions::default()
         .without_engine()
         .with("CONTAINERLEASE_HOST_CPU_MILLI", 1_000)
         .with("CONTAINERLEASE_HOST_MEMORY_MB", 1_000)
         .with("CONTAINERLEASE_HOST_CONTAINERS", 100)
         .build()
         .await;
-    let answer = alpine().provision(&bench.app).await;
+    let answer = alpine().provision(&test.app).await;
     assert_refused(&answer, "engine-unavailable");
     // The lease and its end are on record; the next run of a reaper with an engine completes
     // the end.
-    let leases = bench
-        .table
-        .store()
-        .active_of(&Owner::local())
-        .await
-        .unwrap();
+    let leases = test.table.store().active_of(&Owner::local()).await.unwrap();
     assert_eq!(leases.len(), 1);
     assert_eq!(leases[0].state_name(), StateName::Ending);
 }
 
 #[tokio::test]
 async fn an_engine_that_goes_away_in_the_middle_leaves_nothing_for_good() {
-    let bench = Bench::proxied().await;
-    bench.engine_proxy().on_each(|seen| {
+    let test = TestApp::proxied().await;
+    test.engine_proxy().on_each(|seen| {
         let made = seen.is("POST", "/create") || seen.is("GET", "/networks");
         if made || seen.is("GET", "/info") {
             Fault::None
@@ -387,26 +372,25 @@ async fn an_engine_that_goes_away_in_the_middle_leaves_nothing_for_good() {
             Fault::Cut
         }
     });
-    let answer = alpine().provision(&bench.app).await;
+    let answer = alpine().provision(&test.app).await;
     assert_refused(&answer, "engine-unavailable");
     assert_eq!(
-        bench.place.containers().await.len(),
+        test.place.containers().await.len(),
         1,
         "made and not started"
     );
-    bench.engine_proxy().heal();
-    bench.two_ticks().await;
-    assert_eq!(bench.place.containers().await.len(), 0);
-    bench
-        .assert_nothing_leaked(&Owner::local(), "the engine went away")
+    test.engine_proxy().heal();
+    test.two_ticks().await;
+    assert_eq!(test.place.containers().await.len(), 0);
+    test.assert_nothing_leaked(&Owner::local(), "the engine went away")
         .await;
 }
 
 #[tokio::test]
 async fn an_engine_that_answers_with_an_error_is_not_quoted() {
-    let bench = Bench::proxied().await;
+    let test = TestApp::proxied().await;
     for part in ["/containers/create", "/start"] {
-        bench.engine_proxy().on_each(move |seen| {
+        test.engine_proxy().on_each(move |seen| {
             if seen.is("POST", part) {
                 let body = json!({"message": "a text of the engine: /var/lib/x"});
                 Fault::Answered(StatusCode::INTERNAL_SERVER_ERROR, body.to_string())
@@ -414,10 +398,10 @@ async fn an_engine_that_answers_with_an_error_is_not_quoted() {
                 Fault::None
             }
         });
-        assert_refused(&alpine().provision(&bench.app).await, "engine-unavailable");
-        bench.assert_nothing_leaked(&Owner::local(), part).await;
+        assert_refused(&alpine().provision(&test.app).await, "engine-unavailable");
+        test.assert_nothing_leaked(&Owner::local(), part).await;
     }
-    bench.engine_proxy().on_each(|seen| {
+    test.engine_proxy().on_each(|seen| {
         if seen.is("POST", "/containers/create") {
             let body = json!({"message": "a text of the engine: too many CPUs"});
             Fault::Answered(StatusCode::BAD_REQUEST, body.to_string())
@@ -425,72 +409,68 @@ async fn an_engine_that_answers_with_an_error_is_not_quoted() {
             Fault::None
         }
     });
-    assert_refused(&alpine().provision(&bench.app).await, "cannot-run");
-    bench
-        .assert_nothing_leaked(&Owner::local(), "refused by the engine")
+    assert_refused(&alpine().provision(&test.app).await, "cannot-run");
+    test.assert_nothing_leaked(&Owner::local(), "refused by the engine")
         .await;
 }
 
 #[tokio::test]
 async fn an_image_that_is_not_on_the_engine() {
-    let mut bench = Bench::new().await;
-    bench.app.catalogue = Arc::new(catalogue_without_alpine());
-    let answer = alpine().provision(&bench.app).await;
+    let mut test = TestApp::new().await;
+    test.app.catalogue = Arc::new(catalogue_without_alpine());
+    let answer = alpine().provision(&test.app).await;
     assert_refused(&answer, "image-missing");
     let detail = answer.body["detail"].as_str().unwrap();
     assert!(detail.contains("alpine:no-such-tag"), "{detail}");
-    bench
-        .assert_nothing_leaked(&Owner::local(), "no image")
+    test.assert_nothing_leaked(&Owner::local(), "no image")
         .await;
 }
 
 #[tokio::test]
 async fn a_command_that_does_not_exist_cannot_run() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let answer = alpine_with(json!({"command": ["/no/such/program", "--secret=hunter2"]}));
-    let answer = answer.provision(&bench.app).await;
+    let answer = answer.provision(&test.app).await;
     assert_refused(&answer, "cannot-run");
     assert!(!answer.body.to_string().contains("hunter2"));
-    bench
-        .assert_nothing_leaked(&Owner::local(), "no such program")
+    test.assert_nothing_leaked(&Owner::local(), "no such program")
         .await;
 }
 
 #[tokio::test]
 async fn a_table_out_of_reach() {
-    let bench = Bench::proxied().await;
-    let id = lease(&bench).await;
-    bench.table_proxy().on_each(|_| Fault::Cut);
-    let app = &bench.app;
+    let test = TestApp::proxied().await;
+    let id = lease(&test).await;
+    test.table_proxy().on_each(|_| Fault::Cut);
+    let app = &test.app;
     let (provisioned, listed, got, deleted, renewed, connected) = tokio::join!(
         alpine().provision(app),
         Event::saved("list").list(app),
         Event::about("get", &id).list(app),
         Event::about("delete", &id).delete(app),
         Event::about("renew", &id).renew(app),
-        connect(&bench, saved_for("logs-connect", &id), true),
+        connect(&test, saved_for("logs-connect", &id), true),
     );
     for answer in [provisioned, listed, got, deleted, renewed, connected] {
         assert_refused(&answer, "store-unavailable");
     }
-    bench.table_proxy().on_each(|_| {
+    test.table_proxy().on_each(|_| {
         let body = json!({"__type": "AccessDeniedException", "message": "arn:aws:iam::1:role/x"});
         Fault::Answered(StatusCode::BAD_REQUEST, body.to_string())
     });
     let answer = Event::saved("list").list(app).await;
     assert_refused(&answer, "store-unavailable");
-    bench.table_proxy().heal();
-    assert_eq!(get(&bench, &id).await["state"], "running");
-    bench
-        .assert_nothing_leaked(&Owner::local(), "no table")
+    test.table_proxy().heal();
+    assert_eq!(get(&test, &id).await["state"], "running");
+    test.assert_nothing_leaked(&Owner::local(), "no table")
         .await;
 }
 
 #[tokio::test]
 async fn a_quota_that_is_reached() {
-    let bench = Plan::default().most_leases(1).build().await;
-    let first = lease(&bench).await;
-    let answer = alpine().provision(&bench.app).await;
+    let test = TestAppOptions::default().most_leases(1).build().await;
+    let first = lease(&test).await;
+    let answer = alpine().provision(&test.app).await;
     assert_refused(&answer, "quota-reached");
     assert!(
         answer.body["detail"]
@@ -498,32 +478,31 @@ async fn a_quota_that_is_reached() {
             .unwrap()
             .contains("At most 1")
     );
-    bench
-        .assert_nothing_leaked(&Owner::local(), "one too many")
+    test.assert_nothing_leaked(&Owner::local(), "one too many")
         .await;
     // Each owner has their own quota.
-    let other = alpine().from_owner("ada").provision(&bench.app).await;
+    let other = alpine().from_owner("ada").provision(&test.app).await;
     assert_eq!(other.status, 201, "{other:?}");
-    let deleted = Event::about("delete", &first).delete(&bench.app).await;
+    let deleted = Event::about("delete", &first).delete(&test.app).await;
     assert_eq!(deleted.status, 200, "{deleted:?}");
-    lease(&bench).await;
+    lease(&test).await;
 }
 
 #[tokio::test]
 async fn a_lease_that_others_keep_changing() {
-    let bench = Bench::proxied().await;
-    let id = lease(&bench).await;
-    renew_at_each_read(&bench, &id);
-    let renewed = Event::about("renew", &id).renew(&bench.app).await;
+    let test = TestApp::proxied().await;
+    let id = lease(&test).await;
+    renew_at_each_read(&test, &id);
+    let renewed = Event::about("renew", &id).renew(&test.app).await;
     assert_refused(&renewed, "lease-contended");
-    let deleted = Event::about("delete", &id).delete(&bench.app).await;
+    let deleted = Event::about("delete", &id).delete(&test.app).await;
     assert_refused(&deleted, "lease-contended");
 }
 
 /// Renews the lease, as another process, after each read of it.
-pub(crate) fn renew_at_each_read(bench: &Bench, id: &str) {
-    let (store, id) = (bench.table.store(), id.parse().expect("it is a lease's id"));
-    bench.table_proxy().on_each(move |seen| {
+pub(crate) fn renew_at_each_read(test: &TestApp, id: &str) {
+    let (store, id) = (test.table.store(), id.parse().expect("it is a lease's id"));
+    test.table_proxy().on_each(move |seen| {
         if !seen.is_operation("GetItem") {
             return Fault::None;
         }
@@ -551,15 +530,15 @@ pub(crate) fn catalogue_with_alpine_tagged(tag: &str) -> Catalogue {
 }
 
 /// Opens a viewer's connection; `relays_start` says whether relays can be started.
-pub(crate) async fn connect(bench: &Bench, event: Value, relays_start: bool) -> Answer {
+pub(crate) async fn connect(test: &TestApp, event: Value, relays_start: bool) -> Answer {
     let denied = StartFailed::Failed("AccessDenied by AWS".to_owned());
     let started = if relays_start { Ok(()) } else { Err(denied) };
-    connect_where(bench, event, started).await
+    connect_where(test, event, started).await
 }
 
 /// Opens a viewer's connection, with this result of starting a relay.
 pub(crate) async fn connect_where(
-    bench: &Bench,
+    test: &TestApp,
     event: Value,
     started: Result<(), StartFailed>,
 ) -> Answer {
@@ -570,7 +549,7 @@ pub(crate) async fn connect_where(
         }
     }
     struct Nobody;
-    impl containerlease_shared::relay::Connections for Nobody {
+    impl containerlease_service::log_relay::Connections for Nobody {
         async fn post(&self, _: &str, _: String) -> Result<(), PostError> {
             Err(PostError::Gone)
         }
@@ -580,5 +559,5 @@ pub(crate) async fn connect_where(
     }
     let event: ApiGatewayWebsocketProxyRequest =
         serde_json::from_value(event).expect("it is an event of the WebSocket API");
-    Answer::of(&logs::handle(&bench.app, &Nobody, &Starts(started), &event).await)
+    Answer::of(&connections::handle(&test.app, &Nobody, &Starts(started), &event).await)
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use containerlease_shared::{names::Owner, time::Time};
-use containerlease_testkit::{Bench, Fault, Plan, events::Event};
+use containerlease_domain::{names::Owner, time::Time};
+use containerlease_testkit::{Fault, TestApp, TestAppOptions, events::Event};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -11,9 +11,9 @@ use crate::{MINUTE, alpine, alpine_with, get, inspect, lease, millis, wait_for};
 
 #[tokio::test]
 async fn the_founding_request_is_answered_with_a_running_container() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let before = Time::now().as_millis();
-    let answer = Event::saved("provision-ubuntu").provision(&bench.app).await;
+    let answer = Event::saved("provision-ubuntu").provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     assert_eq!(answer.headers["content-type"], "application/json");
     assert_eq!(answer.headers["cache-control"], "no-store");
@@ -31,7 +31,7 @@ async fn the_founding_request_is_answered_with_a_running_container() {
     assert_eq!(body["state"], "running");
     assert_eq!(body["reason"], Value::Null);
 
-    let container = inspect(&bench, &answer.id()).await;
+    let container = inspect(&test, &answer.id()).await;
     assert_eq!(container["State"]["Running"], true, "{container}");
     let config = &container["HostConfig"];
     assert_eq!(config["Memory"], 256 * 1024 * 1024);
@@ -59,7 +59,7 @@ async fn the_founding_request_is_answered_with_a_running_container() {
         config["LogConfig"]["Config"],
         json!({"max-size": "10m", "max-file": "2"})
     );
-    let deployment = bench.place.deployment().as_str();
+    let deployment = test.place.deployment().as_str();
     // The image's own labels are there too.
     let labels = &container["Config"]["Labels"];
     assert_eq!(labels["containerlease.deployment"], deployment);
@@ -68,19 +68,18 @@ async fn the_founding_request_is_answered_with_a_running_container() {
     assert_eq!(labels["containerlease.image-type"], "ubuntu");
     let hard_deadline = &body["maximumExpiryTime"];
     assert_eq!(labels["containerlease.hard-deadline"], *hard_deadline);
-    bench
-        .assert_nothing_leaked(&Owner::local(), "one lease")
+    test.assert_nothing_leaked(&Owner::local(), "one lease")
         .await;
 }
 
 #[tokio::test]
 async fn containers_are_on_a_network_on_which_they_cannot_reach_each_other() {
-    let bench = Plan::default().on_own_network().build().await;
-    let app = &bench.app;
+    let test = TestAppOptions::default().on_own_network().build().await;
+    let app = &test.app;
     // Two at once: neither may make a second network of the same name.
     let (a, b) = tokio::join!(alpine().provision(app), alpine().provision(app));
     assert_eq!((a.status, b.status), (201, 201));
-    let networks = bench.place.networks().await;
+    let networks = test.place.networks().await;
     assert_eq!(networks.len(), 1, "{networks:?}");
     let network = serde_json::to_value(&networks[0]).unwrap();
     assert_eq!(network["Driver"], "bridge");
@@ -89,28 +88,28 @@ async fn containers_are_on_a_network_on_which_they_cannot_reach_each_other() {
         "false"
     );
     for id in [a.id(), b.id()] {
-        let on = inspect(&bench, &id).await["NetworkSettings"]["Networks"].clone();
+        let on = inspect(&test, &id).await["NetworkSettings"]["Networks"].clone();
         let on: Vec<_> = on.as_object().unwrap().keys().cloned().collect();
-        assert_eq!(on, [bench.place.deployment().as_str()]);
+        assert_eq!(on, [test.place.deployment().as_str()]);
     }
 }
 
 #[tokio::test]
 async fn processes_that_start_at_once_on_a_new_deployment_can_all_lease() {
-    let bench = Plan::default().on_own_network().build().await;
-    let apps: Vec<_> = (0..6).map(|_| bench.another_process()).collect();
+    let test = TestAppOptions::default().on_own_network().build().await;
+    let apps: Vec<_> = (0..6).map(|_| test.another_process()).collect();
     let answers = join_all(apps.iter().map(|app| alpine().provision(app))).await;
     for answer in &answers {
         assert_eq!(answer.status, 201, "{answer:?}");
     }
     // With two networks of one name, no container could be made any more.
-    lease(&bench).await;
+    lease(&test).await;
 }
 
 #[tokio::test]
 async fn what_is_asked_for_is_given_and_a_port_answers() {
-    let bench = Bench::new().await;
-    let answer = Event::saved("provision-redis").provision(&bench.app).await;
+    let test = TestApp::new().await;
+    let answer = Event::saved("provision-redis").provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let body = &answer.body;
     assert_eq!(body["name"], "cache");
@@ -130,7 +129,7 @@ async fn what_is_asked_for_is_given_and_a_port_answers() {
     assert!(url.starts_with("redis://default:"), "{url}");
     assert!(url.ends_with(&format!("@127.0.0.1:{host_port}")), "{url}");
 
-    let container = inspect(&bench, &answer.id()).await;
+    let container = inspect(&test, &answer.id()).await;
     assert_eq!(container["HostConfig"]["Memory"], 128 * 1024 * 1024);
     assert_eq!(container["HostConfig"]["NanoCpus"], 250_000_000);
     assert_eq!(
@@ -142,18 +141,18 @@ async fn what_is_asked_for_is_given_and_a_port_answers() {
 
 #[tokio::test]
 async fn command_and_env_reach_the_program_and_no_answer() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let answer = alpine_with(json!({
         "command": ["sh", "-c", "test \"$KEY\" = hunter2 && sleep 60"],
         "env": {"KEY": "hunter2"},
     }));
-    let answer = answer.provision(&bench.app).await;
+    let answer = answer.provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let id = answer.id();
-    let container = inspect(&bench, &id).await;
+    let container = inspect(&test, &id).await;
     assert_eq!(container["State"]["Running"], true, "{container}");
-    let listed = Event::saved("list").list(&bench.app).await;
-    let got = get(&bench, &id).await;
+    let listed = Event::saved("list").list(&test.app).await;
+    let got = get(&test, &id).await;
     for shown in [&answer.body, &listed.body, &got] {
         assert!(!shown.to_string().contains("hunter2"), "{shown}");
     }
@@ -161,43 +160,43 @@ async fn command_and_env_reach_the_program_and_no_answer() {
 
 #[tokio::test]
 async fn a_preset_is_given_and_what_is_asked_for_by_itself_wins() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let answer = alpine_with(json!({"preset": "small", "memoryMB": 48}));
-    let answer = answer.provision(&bench.app).await;
+    let answer = answer.provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let given = (&answer.body["cpuMilli"], &answer.body["memoryMB"]);
     assert_eq!(given, (&json!(100), &json!(48)));
-    let config = inspect(&bench, &answer.id()).await["HostConfig"].clone();
+    let config = inspect(&test, &answer.id()).await["HostConfig"].clone();
     assert_eq!(config["NanoCpus"], 100_000_000);
     assert_eq!(config["Memory"], 48 * 1024 * 1024);
 }
 
 #[tokio::test]
 async fn labels_are_the_lease_s_and_not_the_container_s() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let labels = json!({"team": "search", "run/1": "Zoë: a b"});
     let answer = alpine_with(json!({"labels": labels}));
-    let answer = answer.provision(&bench.app).await;
+    let answer = answer.provision(&test.app).await;
     assert_eq!(answer.body["labels"], labels, "{answer:?}");
     let id = answer.id();
-    assert_eq!(get(&bench, &id).await["labels"], labels);
-    let container = inspect(&bench, &id).await;
+    assert_eq!(get(&test, &id).await["labels"], labels);
+    let container = inspect(&test, &id).await;
     let on_container = container["Config"]["Labels"].as_object().unwrap();
     assert!(!on_container.contains_key("team"), "{on_container:?}");
-    Event::about("delete", &id).delete(&bench.app).await;
-    assert_eq!(get(&bench, &id).await["labels"], labels);
+    Event::about("delete", &id).delete(&test.app).await;
+    assert_eq!(get(&test, &id).await["labels"], labels);
 }
 
 #[tokio::test]
 async fn ports_of_one_s_choice_are_published_and_answer() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let serve = "mkdir /tmp/www; echo hello > /tmp/www/index.html; \
                  httpd -p 8000 -h /tmp/www; exec httpd -f -p 8001 -h /tmp/www";
     let answer = alpine_with(json!({
         "ports": [8000, {"containerPort": 8001, "scheme": "http"}],
         "command": ["sh", "-c", serve],
     }));
-    let answer = answer.provision(&bench.app).await;
+    let answer = answer.provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let ports = answer.body["ports"].as_array().unwrap();
     assert_eq!(ports.len(), 2, "{ports:?}");
@@ -226,7 +225,7 @@ async fn ports_of_one_s_choice_are_published_and_answer() {
     // The image's own port stays, in addition to the new one.
     let redis = json!({"imageType": "redis", "durationMinutes": 5, "ports": [9, 6379]});
     let answer = Event::saved("provision-redis").body(&redis);
-    let answer = answer.provision(&bench.app).await;
+    let answer = answer.provision(&test.app).await;
     let ports = answer.body["ports"].as_array().unwrap();
     let numbers: Vec<_> = ports.iter().map(|port| &port["containerPort"]).collect();
     assert_eq!(numbers, [&json!(6379), &json!(9)], "{answer:?}");
@@ -237,16 +236,16 @@ async fn ports_of_one_s_choice_are_published_and_answer() {
 /// no network card, so nothing can bind to it.
 #[tokio::test]
 async fn ports_are_bound_to_one_address_and_callers_are_told_another() {
-    let plan = Plan::default().advertising("127.0.0.2", "leases.example.org");
-    let bench = plan.build().await;
+    let plan = TestAppOptions::default().advertising("127.0.0.2", "leases.example.org");
+    let test = plan.build().await;
     let answer = alpine_with(json!({
         "ports": [{"containerPort": 8001, "scheme": "http"}],
         "command": ["httpd", "-f", "-p", "8001"],
     }));
-    let answer = answer.provision(&bench.app).await;
+    let answer = answer.provision(&test.app).await;
     assert_eq!(answer.status, 201, "{answer:?}");
-    let lease = get(&bench, &answer.id()).await;
-    let bound = &inspect(&bench, &answer.id()).await["NetworkSettings"]["Ports"]["8001/tcp"];
+    let lease = get(&test, &answer.id()).await;
+    let bound = &inspect(&test, &answer.id()).await["NetworkSettings"]["Ports"]["8001/tcp"];
     let host_port = lease["ports"][0]["hostPort"].as_u64().unwrap();
     assert_eq!(
         *bound,
@@ -268,22 +267,21 @@ async fn ports_are_bound_to_one_address_and_callers_are_told_another() {
 
 #[tokio::test]
 async fn of_many_at_once_exactly_the_quota_is_leased() {
-    let bench = Plan::default().most_leases(3).build().await;
-    let answers = join_all((0..8).map(|_| alpine().provision(&bench.app))).await;
+    let test = TestAppOptions::default().most_leases(3).build().await;
+    let answers = join_all((0..8).map(|_| alpine().provision(&test.app))).await;
     let made = answers.iter().filter(|answer| answer.status == 201).count();
     let refused = answers.iter().filter(|answer| answer.status == 429).count();
     assert_eq!((made, refused), (3, 5), "{answers:?}");
-    bench
-        .assert_nothing_leaked(&Owner::local(), "eight at once")
+    test.assert_nothing_leaked(&Owner::local(), "eight at once")
         .await;
 }
 
 #[tokio::test]
 async fn an_answer_that_the_table_loses_is_neither_an_error_nor_counted_twice() {
-    let bench = Bench::proxied().await;
+    let test = TestApp::proxied().await;
     for lost in ["TransactWriteItems", "UpdateItem"] {
         let already = std::sync::atomic::AtomicBool::new(false);
-        bench.table_proxy().on_each(move |seen| {
+        test.table_proxy().on_each(move |seen| {
             let first = seen.is_operation(lost)
                 && !already.swap(true, std::sync::atomic::Ordering::Relaxed);
             if first {
@@ -292,43 +290,47 @@ async fn an_answer_that_the_table_loses_is_neither_an_error_nor_counted_twice() 
                 Fault::None
             }
         });
-        let answer = alpine().provision(&bench.app).await;
+        let answer = alpine().provision(&test.app).await;
         assert_eq!(answer.status, 201, "{lost}: {answer:?}");
-        bench.assert_nothing_leaked(&Owner::local(), lost).await;
+        test.assert_nothing_leaked(&Owner::local(), lost).await;
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_the_engine_loses_leaves_nothing() {
-    let bench = Plan::default().proxied().on_own_network().build().await;
+    let test = TestAppOptions::default()
+        .proxied()
+        .on_own_network()
+        .build()
+        .await;
     for lost in ["/networks/create", "/containers/create", "/start"] {
-        bench.engine_proxy().on_each(move |seen| {
+        test.engine_proxy().on_each(move |seen| {
             if seen.is("POST", lost) {
                 Fault::AnswerLost
             } else {
                 Fault::None
             }
         });
-        let answer = alpine().provision(&bench.app).await;
+        let answer = alpine().provision(&test.app).await;
         assert_eq!(answer.problem(), "engine-unavailable", "{lost}: {answer:?}");
-        bench.assert_nothing_leaked(&Owner::local(), lost).await;
+        test.assert_nothing_leaked(&Owner::local(), lost).await;
     }
 }
 
 #[tokio::test]
 async fn a_lease_is_good_for_the_longest_time_and_not_a_minute_more() {
-    let bench = Plan::default().most_minutes(10).build().await;
+    let test = TestAppOptions::default().most_minutes(10).build().await;
     let answer = alpine_with(json!({"durationMinutes": 10}));
-    let answer = answer.provision(&bench.app).await;
+    let answer = answer.provision(&test.app).await;
     assert_eq!(answer.body["expiryTime"], answer.body["maximumExpiryTime"]);
     let answer = alpine_with(json!({"durationMinutes": 11}));
-    let answer = answer.provision(&bench.app).await;
+    let answer = answer.provision(&test.app).await;
     crate::assert_refused(&answer, "invalid-request");
 }
 
 #[tokio::test]
 async fn leases_of_two_deployments_on_one_engine_do_not_meet() {
-    let (here, there) = (Bench::new().await, Bench::new().await);
+    let (here, there) = (TestApp::new().await, TestApp::new().await);
     let id = lease(&here).await;
     there.two_ticks().await;
     there.table.age(MINUTE).await;

@@ -1,6 +1,6 @@
 //! A leased program reaches neither its own machine nor a neighbour.
 
-use containerlease_testkit::{Bench, Plan};
+use containerlease_testkit::{TestApp, TestAppOptions};
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt as _,
@@ -26,14 +26,14 @@ async fn a_lease_opens_no_connection_to_the_machine() {
         eprintln!("not tried: the engine is not one that `make test` has started");
         return;
     }
-    for bench in [Bench::new().await, own_network().await] {
-        opens_no_connection_to_the_machine(&bench).await;
+    for test in [TestApp::new().await, own_network().await] {
+        opens_no_connection_to_the_machine(&test).await;
     }
 }
 
-async fn opens_no_connection_to_the_machine(bench: &Bench) {
-    let id = lease(bench).await;
-    let gateway = network_of(bench, &id).await["Gateway"].clone();
+async fn opens_no_connection_to_the_machine(test: &TestApp) {
+    let id = lease(test).await;
+    let gateway = network_of(test, &id).await["Gateway"].clone();
     let gateway = gateway.as_str().expect("the network has a gateway");
     // A listener on the machine's address in the leases' network, like a developer's database
     // that listens on all addresses.
@@ -42,19 +42,19 @@ async fn opens_no_connection_to_the_machine(bench: &Bench) {
         .expect("the address is the machine's");
     let port = listener.local_addr().expect("it listens").port();
     let script = format!("echo hello | nc -w 3 {gateway} {port}; echo $?");
-    let answer = shell(bench, &id, &script, json!({})).await;
+    let answer = shell(test, &id, &script, json!({})).await;
     assert_eq!(answer.body["stdout"], "1\n", "{answer:?}");
     let came = tokio::time::timeout(SECOND / 2, listener.accept()).await;
     assert!(came.is_err(), "{came:?}");
 }
 
-async fn own_network() -> Bench {
-    Plan::default().on_own_network().build().await
+async fn own_network() -> TestApp {
+    TestAppOptions::default().on_own_network().build().await
 }
 
 /// The engine's record of the only network of the lease's container.
-async fn network_of(bench: &Bench, id: &str) -> Value {
-    let on = inspect(bench, id).await["NetworkSettings"]["Networks"].clone();
+async fn network_of(test: &TestApp, id: &str) -> Value {
+    let on = inspect(test, id).await["NetworkSettings"]["Networks"].clone();
     let on = on.as_object().expect("it is on networks");
     assert_eq!(on.len(), 1, "{on:?}");
     on.values().next().cloned().unwrap_or_default()
@@ -62,19 +62,19 @@ async fn network_of(bench: &Bench, id: &str) -> Value {
 
 #[tokio::test]
 async fn neighbours_do_not_reach_each_other_on_any_network() {
-    for bench in [Bench::new().await, own_network().await] {
-        let (one, other) = (lease(&bench).await, lease(&bench).await);
-        let address = network_of(&bench, &one).await["IPAddress"].clone();
+    for test in [TestApp::new().await, own_network().await] {
+        let (one, other) = (lease(&test).await, lease(&test).await);
+        let address = network_of(&test, &one).await["IPAddress"].clone();
         let address = address.as_str().expect("it has an address");
         let listening = "for port in 7000 7001; do nc -l -p $port -e echo hello >/dev/null 2>&1 & done; \
                          sleep 0.2; nc -w 3 127.0.0.1 7000 </dev/null; netstat -ltn | grep -c :7001";
-        let heard = shell(&bench, &one, listening, json!({})).await;
+        let heard = shell(&test, &one, listening, json!({})).await;
         assert_eq!(heard.body["stdout"], "hello\n1\n", "{heard:?}");
         let asking = format!(
             "nc -w 2 {address} 7001 </dev/null; echo $?; \
              ping -c 1 -W 1 {address} >/dev/null 2>&1; echo $?"
         );
-        let answer = shell(&bench, &other, &asking, json!({})).await;
+        let answer = shell(&test, &other, &asking, json!({})).await;
         assert_eq!(answer.body["stdout"], "1\n1\n", "{answer:?}");
     }
 }
@@ -88,9 +88,9 @@ async fn on_the_default_bridge_neighbours_learn_no_names() {
     let (one, said) = learnt_of_a_neighbour(&own).await;
     assert!(said.contains(&one) && said.contains("found"), "{said}");
 
-    let bench = Bench::new().await;
-    let (one, said) = learnt_of_a_neighbour(&bench).await;
-    if !bench.place.networks().await.is_empty() {
+    let test = TestApp::new().await;
+    let (one, said) = learnt_of_a_neighbour(&test).await;
+    if !test.place.networks().await.is_empty() {
         containerlease_testkit::assert_may_skip("the default bridge keeps nobody apart");
         eprintln!("not tried: the engine's default bridge does not keep containers apart");
         return;
@@ -99,15 +99,15 @@ async fn on_the_default_bridge_neighbours_learn_no_names() {
 }
 
 /// A lease's id, and the answers when another lease looks up the first one's names.
-async fn learnt_of_a_neighbour(bench: &Bench) -> (String, String) {
-    let (one, other) = (lease(bench).await, lease(bench).await);
-    let address = network_of(bench, &one).await["IPAddress"].clone();
+async fn learnt_of_a_neighbour(test: &TestApp) -> (String, String) {
+    let (one, other) = (lease(test).await, lease(test).await);
+    let address = network_of(test, &one).await["IPAddress"].clone();
     let address = address.as_str().expect("it has an address");
     let asking = format!(
         "cat /etc/hosts; timeout 2 nslookup {address} 127.0.0.11; timeout 2 nslookup {address}; \
          timeout 2 nslookup containerlease-{one} >/dev/null 2>&1 && echo found; true"
     );
-    let answer = shell(bench, &other, &asking, json!({})).await;
+    let answer = shell(test, &other, &asking, json!({})).await;
     let said = answer.body["stdout"]
         .as_str()
         .unwrap_or_default()
@@ -123,10 +123,10 @@ async fn who_is_to_open_no_connection_is_behind_a_bridge_that_the_firewall_knows
         eprintln!("not tried: the engine is not one that `make test` has started");
         return;
     }
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let asked = json!({"egress": "none", "ports": [7000]});
     let leases = [alpine_with(asked.clone()), alpine_with(asked)];
-    let leases = leases.map(|asked| asked.provision(&bench.app));
+    let leases = leases.map(|asked| asked.provision(&test.app));
     let leases = futures_util::future::join_all(leases).await;
     for lease in &leases {
         assert_eq!(lease.status, 201, "{lease:?}");
@@ -134,7 +134,7 @@ async fn who_is_to_open_no_connection_is_behind_a_bridge_that_the_firewall_knows
     }
     // `infra/docker-host/test.sh` tests what the firewall drops; here is nothing outside this
     // machine to reach.
-    let [network] = &bench.place.networks().await[..] else {
+    let [network] = &test.place.networks().await[..] else {
         panic!("they are on one network")
     };
     let options = network.options.as_ref().unwrap();
@@ -143,14 +143,14 @@ async fn who_is_to_open_no_connection_is_behind_a_bridge_that_the_firewall_knows
         "{network:?}"
     );
     let id = leases[0].id();
-    let answer = shell(&bench, &id, "cat /etc/resolv.conf", json!({})).await;
+    let answer = shell(&test, &id, "cat /etc/resolv.conf", json!({})).await;
     let said = answer.body["stdout"].as_str().unwrap();
     assert!(!said.contains("8.8.8.8"), "{said}");
-    let dns = &inspect(&bench, &id).await["HostConfig"]["Dns"];
+    let dns = &inspect(&test, &id).await["HostConfig"]["Dns"];
     assert_eq!(*dns, json!(["192.0.2.1"]));
 
     let serve = "nc -l -l -p 7000 -e echo hello >/dev/null 2>&1 & echo on";
-    shell(&bench, &id, serve, json!({})).await;
+    shell(&test, &id, serve, json!({})).await;
     let port = leases[0].body["ports"][0]["hostPort"].as_u64().unwrap();
     let port = u16::try_from(port).unwrap();
     wait_for("an answer at its port", async || {

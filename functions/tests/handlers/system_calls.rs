@@ -1,6 +1,6 @@
 //! Which system calls a leased program may use, tried from inside a container.
 
-use containerlease_testkit::{Bench, events::Event};
+use containerlease_testkit::{TestApp, events::Event};
 use serde_json::{Value, json};
 
 use crate::{
@@ -53,14 +53,14 @@ print(json.dumps({
 
 #[tokio::test]
 async fn what_leads_to_the_kernel_is_refused_and_what_programs_need_is_not() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let body = json!({
         "imageType": "python", "durationMinutes": 5, "command": ["sleep", "600"],
     });
     let provision = Event::saved("provision-ubuntu").body(&body);
-    let id = provision.provision(&bench.app).await.id();
+    let id = provision.provision(&test.app).await.id();
     let ask = json!({"command": ["python3", "-c", ASK]});
-    let answer = command(&id, &ask).exec(&bench.app).await;
+    let answer = command(&id, &ask).exec(&test.app).await;
     assert_eq!(answer.body["exitCode"], 0, "{answer:?}");
     let said: Value = serde_json::from_str(answer.body["stdout"].as_str().unwrap()).unwrap();
     for (what, came) in said.as_object().unwrap() {
@@ -71,7 +71,7 @@ async fn what_leads_to_the_kernel_is_refused_and_what_programs_need_is_not() {
         };
         assert_eq!(came, expected, "{what}: {said}");
     }
-    let answer = shell(&bench, &id, "ulimit -n; ulimit -c", json!({})).await;
+    let answer = shell(&test, &id, "ulimit -n; ulimit -c", json!({})).await;
     assert_eq!(answer.body["stdout"], "16384\n0\n", "{answer:?}");
 }
 
@@ -79,13 +79,13 @@ async fn what_leads_to_the_kernel_is_refused_and_what_programs_need_is_not() {
 /// `infra/images/catalogue.json`.
 #[tokio::test]
 async fn redis_is_nobody_special_and_writes_to_its_volume_alone() {
-    let bench = Bench::new().await;
+    let test = TestApp::new().await;
     let id = alpine_with(json!({"imageType": "redis"}))
-        .provision(&bench.app)
+        .provision(&test.app)
         .await
         .id();
     let script = "id -u; touch /file /etc/file /data/file /tmp/file; grep CapBnd /proc/1/status";
-    let answer = shell(&bench, &id, script, json!({})).await;
+    let answer = shell(&test, &id, script, json!({})).await;
     let said = answer.body["stdout"].as_str().unwrap();
     let (user, capabilities) = said.split_once('\n').unwrap();
     assert_ne!(user, "0", "{answer:?}");

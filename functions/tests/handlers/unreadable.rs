@@ -1,19 +1,19 @@
 //! Records that this program cannot read, after the rollback of a newer release or a manual
 //! change of the table. They hold up nothing else.
 
-use containerlease_shared::{
+use containerlease_domain::{
     logs::{Start, Tail},
     names::Owner,
-    store::Viewer,
 };
-use containerlease_testkit::{Plan, events::Event};
+use containerlease_service::store::Viewer;
+use containerlease_testkit::{TestAppOptions, events::Event};
 use serde_json::Value;
 
 use crate::{MINUTE, SECOND, get, inspect, lease};
 
 #[tokio::test]
 async fn a_record_in_a_state_of_a_later_release_holds_up_no_other_end() {
-    let bench = Plan::default().most_minutes(10).build().await;
+    let bench = TestAppOptions::default().most_minutes(10).build().await;
     let (strange, other) = (lease(&bench).await, lease(&bench).await);
     let record = bench.lease(&Owner::local(), &strange).await;
     bench.table.put_into_unknown_state(&record).await;
@@ -41,7 +41,7 @@ async fn a_record_in_a_state_of_a_later_release_holds_up_no_other_end() {
 
 #[tokio::test]
 async fn lists_pass_over_a_record_that_cannot_be_read() {
-    let bench = Plan::default().build().await;
+    let bench = TestAppOptions::default().build().await;
     let (older, strange, newer) = (
         lease(&bench).await,
         lease(&bench).await,
@@ -74,7 +74,7 @@ async fn lists_pass_over_a_record_that_cannot_be_read() {
 
 #[tokio::test]
 async fn strange_sightings_notifications_and_viewers_are_passed_over() {
-    let bench = Plan::default().build().await;
+    let bench = TestAppOptions::default().build().await;
     let id = lease(&bench).await;
     let watched = format!("viewers#{id}");
     for item in [

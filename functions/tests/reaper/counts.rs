@@ -6,15 +6,13 @@ use std::{
     time::Duration,
 };
 
-use containerlease_shared::{
+use containerlease_domain::{
     capacity::{Amounts, Limits, Whose},
-    cleanup::recount,
-    end,
     lease::Reason,
     names::{Deployment, Owner},
-    store::Recount,
     time::Time,
 };
+use containerlease_service::{leasing::end, reaper::recount, store::Recount};
 use containerlease_testkit::{Engine, Table};
 use futures_util::future::join_all;
 
@@ -39,7 +37,7 @@ async fn a_spoiled_count_is_mended_while_leases_come_and_go_and_ends_exact() {
                 let created = process.store.create(&one, &Limits::default(), None).await;
                 created.expect("the lease can be written");
                 engine.run(&one, deployment);
-                let ended = end::claim_and_end(process.tools(), &one, Reason::Deleted).await;
+                let ended = end::claim_and_end(process.deps(), &one, Reason::Deleted).await;
                 ended.expect("the lease ends");
                 after += u32::from(mended.load(Ordering::SeqCst));
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(200..500))).await;

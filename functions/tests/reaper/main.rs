@@ -13,21 +13,22 @@ mod model;
 mod races;
 mod strays;
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use containerlease_shared::{
+use containerlease_domain::{
     catalogue::Catalogue,
-    cleanup::{Reaper, Report, run},
-    courier::Courier,
-    deliver::Deliverer,
-    end::Tools,
-    host::Host,
-    lease::{Lease, State},
-    names::{Deployment, LeaseId, Owner},
-    settings::{EngineAddress, NetworkChoice, Publish},
-    store::Store,
+    lease::Lease,
+    names::{Deployment, Owner},
     time::Time,
 };
+use containerlease_service::{
+    docker::Host,
+    leasing::end::Deps,
+    notify::{deliver::Deliverer, webhook_client::WebhookClient},
+    reaper::{Reaper, Report, run},
+    store::Store,
+};
+use containerlease_settings::{EngineAddress, NetworkChoice, Publish};
 use containerlease_testkit::{Table, table};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -62,8 +63,8 @@ impl Process {
         }
     }
 
-    fn tools(&self) -> Tools<'_> {
-        Tools {
+    fn deps(&self) -> Deps<'_> {
+        Deps {
             store: &self.store,
             host: &self.host,
             catalogue: &self.catalogue,
@@ -88,7 +89,7 @@ impl Process {
         Reaper {
             deliverer: Deliverer {
                 store: Arc::clone(&self.store),
-                courier: Arc::new(Courier::new(false)),
+                webhook_client: Arc::new(WebhookClient::new(false)),
                 turns: Arc::default(),
                 in_hand: Arc::default(),
                 show: |_| Value::Null,
@@ -115,22 +116,12 @@ fn lease(owner: Owner) -> Lease {
     let image = catalogue.get("alpine").expect("there is an alpine");
     let now = Time::now();
     Lease {
-        id: LeaseId::generate(),
         owner,
-        version: 1,
-        image_type: image.image_type.clone(),
-        name: None,
-        labels: BTreeMap::new(),
-        created_at: now,
         expires_at: now.plus(10 * MINUTE),
         hard_deadline: now.plus(60 * MINUTE),
         cpu_milli: image.cpu_milli.default,
         memory_mb: image.memory_mb.default,
         disk_mb: Some(image.disk_mb.default),
-        egress: containerlease_shared::egress::Egress::Open,
-        amounts_counted: true,
-        webhook: None,
-        placement: None,
-        state: State::Running,
+        ..Lease::sample("alpine", now)
     }
 }

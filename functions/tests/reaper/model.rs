@@ -2,7 +2,7 @@
 //! dead end.
 //!
 //! A [`Spot`] has everything that decides what can happen to a lease next. The walk begins at
-//! the start of a provision. From each spot it lets each [`Event`] happen once, with the
+//! the start of a provision. From each spot it lets each [`LeaseEvent`] happen once, with the
 //! product's own verbs on an embedded table and an in-memory engine, and notes the resulting
 //! spot. When no new spot turns up, the map is complete, and the tests check the promises on
 //! it.
@@ -12,17 +12,18 @@ use std::{
     time::Duration,
 };
 
-use containerlease_shared::{
+use containerlease_domain::{
     capacity::{Amounts, Limits, Whose},
-    delete::delete,
     lease::{
         self, ATTEMPTS_BEFORE_QUARANTINE, CLAIM_LIMIT, Gone, Lease, PROVISION_LIMIT, Placement,
         Reason, State, StateName, backoff,
     },
     names::{Deployment, Owner},
-    renew::renew,
-    store::{ChangeError, Store},
     time::Time,
+};
+use containerlease_service::{
+    leasing::{delete::delete, renew::renew},
+    store::{ChangeError, Store},
 };
 use containerlease_testkit::{
     Engine, Table,
@@ -58,7 +59,7 @@ enum There {
 
 /// An event that can happen to a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+enum LeaseEvent {
     /// The pending provision creates its container.
     ContainerStarts,
     /// The pending provision records that the container runs.
@@ -80,21 +81,21 @@ enum Event {
     Wait,
 }
 
-const EVENTS: [Event; 11] = [
-    Event::ContainerStarts,
-    Event::Started,
-    Event::Renew,
-    Event::Delete,
-    Event::DeleteInVain,
-    Event::ClaimAndDie,
-    Event::Tick,
-    Event::TickInVain,
-    Event::Exit,
-    Event::Vanish,
-    Event::Wait,
+const EVENTS: [LeaseEvent; 11] = [
+    LeaseEvent::ContainerStarts,
+    LeaseEvent::Started,
+    LeaseEvent::Renew,
+    LeaseEvent::Delete,
+    LeaseEvent::DeleteInVain,
+    LeaseEvent::ClaimAndDie,
+    LeaseEvent::Tick,
+    LeaseEvent::TickInVain,
+    LeaseEvent::Exit,
+    LeaseEvent::Vanish,
+    LeaseEvent::Wait,
 ];
 
-type Map = BTreeMap<(Spot, Event), Spot>;
+type Map = BTreeMap<(Spot, LeaseEvent), Spot>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_is_accepted_everywhere_and_nothing_is_a_dead_end() {
@@ -113,28 +114,28 @@ async fn a_delete_is_accepted_everywhere_and_nothing_is_a_dead_end() {
         // second tick that finds it due.
         let mut now = spot;
         for _ in 0..2 {
-            now = after(after(now, Event::Wait), Event::Tick);
+            now = after(after(now, LeaseEvent::Wait), LeaseEvent::Tick);
         }
         assert_eq!(now.state(), StateName::Ended, "ticks alone, from {spot:?}");
         assert_eq!(now.container, There::Nothing, "ticks alone, from {spot:?}");
 
         // However often attempts fail, another follows.
-        let failed = after(after(spot, Event::Wait), Event::TickInVain);
+        let failed = after(after(spot, LeaseEvent::Wait), LeaseEvent::TickInVain);
         assert!(spots.contains(&failed), "{failed:?}");
 
-        let deleted = after(spot, Event::Delete);
+        let deleted = after(spot, LeaseEvent::Delete);
         if spot.state() == StateName::Provisioning || spot.state() == StateName::Running {
             assert_eq!(deleted.state(), StateName::Ended, "deleted from {spot:?}");
             assert_eq!(deleted.container, There::Nothing, "deleted from {spot:?}");
         }
-        let in_vain = after(spot, Event::DeleteInVain);
+        let in_vain = after(spot, LeaseEvent::DeleteInVain);
         assert!(in_vain.state >= spot.state, "{spot:?} became {in_vain:?}");
 
         // No reaper touches a running lease that has time left.
         let lives = spot.state() == StateName::Running && !spot.due;
         if lives && spot.container == There::Running {
-            assert_eq!(after(spot, Event::Tick), spot);
-            assert_eq!(after(spot, Event::TickInVain), spot);
+            assert_eq!(after(spot, LeaseEvent::Tick), spot);
+            assert_eq!(after(spot, LeaseEvent::TickInVain), spot);
         }
         // An end is final.
         if spot.state() == StateName::Ended {
@@ -177,7 +178,7 @@ async fn walk() -> (BTreeSet<Spot>, Map) {
 }
 
 /// Lets the event happen to a lease in that spot, and returns the lease's new spot.
-async fn happen(spot: Spot, event: Event) -> Spot {
+async fn happen(spot: Spot, event: LeaseEvent) -> Spot {
     let table = Table::in_memory().await;
     let engine = Engine::new(0, Duration::ZERO);
     let deployment: Deployment = "model".parse().expect("the name keeps to its bounds");
@@ -191,28 +192,30 @@ async fn happen(spot: Spot, event: Event) -> Spot {
         engine.exit(&before.id, 3);
     }
     let (owner, id) = (&before.owner, &before.id);
-    let vain = matches!(event, Event::DeleteInVain | Event::TickInVain);
+    let vain = matches!(event, LeaseEvent::DeleteInVain | LeaseEvent::TickInVain);
     engine.refuse_removals(vain);
     match event {
-        Event::ContainerStarts => {
+        LeaseEvent::ContainerStarts => {
             if spot.state() == StateName::Provisioning && spot.container == There::Nothing {
                 engine.run(&before, &deployment);
             }
         }
-        Event::Started => drop(process.store.start(&before, placement()).await),
-        Event::Renew => drop(renew(&process.store, owner, id, 20 * MINUTE).await),
-        Event::Delete | Event::DeleteInVain => {
-            let deleted = delete(process.tools(), owner, id).await;
+        LeaseEvent::Started => drop(process.store.start(&before, placement()).await),
+        LeaseEvent::Renew => drop(renew(&process.store, owner, id, 20 * MINUTE).await),
+        LeaseEvent::Delete | LeaseEvent::DeleteInVain => {
+            let deleted = delete(process.deps(), owner, id).await;
             deleted.unwrap_or_else(|error| panic!("a delete is refused in {spot:?}: {error}"));
         }
-        Event::ClaimAndDie => {
+        LeaseEvent::ClaimAndDie => {
             let now = Time::now();
             drop(process.store.claim(&before, Reason::Deleted, now).await);
         }
-        Event::Tick | Event::TickInVain => drop(process.clone().reap(Duration::ZERO).await),
-        Event::Exit => engine.exit(id, 3),
-        Event::Vanish => engine.vanish(id),
-        Event::Wait => {
+        LeaseEvent::Tick | LeaseEvent::TickInVain => {
+            drop(process.clone().reap(Duration::ZERO).await);
+        }
+        LeaseEvent::Exit => engine.exit(id, 3),
+        LeaseEvent::Vanish => engine.vanish(id),
+        LeaseEvent::Wait => {
             if let Some(due_at) = before.due_at() {
                 table.age(Time::now().until(due_at)).await;
             }
@@ -408,23 +411,23 @@ async fn the_table_takes_what_the_transitions_have_and_from_who_has_read_it_last
     let store = table.store();
     for state in StateName::ALL {
         for event in [
-            lease::Event::Started,
-            lease::Event::Renewed,
-            lease::Event::Moved,
-            lease::Event::Claimed,
-            lease::Event::Held,
-            lease::Event::Released,
-            lease::Event::AttemptFailed,
-            lease::Event::Postponed,
-            lease::Event::GivenUp,
-            lease::Event::Removed,
+            lease::LeaseEvent::Started,
+            lease::LeaseEvent::Renewed,
+            lease::LeaseEvent::Moved,
+            lease::LeaseEvent::Claimed,
+            lease::LeaseEvent::Held,
+            lease::LeaseEvent::Released,
+            lease::LeaseEvent::AttemptFailed,
+            lease::LeaseEvent::Postponed,
+            lease::LeaseEvent::GivenUp,
+            lease::LeaseEvent::Removed,
         ] {
             for stale in [false, true] {
                 let what = format!("{state:?}, {event:?}, stale: {stale}");
                 let spot = Spot {
                     state: (StateName::ALL.iter().position(|it| *it == state)).expect("it is one"),
                     attempts: match event {
-                        lease::Event::GivenUp => ATTEMPTS_BEFORE_QUARANTINE,
+                        lease::LeaseEvent::GivenUp => ATTEMPTS_BEFORE_QUARANTINE,
                         _ => 1,
                     },
                     container: There::Nothing,
@@ -443,25 +446,27 @@ async fn the_table_takes_what_the_transitions_have_and_from_who_has_read_it_last
                 };
                 let now = Time::now();
                 let written = match event {
-                    lease::Event::Started => store.start(&read, placement()).await,
-                    lease::Event::Renewed => {
+                    lease::LeaseEvent::Started => store.start(&read, placement()).await,
+                    lease::LeaseEvent::Renewed => {
                         store.renew(&read, read.expires_at.plus(MINUTE), now).await
                     }
-                    lease::Event::Moved => store.move_ports(&read, vec![]).await,
-                    lease::Event::Claimed => store.claim(&read, Reason::Deleted, now).await,
-                    lease::Event::Held => store.hold(&read, None, now).await,
-                    lease::Event::Released => store.release(&read, now).await,
-                    lease::Event::Postponed => store.postpone(&read, now).await,
-                    lease::Event::AttemptFailed | lease::Event::GivenUp => {
+                    lease::LeaseEvent::Moved => store.move_ports(&read, vec![]).await,
+                    lease::LeaseEvent::Claimed => store.claim(&read, Reason::Deleted, now).await,
+                    lease::LeaseEvent::Held => store.hold(&read, None, now).await,
+                    lease::LeaseEvent::Released => store.release(&read, now).await,
+                    lease::LeaseEvent::Postponed => store.postpone(&read, now).await,
+                    lease::LeaseEvent::AttemptFailed | lease::LeaseEvent::GivenUp => {
                         store.attempt_failed(&read, now, 0.5).await
                     }
-                    lease::Event::Removed => store.end(&read, &gone(), MINUTE).await,
+                    lease::LeaseEvent::Removed => store.end(&read, &gone(), MINUTE).await,
                 };
                 let after = store.get(&lease.owner, &lease.id).await;
                 let after = after.expect("the table can be read").expect("it is there");
                 // In quarantine failed attempts lead to the same spot, whatever their number.
                 let event = match (state, event) {
-                    (StateName::Quarantined, lease::Event::GivenUp) => lease::Event::AttemptFailed,
+                    (StateName::Quarantined, lease::LeaseEvent::GivenUp) => {
+                        lease::LeaseEvent::AttemptFailed
+                    }
                     _ => event,
                 };
                 if let Some(to) = state.after(event).filter(|_| !stale) {

@@ -21,16 +21,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use containerlease_shared::{
+use containerlease_domain::{
     capacity::{Amounts, Limits, Whose},
-    cleanup::Report,
-    delete::delete,
-    host::Recipe,
     lease::{CLAIM_LIMIT, Ending, Facts, Lease, PROVISION_LIMIT, Reason, State},
     names::{ContainerName, Deployment, Owner},
-    renew::{RenewError, renew},
-    store::Store,
     time::Time,
+};
+use containerlease_service::{
+    docker::Recipe,
+    leasing::{
+        delete::delete,
+        renew::{RenewError, renew},
+    },
+    reaper::Report,
+    store::Store,
 };
 use containerlease_testkit::{Engine, Place, Table, Watch};
 use fastrand::Rng;
@@ -457,7 +461,7 @@ impl Race {
         let deletes = join_all(self.deletes.iter().map(async |millis| {
             wait_until(at(*millis)).await;
             let asked = Time::now();
-            let deleted = delete(process.tools(), owner, id).await;
+            let deleted = delete(process.deps(), owner, id).await;
             deleted.unwrap_or_else(|error| panic!("{id} cannot be deleted: {error}"));
             asked
         }));

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use containerlease_shared::{
+use containerlease_domain::{
     capacity::Limits,
-    cleanup::BETWEEN_SIGHTINGS,
-    host::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL},
+    container::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL},
     lease::Lease,
     names::{ContainerName, Deployment, Owner},
+    plan::BETWEEN_SIGHTINGS,
     time::Time,
 };
 use containerlease_testkit::{Engine, Table};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use containerlease_shared::names::LeaseId;
+use containerlease_domain::names::LeaseId;
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     picture::{Curve, curves},
     result::{Goal, Outcome, texts},
     say,
-    server::Plan,
+    server::ServerOptions,
 };
 
 /// Number of concurrent removals of an ideal client: the engine's own throughput is greatest
@@ -111,7 +111,7 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
 }
 
 async fn turn(options: &Options, place: &Engine, contestant: Contestant) -> Fallible<Vec<f64>> {
-    let plan = Plan::new(options, place)?;
+    let plan = ServerOptions::new(options, place)?;
     let server = plan.start().await?;
     let watch = place.watch().await?;
     let ids = leases::make(server.api(), options.leases).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use containerlease_shared::lease::{Reason, State};
+use containerlease_domain::lease::{Reason, State};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::{
     machine,
     picture::{Curve, curves},
     result::{Goal, Outcome},
-    server::Plan,
+    server::ServerOptions,
 };
 
 /// Time limit from a program's end until its container is gone and its receipt is written.
@@ -29,7 +29,7 @@ const PROGRAM_SECONDS: usize = 20;
 /// Measures from the engine's `die` to its `destroy`, and to the receipt's `removedAt`.
 pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
-    let server = Plan::new(options, engine)?.start().await?;
+    let server = ServerOptions::new(options, engine)?.start().await?;
     let watch = engine.watch().await?;
     let ids: Vec<_> = stream::iter((0..options.leases).map(|index| {
         // Every second program fails.

@@ -17,51 +17,41 @@
 //! | `CONTAINERLEASE_CONTINUITY_SEED` | random | fixes the times of cuts and kills |
 
 pub mod lines;
+mod outcome;
+mod readers;
+mod trial;
 pub mod viewer;
 pub mod wire;
 
 use std::{
     fs,
-    io::Read as _,
-    net::SocketAddr,
-    ops::Range,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-    process::Stdio,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use bollard::{
     container::LogOutput,
     exec::{CreateExecOptions, StartExecResults},
-    query_parameters::{InspectContainerOptions, LogsOptionsBuilder},
+    query_parameters::LogsOptionsBuilder,
 };
-use containerlease_shared::names::{ContainerName, LeaseId};
+use containerlease_domain::names::ContainerName;
 use fastrand::Rng;
 use futures_util::StreamExt as _;
-use serde_json::json;
-use tokio::{
-    process::{Child, Command},
-    task::{JoinHandle, JoinSet},
-};
+use tokio::task::JoinSet;
 
 use crate::{
     Fallible, Options, Problem,
     engine::Engine,
-    figures::number,
     leases::IMAGE,
-    machine,
-    picture::{Curve, curves},
-    result::{Goal, Outcome, texts},
-    say,
-    server::{Plan, Server},
+    machine, say,
+    server::{Server, ServerOptions},
 };
 
-use lines::{Effect, Ledger, Lines};
+pub use trial::Trial;
+
+use lines::{Ledger, Lines};
+use readers::{CommandLine, Rotations};
+use trial::{cuts, moments};
 use viewer::{Object, SharedLedger, Viewer, lock};
 use wire::{Cut, Wire};
 
@@ -102,136 +92,7 @@ const ENGINE: &str = "straight from the engine";
 const IN_BETWEEN: &str = "in between";
 const ALL: &str = "all";
 
-/// The parameters of a trial.
-#[derive(Clone, Debug)]
-pub struct Trial {
-    pub lines: Lines,
-    /// Number of cuts of each client's connection, including stalls.
-    pub cuts: usize,
-    /// Number of silent stalls among the cuts.
-    pub stalls: usize,
-    /// Number of silent stalls for the command line, which waits as long as the protocol says.
-    pub stalls_of_the_command_line: usize,
-    /// Number of kills of the server, and the time after the first line in which they happen.
-    pub kills: usize,
-    pub killing: Duration,
-    /// How long a relay runs.
-    pub relay_time: Duration,
-    /// How long the viewers hear nothing before they reconnect.
-    pub patience: Duration,
-    pub seed: u64,
-}
-
-impl Trial {
-    /// Five minutes.
-    pub fn whole() -> Self {
-        Self {
-            lines: Lines {
-                count: 300_000,
-                per_second: 1_000,
-                bytes: 150,
-            },
-            cuts: 50,
-            stalls: 3,
-            stalls_of_the_command_line: 3,
-            kills: 10,
-            killing: Duration::from_secs(300),
-            relay_time: Duration::from_secs(20),
-            patience: SILENCE,
-            seed: seed(),
-        }
-    }
-
-    /// A few seconds, with lines long enough for the engine's log to rotate.
-    pub fn short() -> Self {
-        Self {
-            lines: Lines {
-                count: 7_500,
-                per_second: 500,
-                bytes: 2_000,
-            },
-            cuts: 8,
-            stalls: 1,
-            stalls_of_the_command_line: 0,
-            kills: 2,
-            // A relay hands over 5 s before its end. It must live longer than the engine needs to
-            // find the resume position in its files. A relay that starts after the last kill must
-            // hand over before the last line.
-            killing: Duration::from_secs(5),
-            relay_time: Duration::from_secs(12),
-            patience: Duration::from_secs(4),
-            seed: seed(),
-        }
-    }
-}
-
-/// The seed from the environment, or a random one.
-fn seed() -> u64 {
-    const VARIABLE: &str = "CONTAINERLEASE_CONTINUITY_SEED";
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "what is cut when is a setting of this measurement alone"
-    )]
-    let named = std::env::var(VARIABLE).ok();
-    let named = named.map(|named| {
-        let seed = named.parse();
-        seed.unwrap_or_else(|_| panic!("{VARIABLE} is {named:?} and not a number"))
-    });
-    named.unwrap_or_else(|| fastrand::u64(0..1_000_000_000))
-}
-
 // --- the schedule ---------------------------------------------------------------------------
-
-/// One client's cuts, each with its time after the first line. During a stall the client meets
-/// no other cut.
-fn cuts(random: &mut Rng, trial: &Trial, stalls: usize) -> Vec<(Duration, Cut)> {
-    let length = trial.lines.time();
-    let stall = trial.patience + MARGIN;
-    let stalls = moments(random, stalls, length.saturating_sub(stall), stall, &[]);
-    let mut kinds: Vec<_> = [Cut::Reset, Cut::Close, Cut::InAFrame]
-        .into_iter()
-        .cycle()
-        .take(trial.cuts - stalls.len())
-        .collect();
-    random.shuffle(&mut kinds);
-    let while_stalled: Vec<_> = stalls.iter().map(|at| *at..*at + stall).collect();
-    let others = moments(random, kinds.len(), length, Duration::ZERO, &while_stalled);
-    let mut cuts: Vec<_> = others.into_iter().zip(kinds).collect();
-    cuts.extend(stalls.into_iter().map(|at| (at, Cut::Stall)));
-    cuts.sort_by_key(|(at, _)| *at);
-    cuts
-}
-
-/// Sorted moments before `end`, at least `apart` from each other and outside the times to
-/// `avoid`, as far as there is room.
-fn moments(
-    random: &mut Rng,
-    count: usize,
-    end: Duration,
-    apart: Duration,
-    avoid: &[Range<Duration>],
-) -> Vec<Duration> {
-    let from = millis(MARGIN);
-    let to = millis(end.saturating_sub(MARGIN)).max(from + 1);
-    let mut moments = Vec::new();
-    for _ in 0..count {
-        let mut draw = || Duration::from_millis(random.u64(from..to));
-        let fits = |at: &Duration| {
-            let is_near = |other: &Duration| other.abs_diff(*at) < apart;
-            !moments.iter().any(is_near) && !avoid.iter().any(|avoided| avoided.contains(at))
-        };
-        let mut at = draw();
-        for _ in 0..1_000 {
-            if fits(&at) {
-                break;
-            }
-            at = draw();
-        }
-        moments.push(at);
-    }
-    moments.sort_unstable();
-    moments
-}
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
@@ -254,7 +115,7 @@ async fn cut_now_and_then(wire: &Wire, cuts: Vec<(Duration, Cut)>, begun: Instan
 
 /// Kills the server at each scheduled time, and restarts it at the same address.
 async fn kill_now_and_then(
-    plan: &Plan,
+    plan: &ServerOptions,
     mut server: Server,
     kills: Vec<Duration>,
     begun: Instant,
@@ -339,7 +200,7 @@ pub async fn try_out(trial: &Trial, options: &Options, engine: &Engine) -> Falli
         tick: TICK,
         ..options.clone()
     };
-    let plan = Plan::new(options, engine)?.relay_time(trial.relay_time);
+    let plan = ServerOptions::new(options, engine)?.relay_time(trial.relay_time);
     let server = plan.start().await?;
     let lease = server.api().provision(IMAGE, LEASE_MINUTES).await?;
     let name = ContainerName::of_lease(&lease);
@@ -475,111 +336,6 @@ async fn follow_the_engine(
     Ok(())
 }
 
-/// `containerlease logs -f ID --json`, into a file.
-struct CommandLine {
-    process: Child,
-    file: PathBuf,
-    complaints: PathBuf,
-}
-
-impl CommandLine {
-    fn start(program: &Path, server: SocketAddr, lease: &LeaseId, folder: &Path) -> Fallible<Self> {
-        let file = folder.join("command-line.jsonl");
-        let complaints = folder.join("command-line.log");
-        let process = Command::new(program)
-            .args(["logs", "-f", &lease.to_string(), "--json"])
-            .env_clear()
-            .env("CONTAINERLEASE_URL", format!("http://{server}"))
-            .stdin(Stdio::null())
-            .stdout(fs::File::create(&file)?)
-            .stderr(fs::File::create(&complaints)?)
-            .kill_on_drop(true)
-            .spawn()?;
-        Ok(Self {
-            process,
-            file,
-            complaints,
-        })
-    }
-
-    /// Reads the growing file until the program has ended.
-    async fn follow(mut self, ledger: SharedLedger) -> Fallible<()> {
-        let mut file = fs::File::open(&self.file)?;
-        let mut read = Vec::new();
-        loop {
-            let ended = self.process.try_wait()?;
-            file.read_to_end(&mut read)?;
-            let now = Instant::now();
-            let whole = read.iter().rposition(|byte| *byte == b'\n');
-            for line in read
-                .drain(..whole.map_or(0, |end| end + 1))
-                .as_slice()
-                .split(|byte| *byte == b'\n')
-            {
-                if !line.is_empty() {
-                    let object: Object<'_> = serde_json::from_slice(line)?;
-                    object.note(&mut lock(&ledger), now);
-                }
-            }
-            match ended {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => {
-                    let complaints = fs::read_to_string(&self.complaints)?;
-                    return Err(format!("it ended with {status}: {complaints}").into());
-                }
-                None => tokio::time::sleep(LOOK_EVERY).await,
-            }
-        }
-    }
-}
-
-/// Counts new files of a container's log at the engine.
-struct Rotations {
-    count: Arc<AtomicUsize>,
-    /// `None` if the engine's files are not visible.
-    watching: Option<JoinHandle<()>>,
-}
-
-impl Rotations {
-    async fn watch(engine: &Engine, name: &ContainerName) -> Fallible<Self> {
-        let options = None::<InspectContainerOptions>;
-        let inspected = engine
-            .docker()
-            .inspect_container(name.as_str(), options)
-            .await?;
-        let file = inspected.log_path.unwrap_or_default();
-        let inode = move || fs::metadata(&file).ok().map(|metadata| metadata.ino());
-        let count = Arc::<AtomicUsize>::default();
-        let counted = Arc::clone(&count);
-        let watching = inode().map(|mut last| {
-            tokio::spawn(async move {
-                loop {
-                    tokio::time::sleep(LOOK_EVERY).await;
-                    // There is no file for a moment during a rotation.
-                    if let Some(now) = inode().filter(|now| *now != last) {
-                        last = now;
-                        counted.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-            })
-        });
-        Ok(Self { count, watching })
-    }
-
-    fn count(&self) -> Option<usize> {
-        let seen = self.watching.is_some();
-        seen.then(|| self.count.load(Ordering::Relaxed))
-    }
-}
-
-impl Drop for Rotations {
-    fn drop(&mut self) {
-        if let Some(watching) = &self.watching {
-            watching.abort();
-        }
-    }
-}
-
 // --- results --------------------------------------------------------------------------------
 
 /// Runs the full trial.
@@ -591,186 +347,5 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     Ok(outcome.holds())
 }
 
-impl Proof {
-    /// The promises, and whether they hold.
-    pub fn goals(&self) -> Vec<Goal> {
-        let written = self.trial.lines.count;
-        let ours = self.ledgers.iter().filter(|(name, _)| *name != ENGINE);
-        let mut goals: Vec<_> = ours
-            .map(|(name, ledger)| {
-                let sum = ledger.sum();
-                let measured = format!(
-                    "{written} written, {} received, {} lost, {} repeated, {} late, {} damaged",
-                    ledger.received(),
-                    ledger.lost(),
-                    sum.repeated,
-                    sum.late,
-                    sum.damaged
-                );
-                let promise = format!("{name} gets every line once and in order");
-                Goal::new(&promise, measured, ledger.is_whole())
-            })
-            .collect();
-        goals.push(Goal::new(
-            "all of them stop when the lease has ended",
-            match self.not_stopped.as_slice() {
-                [] => "all have".to_owned(),
-                others => format!("not {}", others.join(" and ")),
-            },
-            self.not_stopped.is_empty(),
-        ));
-        goals.push(Goal::new(
-            "relays hand over and the log rotates meanwhile",
-            format!(
-                "{} times, and {} times",
-                self.successions,
-                self.rotations_in_words()
-            ),
-            self.successions > 0 && self.rotations != Some(0),
-        ));
-        goals
-    }
-
-    /// The anomalies of each reader, in sentences.
-    pub fn anomalies(&self) -> Vec<String> {
-        let all = self.ledgers.iter().flat_map(|(name, ledger)| {
-            let told = ledger.told().iter();
-            told.map(move |what| format!("{name}: {what}"))
-        });
-        all.collect()
-    }
-
-    /// Table rows: what each reader received after each kind of interruption.
-    pub fn rows(&self) -> Vec<Vec<String>> {
-        let rows = self.ledgers.iter().flat_map(|(name, ledger)| {
-            let received = ledger.received().to_string();
-            let whole = row(name, &received, ledger.lost(), ledger.sum());
-            let causes = ledger.by_cause().filter(|(cause, _)| *cause != ALL);
-            let causes =
-                causes.map(|(cause, one)| row(&format!("… {cause}"), "", one.missing, one));
-            std::iter::once(whole).chain(causes)
-        });
-        rows.collect()
-    }
-
-    fn rotations_in_words(&self) -> String {
-        let unseen = || "an unseen number of".to_owned();
-        self.rotations
-            .map_or_else(unseen, |count| count.to_string())
-    }
-
-    fn outcome(&self, machine: serde_json::Value) -> Outcome {
-        let Trial {
-            lines,
-            cuts,
-            stalls,
-            kills,
-            ..
-        } = self.trial;
-        let rate = f64::from(lines.count) / self.written_in.as_secs_f64();
-        let ledgers = self.ledgers.iter();
-        let ledgers = ledgers.map(|(name, ledger)| ((*name).to_owned(), ledger.json()));
-        Outcome {
-            name: "log-continuity".to_owned(),
-            title: "A log whose connections are cut".to_owned(),
-            method: format!(
-                "A container writes {} numbered lines of {} bytes, by turns to stdout and stderr, \
-                 {rate:.0} a second. Meanwhile the connections of the command line and of one \
-                 viewer are cut {cuts} times each, by resets, by closes, in the middle of a frame \
-                 and by {stalls} silent stalls; the server is killed {kills} times and started \
-                 again; a relay runs for {} s, and {} have handed over to the next; and the engine's log rotates {} times. The viewers \
-                 are as simple as can be: they give the last line's cursor when they connect \
-                 again, and count what comes. A silent stall is noticed after {} s. Seed {}.",
-                lines.count,
-                lines.bytes,
-                self.trial.relay_time.as_secs(),
-                self.successions,
-                self.rotations_in_words(),
-                self.trial.patience.as_secs(),
-                self.trial.seed,
-            ),
-            machine,
-            columns: texts([
-                "read by",
-                "lines",
-                "lost",
-                "repeated",
-                "late",
-                "damaged",
-                "interruptions",
-                "longest gap s",
-            ]),
-            rows: self.rows(),
-            goals: self.goals(),
-            data: json!({
-                "seed": self.trial.seed,
-                "written": lines.count,
-                "writtenInSeconds": self.written_in.as_secs_f64(),
-                "linesPerSecond": rate,
-                "bytesPerLine": lines.bytes,
-                "cutsOfEachClient": cuts,
-                "kills": kills,
-                "relaySeconds": self.trial.relay_time.as_secs(),
-                "successions": self.successions,
-                "rotations": self.rotations,
-                "readers": ledgers.collect::<serde_json::Map<_, _>>(),
-            }),
-        }
-    }
-
-    fn picture(&self) -> String {
-        let curves_of = self.ledgers.iter().map(|(name, ledger)| {
-            let points = ledger.progress().iter();
-            let points = points.map(|(seconds, lines)| (*seconds, number(*lines)));
-            Curve {
-                name: (*name).to_owned(),
-                points: std::iter::once((0.0, 0.0)).chain(points).collect(),
-            }
-        });
-        curves(
-            "A log whose connections are cut",
-            "seconds",
-            "lines that have come",
-            &curves_of.collect::<Vec<_>>(),
-        )
-    }
-}
-
-fn row(name: &str, received: &str, lost: usize, effect: Effect) -> Vec<String> {
-    vec![
-        name.to_owned(),
-        received.to_owned(),
-        lost.to_string(),
-        effect.repeated.to_string(),
-        effect.late.to_string(),
-        effect.damaged.to_string(),
-        effect.interruptions.to_string(),
-        format!("{:.1}", effect.longest_gap),
-    ]
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_seed_fixes_what_is_cut_when_and_a_stalled_client_is_left_alone() {
-        for seed in 0..200 {
-            for trial in [Trial::whole(), Trial::short()] {
-                let cuts_of = || cuts(&mut Rng::with_seed(seed), &trial, trial.stalls);
-                let cuts = cuts_of();
-                assert_eq!(cuts, cuts_of());
-                assert_eq!(cuts.len(), trial.cuts);
-                let stalled = cuts.iter().filter(|(_, cut)| *cut == Cut::Stall);
-                let stalled: Vec<_> = stalled.map(|(at, _)| *at).collect();
-                assert_eq!(stalled.len(), trial.stalls);
-                for (at, cut) in &cuts {
-                    assert!((MARGIN..trial.lines.time()).contains(at), "seed {seed}");
-                    let in_a_stall =
-                        |stall: &Duration| *at > *stall && *at < *stall + trial.patience;
-                    assert!(!stalled.iter().any(in_a_stall), "seed {seed}: {cut:?}");
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use bollard::{
         CreateContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
     },
 };
-use containerlease_shared::names::ContainerName;
+use containerlease_domain::names::ContainerName;
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     machine,
     picture::{Curve, curves},
     result::{Goal, Outcome, texts},
-    server::{Api, Plan},
+    server::{Api, ServerOptions},
 };
 
 /// Maximum time for leasing, as a multiple of the engine's own time.
@@ -45,7 +45,7 @@ struct Turn {
 /// Measures both in turns, so that a drift of the machine favours neither.
 pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
-    let server = Plan::new(options, engine)?.start().await?;
+    let server = ServerOptions::new(options, engine)?.start().await?;
     let twin = Twin::of_a_lease(server.api(), engine).await?;
     let mut pairs = Vec::new();
     for round in 0..options.leases + WARM_UP {

@@ -16,11 +16,11 @@ use bollard::{
         ListVolumesOptions, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
     },
 };
-use containerlease_shared::{
-    host::{DEPLOYMENT_LABEL, LEASE_LABEL},
-    settings::{EngineAddress, Settings},
+use containerlease_domain::{
+    container::{DEPLOYMENT_LABEL, LEASE_LABEL},
     time::Time,
 };
+use containerlease_settings::{EngineAddress, Settings};
 use futures_util::{StreamExt, stream};
 use tokio::task::JoinHandle;
 

@@ -10,12 +10,12 @@ use std::{
 };
 
 use aws_sdk_dynamodb::Client;
-use containerlease_shared::{
+use containerlease_domain::{
     lease::{Lease, State},
     names::{LeaseId, Owner},
-    store::Store,
     time::Time,
 };
+use containerlease_service::store::Store;
 use containerlease_table::Key;
 use futures_util::{StreamExt, TryStreamExt, stream};
 

@@ -20,7 +20,7 @@
 //! - [`server`]: the one-machine server's process, and its API.
 //! - [`engine`]: the engine behind the product's back: its events, and direct calls.
 //! - [`leases`]: makes leases, and gives them the ends that a measurement needs.
-//! - [`figures`]: percentiles.
+//! - [`figures`]: percentiles and other numbers.
 //! - [`result`]: a measurement's files, and the page that shows them all.
 //! - [`picture`]: curves and bars as SVG.
 //! - [`process`]: the resources that a process uses.

@@ -4,7 +4,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use containerlease_shared::names::{ContainerName, LeaseId};
+use containerlease_domain::names::{ContainerName, LeaseId};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio::{

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{KillContainerOptionsBuilder, LogsOptionsBuilder};
-use containerlease_shared::names::{ContainerName, LeaseId};
+use containerlease_domain::names::{ContainerName, LeaseId};
 use futures_util::TryStreamExt;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Facts about the machine of a measurement.
 
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
 use serde_json::{Value, json};
 
 use crate::engine::Engine;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use containerlease_shared::names::{ContainerName, LeaseId, Owner};
+use containerlease_domain::names::{ContainerName, LeaseId, Owner};
 use containerlease_testkit::proxy::{Fault, Proxy};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::{
     picture::{Curve, curves},
     result::{Goal, Outcome},
     say,
-    server::{Api, Plan},
+    server::{Api, ServerOptions},
     spread::Lateness,
 };
 
@@ -39,7 +39,7 @@ const LIMIT: Duration = Duration::from_secs(900);
 pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
     let proxy = Proxy::before_unix(engine.socket());
-    let plan = Plan::new(options, engine)?.through(proxy.unix());
+    let plan = ServerOptions::new(options, engine)?.through(proxy.unix());
     let server = plan.start().await?;
     let api = server.api();
 

@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use containerlease_shared::{names::LeaseId, store::Store};
+use containerlease_domain::names::LeaseId;
+use containerlease_service::store::Store;
 use containerlease_table::Key;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ pub(crate) const UNBOUNDED: [(&str, &str); 6] = [
 
 /// How to start a server, repeatedly on the same data and the same ports.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct ServerOptions {
     binary: PathBuf,
     folder: PathBuf,
     deployment: String,
@@ -63,7 +64,7 @@ pub struct Api {
     table_key: Key,
 }
 
-impl Plan {
+impl ServerOptions {
     /// A server for `engine`'s deployment with its own folder. All settings but the tick are
     /// the product's defaults.
     pub fn new(options: &Options, engine: &Engine) -> Fallible<Self> {

@@ -5,6 +5,9 @@
 //! table delay, cut and refuse requests, and lose answers. The server reaps, and so do two
 //! processes that do nothing else; all of them are killed now and then.
 
+mod faults;
+mod report;
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -17,37 +20,31 @@ use std::{
 };
 
 use aws_config::SdkConfig;
-use containerlease_functions::{
-    app::{App, init_log},
-    cleanup,
-};
-use containerlease_shared::{
-    capacity::Amounts,
-    cleanup::Reaper,
-    lease::{Reason, State},
+use containerlease_domain::{
     names::{LeaseId, Owner},
-    provision, request,
-    settings::{LocalSettings, Settings},
+    request,
     time::Time,
 };
-use containerlease_testkit::{
-    proxy::{Fault, Proxy, Seen},
-    table,
+use containerlease_functions::{
+    app::{App, init_log},
+    jobs::cleanup,
 };
-use http::StatusCode;
-use serde_json::{Value, json};
+use containerlease_service::{leasing::provision, reaper::Reaper};
+use containerlease_settings::{LocalSettings, Settings};
+use containerlease_testkit::{proxy::Proxy, table};
+use serde_json::json;
 use tokio::{process::Command, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Fallible, Options,
-    engine::{Engine, Watch, as_millis},
-    figures::{Figures, number},
-    leases, machine, picture,
-    result::{Goal, Outcome, texts},
-    say,
-    server::{Api, Plan, Server, UNBOUNDED},
+    engine::Engine,
+    machine, picture, say,
+    server::{Api, Server, ServerOptions, UNBOUNDED},
 };
+
+use faults::{engine_fault, faults, table_fault};
+use report::{Left, drain, outcome, report};
 
 /// Maximum number of containers at once; memory is the limit.
 const MOST_AT_ONCE: usize = 250;
@@ -66,26 +63,6 @@ const MAKING_PROCESSES: usize = 2;
 /// minimum, and yet several runs of each process overlap.
 const TICK: Duration = Duration::from_secs(10);
 const LOOK_AHEAD: Duration = Duration::from_secs(15);
-
-/// How many of a thousand calls to the engine or the table meet each fault.
-const PER_MILLE: usize = 6;
-
-/// Time limit from the last lease made until all are gone.
-const DRAIN_LIMIT: Duration = Duration::from_secs(1_200);
-
-/// The upper bounds of the histogram's bars, in milliseconds, and their names.
-const BARS: [(f64, &str); 10] = [
-    (250.0, "0.25 s"),
-    (500.0, "0.5 s"),
-    (1_000.0, "1 s"),
-    (2_000.0, "2 s"),
-    (5_000.0, "5 s"),
-    (10_000.0, "10 s"),
-    (30_000.0, "30 s"),
-    (60_000.0, "1 min"),
-    (120_000.0, "2 min"),
-    (f64::INFINITY, "more"),
-];
 
 const NEVER_ACCEPTED: &str = "deletions that were never accepted";
 
@@ -129,7 +106,7 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     };
     let tally = Tally::default();
     let engine_proxy = Proxy::before_unix(engine.socket());
-    let plan = Plan::new(options, engine)?
+    let plan = ServerOptions::new(options, engine)?
         .look_ahead(LOOK_AHEAD)
         .through(engine_proxy.unix());
     let table_proxy = Proxy::before_tcp(plan.table()).await;
@@ -224,71 +201,10 @@ fn app(engine: &Engine, engine_proxy: &Proxy, aws: &SdkConfig) -> Fallible<App> 
 
 // --- faults ---------------------------------------------------------------------------------
 
-/// Chooses a random fault, or none, for each request, and counts it.
-fn faults(
-    of: &'static str,
-    tally: &Tally,
-    refusal: fn(&Seen, usize) -> (&'static str, Fault),
-) -> impl Fn(&Seen) -> Fault + Send + Sync + 'static {
-    let tally = tally.clone();
-    move |seen| {
-        let dice = fastrand::usize(0..1_000);
-        let delay = Duration::from_millis(fastrand::u64(50..2_000));
-        let (name, fault) = match dice / PER_MILLE {
-            0 => ("delayed", Fault::Delayed(delay)),
-            1 => ("cut", Fault::Cut),
-            2 => ("answer lost", Fault::AnswerLost),
-            // Fewer stalls, because each costs its caller the whole time limit.
-            3 if dice.is_multiple_of(3) => (
-                "stalled after it was done",
-                Fault::NeverAnswered(Box::new(|| {})),
-            ),
-            3 if dice % 3 == 1 => ("stalled", Fault::NeverSent(Box::new(|| {}))),
-            4 | 5 => refusal(seen, dice),
-            _ => return Fault::None,
-        };
-        tally.add(format!("{of}: {name}"));
-        fault
-    }
-}
-
-fn engine_fault(seen: &Seen, dice: usize) -> (&'static str, Fault) {
-    let (status, name, message) = if dice.is_multiple_of(2) {
-        (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "status 500",
-            "something went wrong",
-        )
-    } else if seen.is("DELETE", "/containers/") {
-        let message = "removal of container x is already in progress";
-        (StatusCode::CONFLICT, "status 409", message)
-    } else {
-        (StatusCode::CONFLICT, "status 409", "conflict")
-    };
-    let body = json!({"message": message}).to_string();
-    (name, Fault::Answered(status, body))
-}
-
-fn table_fault(_: &Seen, dice: usize) -> (&'static str, Fault) {
-    let (status, name, kind) = if dice.is_multiple_of(2) {
-        (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "status 500",
-            "InternalServerError",
-        )
-    } else {
-        let kind = "ProvisionedThroughputExceededException";
-        (StatusCode::BAD_REQUEST, "throttled", kind)
-    };
-    let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
-    let body = json!({"__type": kind, "message": "the soak wants it so"}).to_string();
-    (name, Fault::Answered(status, body))
-}
-
 // --- processes ------------------------------------------------------------------------------
 
 async fn server_that_dies(
-    plan: Plan,
+    plan: ServerOptions,
     mut server: Server,
     tally: Tally,
     stop: CancellationToken,
@@ -431,8 +347,7 @@ impl Soak {
         let mut asked = request::Provision::parse(body.as_bytes(), &self.app.catalogue, policy)
             .map_err(|refused| format!("{refused:?}"))?;
         asked.duration = Duration::from_millis(fastrand::u64(15_000..45_000));
-        let made =
-            provision::provision(self.app.tools(), policy, &owner, &asked, None, Time::now());
+        let made = provision::provision(self.app.deps(), policy, &owner, &asked, None, Time::now());
         let limit = if fastrand::usize(0..20) == 0 {
             Duration::from_millis(fastrand::u64(0..600))
         } else {
@@ -486,211 +401,4 @@ fn image() -> &'static str {
     }
 }
 
-/// Prints progress every ten seconds, and checks the number of containers.
-async fn report(soak: &Soak, engine: &Engine, begun: Instant) -> Fallible<bool> {
-    for second in 1_u64.. {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let there = engine.containers().await?.len();
-        soak.there.store(there, Ordering::Relaxed);
-        if second.is_multiple_of(10) {
-            let made = soak.made.load(Ordering::Relaxed);
-            let counts = soak.tally.counts();
-            let kills = |of: &str| counts.get(&format!("kills of {of}")).copied().unwrap_or(0);
-            let (servers, reapers) = (kills("the server"), kills("a reaper"));
-            say(format_args!(
-                "  {} s: {made} of {} made, {there} there, {servers} servers and {reapers} \
-                 reapers killed",
-                begun.elapsed().as_secs(),
-                soak.total
-            ));
-        }
-    }
-    unreachable!("there is always another second")
-}
-
-/// Waits until there is no active lease and no container.
-async fn drain(engine: &Engine, plan: &Plan) -> Fallible<()> {
-    let begun = Instant::now();
-    let store = plan.api().store().await;
-    let mut second = 0_u64;
-    loop {
-        let there = engine.containers().await?.len();
-        // The table cannot be read while the server restarts.
-        let active = store.active().await.ok().map(|leases| leases.items.len());
-        if there == 0 && active == Some(0) {
-            return Ok(());
-        }
-        if begun.elapsed() > DRAIN_LIMIT {
-            return Err(format!("{there} containers and {active:?} leases are left").into());
-        }
-        if second.is_multiple_of(10) {
-            let active = active.map_or("?".to_owned(), |count| count.to_string());
-            say(format_args!(
-                "  {active} leases and {there} containers are left"
-            ));
-        }
-        second += 1;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
 // --- what is left ---------------------------------------------------------------------------
-
-/// What is left once all should be gone, and how the leases ended.
-struct Left {
-    active: usize,
-    counted: Amounts,
-    containers: usize,
-    networks: usize,
-    volumes: usize,
-    /// Volumes that existed.
-    mounted: usize,
-    made: usize,
-    receipts: usize,
-    reasons: BTreeMap<String, usize>,
-    /// Milliseconds from an expired lease's end until its container was gone, by events and by
-    /// receipts.
-    late: Figures,
-    by_receipt: Figures,
-}
-
-impl Left {
-    async fn of(engine: &Engine, plan: &Plan, watch: &Watch) -> Fallible<Self> {
-        let store = plan.api().store().await;
-        let ids = leases::all_ids(plan.table(), plan.table_key()).await?;
-        let ended = leases::ended(&store, &ids, Duration::from_secs(60)).await?;
-        let mounted = watch.volumes();
-        let gone = watch.gone()?;
-        let (mut late, mut by_receipt) = (Vec::new(), Vec::new());
-        let (mut receipts, mut reasons) = (0, BTreeMap::new());
-        for lease in &ended {
-            let State::Ended(receipt) = &lease.state else {
-                continue;
-            };
-            receipts += 1;
-            let reason = format!("{:?}", receipt.reason).to_lowercase();
-            *reasons.entry(reason).or_default() += 1;
-            if receipt.reason != Reason::Expired {
-                continue;
-            }
-            let end = as_millis(lease.expires_at);
-            by_receipt.push(as_millis(receipt.removed_at) - end);
-            late.extend(gone.get(&lease.id.to_string()).map(|at| at - end));
-        }
-        Ok(Self {
-            active: store.active().await?.items.len(),
-            counted: store.counted(&Owner::local()).await?,
-            containers: engine.containers().await?.len(),
-            networks: engine.networks().await?.len(),
-            volumes: engine.volumes_among(&mounted).await?.len(),
-            mounted: mounted.len(),
-            made: ids.len(),
-            receipts,
-            reasons,
-            late: Figures::of(late),
-            by_receipt: Figures::of(by_receipt),
-        })
-    }
-
-    fn bars(&self) -> Vec<(String, usize)> {
-        let mut from = f64::NEG_INFINITY;
-        BARS.iter()
-            .map(|(to, name)| {
-                let late = self.late.sorted().iter();
-                let here = late.filter(|ms| (from..*to).contains(*ms)).count();
-                from = *to;
-                ((*name).to_owned(), here)
-            })
-            .collect()
-    }
-
-    fn goals(&self, never_accepted: usize) -> Vec<Goal> {
-        let first = self.late.min();
-        vec![
-            Goal::new(
-                "containers equal active leases",
-                format!("{} and {} of {}", self.containers, self.active, self.made),
-                self.containers == 0 && self.active == 0,
-            ),
-            Goal::new(
-                "no volume is left",
-                format!("{} of {}", self.volumes, self.mounted),
-                self.volumes == 0,
-            ),
-            Goal::new(
-                "no network is left but the deployment's, one for each process that makes leases",
-                self.networks.to_string(),
-                self.networks <= MAKING_PROCESSES,
-            ),
-            Goal::new(
-                "the owner's count is right",
-                self.counted.leases.to_string(),
-                self.counted == Amounts::default(),
-            ),
-            Goal::new(
-                "every lease has its receipt",
-                format!("{} of {}", self.receipts, self.made),
-                self.receipts == self.made,
-            ),
-            Goal::new(
-                "never early",
-                format!("the first was gone {first:.0} ms after its end"),
-                first >= 0.0,
-            ),
-            Goal::new(
-                "DELETE is accepted",
-                format!("all but {never_accepted}"),
-                never_accepted == 0,
-            ),
-        ]
-    }
-}
-
-fn outcome(soak: &Soak, left: &Left, machine: Value, making_took: Duration) -> Outcome {
-    let happened = soak.tally.counts();
-    let never_accepted = happened.get(NEVER_ACCEPTED).copied().unwrap_or(0);
-    let seconds = making_took.as_secs_f64();
-    let list = |counts: &BTreeMap<String, usize>| {
-        let counts = counts.iter().map(|(what, count)| format!("{what} {count}"));
-        counts.collect::<Vec<_>>().join(", ")
-    };
-    let row = |name: &str, figures: &Figures| {
-        let mut row = texts([name]);
-        row.extend(figures.cells());
-        row
-    };
-    let mut columns = texts(["from its end to gone, by"]);
-    columns.extend(Figures::HEADINGS.map(str::to_owned));
-    Outcome {
-        name: "soak".to_owned(),
-        title: format!(
-            "{} leases with faults, kills and several reapers",
-            soak.total
-        ),
-        method: format!(
-            "{} leases of 15 s to 2 min, made and ended side by side as fast as the engine can, \
-             {MOST_AT_ONCE} at once at the most: {:.1} a second. The server and {REAPERS} more \
-             processes reap, each every {} s. What happened: {}. Why leases ended: {}.",
-            soak.total,
-            number(soak.total) / seconds,
-            TICK.as_secs(),
-            list(&happened),
-            list(&left.reasons),
-        ),
-        machine,
-        columns,
-        rows: vec![
-            row("the engine's events", &left.late),
-            row("our receipts", &left.by_receipt),
-        ],
-        goals: left.goals(never_accepted),
-        data: json!({
-            "events": left.late.json(),
-            "receipts": left.by_receipt.json(),
-            "histogram": left.bars(),
-            "happened": happened,
-            "reasons": left.reasons,
-            "seconds": seconds,
-        }),
-    }
-}

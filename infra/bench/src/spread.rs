@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use containerlease_shared::{
+use containerlease_domain::{
     lease::{Lease, Reason, State},
     time::Time,
 };
@@ -16,7 +16,7 @@ use crate::{
     picture::{Curve, curves},
     result::{Goal, Outcome},
     say,
-    server::Plan,
+    server::ServerOptions,
 };
 
 /// Time limit from a lease's end until its container is gone.
@@ -90,7 +90,7 @@ impl Lateness {
 /// tick ends them, as if a run could not wait.
 pub async fn measure(options: &Options, engine: &Engine, looks_ahead: bool) -> Fallible<bool> {
     let machine = machine::facts(engine).await;
-    let mut plan = Plan::new(options, engine)?;
+    let mut plan = ServerOptions::new(options, engine)?;
     if !looks_ahead {
         plan = plan.look_ahead(Duration::ZERO);
     }

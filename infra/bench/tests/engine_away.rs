@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use containerlease_bench::{Options, engine::Engine, leases, say, server::Plan};
-use containerlease_shared::{
+use containerlease_bench::{Options, engine::Engine, leases, say, server::ServerOptions};
+use containerlease_domain::{
     lease::{Lease, Receipt, State},
     names::LeaseId,
-    settings::EngineAddress,
-    store::Store,
     time::Time,
 };
+use containerlease_service::store::Store;
+use containerlease_settings::EngineAddress;
 use containerlease_testkit::{
     Place,
     proxy::{Fault, Proxy},
@@ -52,7 +52,7 @@ async fn all_that_is_overdue_ends_as_soon_as_the_engine_is_back() {
         out: PathBuf::new(),
     };
     let proxy = Proxy::before_unix(socket);
-    let plan = Plan::new(&options, &engine).expect("a server can be planned");
+    let plan = ServerOptions::new(&options, &engine).expect("a server can be planned");
     let server = plan.through(proxy.unix()).start().await.expect("it starts");
     let store = server.api().store().await;
 

@@ -11,7 +11,7 @@ use containerlease_bench::{
     continuity::{Trial, try_out},
     engine::Engine,
 };
-use containerlease_shared::settings::EngineAddress;
+use containerlease_settings::EngineAddress;
 use containerlease_testkit::Place;
 
 #[tokio::test(flavor = "multi_thread")]

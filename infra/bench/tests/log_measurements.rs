@@ -8,7 +8,7 @@ use std::{
 };
 
 use containerlease_bench::{Options, engine::Engine, log_speed, log_viewers, result::Outcome};
-use containerlease_shared::settings::EngineAddress;
+use containerlease_settings::EngineAddress;
 use containerlease_testkit::Place;
 
 #[tokio::test(flavor = "multi_thread")]

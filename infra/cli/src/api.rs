@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use containerlease_shared::names::LeaseId;
+use containerlease_domain::names::LeaseId;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};

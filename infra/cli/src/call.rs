@@ -1,7 +1,7 @@
 //! Parses the command line and runs its command.
 
 use clap::{Parser, Subcommand};
-use containerlease_shared::settings::CommandLineSettings;
+use containerlease_settings::CommandLineSettings;
 
 use crate::{
     api::Api, completion, console::Console, exec, failure::Failure, images, inspect,
@@ -67,7 +67,7 @@ fn settings() -> String {
     use std::fmt::Write as _;
 
     let mut said = "Settings, from the environment:\n".to_owned();
-    for setting in containerlease_shared::settings::of_the_server() {
+    for setting in containerlease_settings::of_the_server() {
         let default = match setting.default {
             "none" => String::new(),
             default => format!(" [default: {default}]"),

@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use containerlease_shared::request::SHORTEST_LEASE_SECONDS;
+use containerlease_domain::request::SHORTEST_LEASE_SECONDS;
 use jiff::{Span, SpanRelativeTo};
 use thiserror::Error;
 

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, str::FromStr};
 
-use containerlease_shared::names::LeaseId;
+use containerlease_domain::names::LeaseId;
 
 use crate::{
     api::{Api, answer::Lease},

@@ -17,7 +17,7 @@ pub mod view;
 use std::{io::Write, time::Duration};
 
 use clap::Args;
-use containerlease_shared::{
+use containerlease_domain::{
     logs::{NotAStart, Start},
     names::LeaseId,
     time::Time,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
 
 use crate::{
     api::{

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use containerlease_cli::{call::Call, console::Console};
-use containerlease_shared::settings::CommandLineSettings;
+use containerlease_settings::CommandLineSettings;
 use tokio::runtime;
 
 fn main() -> ExitCode {

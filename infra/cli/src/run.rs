@@ -13,7 +13,7 @@ mod variable;
 mod wait;
 
 use clap::Args;
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
 
 use crate::{
     api::{
@@ -144,9 +144,8 @@ async fn provision(
         made = &mut making => return settled(made).map(|made| Made::Lease(Box::new(made))),
         signal = interrupt.recv() => signal,
     };
-    console.tell(
-        "interrupted: ending the lease that was requested; interrupt again to stop waiting",
-    );
+    console
+        .tell("interrupted: ending the lease that was requested; interrupt again to stop waiting");
     let made = tokio::select! {
         made = &mut making => settled(made),
         _ = interrupt.recv() => return Ok(Made::Interrupted(signal)),

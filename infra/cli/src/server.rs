@@ -2,16 +2,12 @@
 
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
-use containerlease_shared::{
-    names::LeaseId,
-    settings::{CommandLineSettings, SettingsError, Token},
-};
+use containerlease_domain::names::LeaseId;
+use containerlease_settings::{CommandLineSettings, SettingsError, Token};
 use http::{HeaderValue, Uri, uri::Scheme};
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio_tungstenite::Connector;
-
-use crate::failure::Failure;
 
 /// A server's address, `http://HOST:PORT` or `https://HOST`. It may have a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +26,10 @@ pub struct Server {
     "an address begins with http:// or https:// and names a host, such as http://127.0.0.1:8080"
 )]
 pub struct NotAServer;
+
+/// The operating system trusts no certificate authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NobodyTrusted;
 
 impl Server {
     /// The server that the settings name.
@@ -92,7 +92,7 @@ impl Server {
     }
 
     /// How to open a WebSocket to it.
-    pub fn connector(&self) -> Result<Connector, Failure> {
+    pub fn connector(&self) -> Result<Connector, NobodyTrusted> {
         if !self.secure {
             return Ok(Connector::Plain);
         }
@@ -102,12 +102,12 @@ impl Server {
     /// The certificate authorities that it must be certified by. For https these are the operating
     /// system's, so a company's own authority works too; `SSL_CERT_FILE` replaces them. For http
     /// there are none.
-    pub fn tls(&self) -> Result<ClientConfig, Failure> {
+    pub fn tls(&self) -> Result<ClientConfig, NobodyTrusted> {
         let mut trusted = RootCertStore::empty();
         if self.secure {
             trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if trusted.is_empty() {
-                return Err(Failure::NobodyTrusted);
+                return Err(NobodyTrusted);
             }
         }
         // Named explicitly: the default provider depends on which crates are linked.

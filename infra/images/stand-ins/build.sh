@@ -8,14 +8,10 @@
 # Nothing is installed on this machine: mmdebstrap resolves and unpacks the packages into a
 # temporary folder. Only a program, its linked libraries and busybox are copied.
 set -euo pipefail
+# shellcheck source=infra/say.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../say.sh"
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-
-say() { printf '==> %s\n' "$*" >&2; }
-fail() {
-  printf 'build.sh: %s\n' "$*" >&2
-  exit 1
-}
 
 # --- packages -------------------------------------------------------------------------------
 

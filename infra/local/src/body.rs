@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use containerlease_functions::problem::Problem;
-use containerlease_shared::request::BODY_LIMIT;
+use containerlease_domain::request::BODY_LIMIT;
+use containerlease_functions::http::problem::Problem;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, header};
 use tokio::time::timeout;

@@ -17,8 +17,8 @@ use std::{
     time::Duration,
 };
 
-use containerlease_functions::problem::Problem;
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
+use containerlease_functions::http::problem::Problem;
 use containerlease_table::Key;
 use http::{HeaderMap, header};
 

@@ -3,10 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use containerlease_shared::{
-    cleanup::{self, Reaper},
-    time::Time,
-};
+use containerlease_domain::time::Time;
+use containerlease_service::reaper::{self, Reaper};
 use futures_util::StreamExt as _;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -37,12 +35,12 @@ pub(crate) async fn listen(reaper: Arc<Reaper>, metrics: Arc<Metrics>, ending: C
                 let (reaper, metrics) = (Arc::clone(&reaper), Arc::clone(&metrics));
                 let places = Arc::clone(&places);
                 acting.spawn(async move {
-                    let report = cleanup::happened(&reaper, &event, &places).await;
+                    let report = reaper::happened(&reaper, &event, &places).await;
                     metrics.count_done(&report);
                 });
                 while acting.try_join_next().is_some() {}
             }
-            Ok::<_, containerlease_shared::host::HostError>(())
+            Ok::<_, containerlease_service::docker::HostError>(())
         };
         tokio::select! {
             heard = listening => match heard {

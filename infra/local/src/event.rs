@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use base64::Engine as _;
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
 use http::{HeaderMap, HeaderValue, request::Parts};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};

@@ -14,7 +14,9 @@ use axum::{
     routing::{any, get},
 };
 use containerlease_functions::{
-    answer::problem_response, app::App, problem::Problem, routes::route,
+    app::App,
+    http::{answer::problem_response, problem::Problem, router::route},
+    routes,
 };
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use lambda_http::Body as LambdaBody;
@@ -182,7 +184,7 @@ async fn carry_out(
             tracing::error!(%error, "a request could not be turned into an event");
             Problem::internal()
         })?;
-        Ok(function.call(&app, request).await)
+        Ok(routes::call(function, &app, request).await)
     };
     // The problem names the request, and the log lists what went wrong under that name.
     let span = tracing::info_span!("request", id = request_id);

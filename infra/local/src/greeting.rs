@@ -5,8 +5,8 @@ use std::{
     net::SocketAddr,
 };
 
-use containerlease_functions::{app::App, list};
-use containerlease_shared::settings::{
+use containerlease_functions::{app::App, routes::health};
+use containerlease_settings::{
     CommandLineSettings, EngineAddress, Firewall, LocalSettings, Settings,
 };
 
@@ -34,7 +34,7 @@ pub(crate) async fn greet(
         Ok(version) => format!("Docker {}", version.version),
         Err(error) => format!(
             "NOT USABLE: {} Nothing can be leased until it is.",
-            list::engine_fault(&error)
+            health::engine_fault(&error)
         ),
     };
     // The program's name as it was called, so that the lines below work in the same shell.

@@ -49,16 +49,14 @@ use std::{
     time::Duration,
 };
 
+use containerlease_domain::clock;
 use containerlease_functions::{
     app::{App, StartError, aws_defaults},
-    cleanup,
+    jobs::cleanup,
     warning::Warning,
 };
-use containerlease_shared::{
-    cleanup::{Reaper, release_claims},
-    clock,
-    settings::{self, Firewall, LocalSettings, Settings, SettingsError},
-};
+use containerlease_service::reaper::{Reaper, release_claims};
+use containerlease_settings::{Firewall, LocalSettings, Settings, SettingsError};
 use containerlease_table::Inside;
 use thiserror::Error;
 use tokio::{net::TcpListener, signal::unix::SignalKind, task::JoinHandle};
@@ -260,7 +258,7 @@ async fn begin_anew(settings: &Settings, local: &LocalSettings, app: &App) {
 
 fn read_settings() -> Result<(Settings, LocalSettings), SettingsError> {
     let (settings, local) = (Settings::from_env()?, LocalSettings::from_env()?);
-    for (name, meant) in settings::mistaken() {
+    for (name, meant) in containerlease_settings::mistaken() {
         tracing::warn!("{name} is set, but no such setting exists: did you mean {meant}?");
     }
     Ok((settings, local))
@@ -277,7 +275,7 @@ fn set_up_process() {
         // It would panic if standard error is closed.
         .log_internal_errors(false)
         .finish()
-        .with(containerlease_shared::log::filter())
+        .with(containerlease_settings::logging::filter())
         .init();
 }
 

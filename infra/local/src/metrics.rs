@@ -14,14 +14,16 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use containerlease_shared::{
-    cleanup::Report,
+use containerlease_domain::{
     clock,
-    deliver::Deliveries,
-    host::Host,
     lease::{Reason, Receipt},
-    relay::{Counts, Follows},
     time::Time,
+};
+use containerlease_service::{
+    docker::Host,
+    log_relay::{Counts, Follows},
+    notify::deliver::Deliveries,
+    reaper::Report,
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},

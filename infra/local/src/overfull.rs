@@ -2,11 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use containerlease_functions::cleanup::MARGIN;
-use containerlease_shared::{
-    cleanup::{self, Reaper},
-    time::Time,
-};
+use containerlease_domain::time::Time;
+use containerlease_functions::jobs::cleanup::MARGIN;
+use containerlease_service::reaper::{self, Reaper};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -29,8 +27,8 @@ pub(crate) async fn watch(reaper: Arc<Reaper>, metrics: Arc<Metrics>, ending: Ca
         // The next look at due work notifies the owners.
         let (announce, _) = mpsc::unbounded_channel();
         let stop_at = Time::now().plus(MARGIN);
-        let looked = cleanup::end_overfull(&reaper, stop_at, announce).await;
+        let looked = reaper::end_overfull(&reaper, stop_at, announce).await;
         metrics.count_done(&looked.report);
-        pause = cleanup::until_next_look(LOOK_EVERY, LONGEST_PAUSE, looked.measuring);
+        pause = reaper::until_next_look(LOOK_EVERY, LONGEST_PAUSE, looked.measuring);
     }
 }

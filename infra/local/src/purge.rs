@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
 use dynoxide::{
     AttributeValue, Database, DynoxideError,
     actions::{delete_item::DeleteItemRequest, scan::ScanRequest},
@@ -132,7 +132,7 @@ mod tests {
         // Built as the server builds it.
         let aws = containerlease_functions::app::aws_defaults();
         let aws = containerlease_table::inside(aws, database.clone());
-        let store = containerlease_shared::store::Store::new(&aws.load().await, TABLE);
+        let store = containerlease_service::store::Store::new(&aws.load().await, TABLE);
         store.create_table().await.unwrap();
     }
 

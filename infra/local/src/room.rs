@@ -14,10 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use containerlease_shared::{
-    store::{Room, Shortage},
-    time::Time,
-};
+use containerlease_domain::time::Time;
+use containerlease_service::store::{Room, Shortage};
 use containerlease_table::Database;
 use dynoxide::{AttributeValue, actions::put_item::PutItemRequest};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +24,7 @@ use crate::folder::{FILE, RESERVE, private_file};
 
 /// The size of the reserve. An end rewrites some pages, first in the table's journal, which grows
 /// to a few MB before it is reused.
-const KEPT: u64 = 16 << 20;
+const RESERVE_BYTES: u64 = 16 << 20;
 
 /// The size of a slice. Several are given up if another program fills the disk faster.
 const SLICE: u64 = 1 << 20;
@@ -213,12 +211,12 @@ impl Place {
         };
         let file = reserve.file.insert(file).try_clone()?;
         // Another program may have truncated it.
-        reserve.kept = file.metadata()?.len().min(KEPT);
-        if free(&self.0.folder)? < KEPT - reserve.kept + SPARE {
+        reserve.kept = file.metadata()?.len().min(RESERVE_BYTES);
+        if free(&self.0.folder)? < RESERVE_BYTES - reserve.kept + SPARE {
             return Ok(false);
         }
         let slice = vec![0; usize::try_from(SLICE).unwrap_or_default()];
-        while reserve.kept < KEPT {
+        while reserve.kept < RESERVE_BYTES {
             // Writes data, since a sparse file reserves nothing.
             if let Err(error) = file.write_all_at(&slice, reserve.kept) {
                 file.set_len(reserve.kept)?;

@@ -3,8 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use containerlease_functions::cleanup;
-use containerlease_shared::{cleanup::Reaper, clock, time::Time};
+use containerlease_domain::{clock, time::Time};
+use containerlease_functions::jobs::cleanup;
+use containerlease_service::reaper::Reaper;
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 

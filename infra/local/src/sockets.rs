@@ -16,18 +16,16 @@ use std::{
 };
 
 use axum::extract::ws::{Message, WebSocket, close_code};
+use containerlease_domain::{names::LeaseId, time::Time};
 use containerlease_functions::{
-    answer::problem_response,
     app::App,
-    logs,
-    problem::Problem,
-    relay::{self, RelayStart, Relays, StartFailed, Terms},
+    http::{answer::problem_response, problem::Problem},
+    websocket::{
+        connections,
+        relay::{self, RelayStart, Relays, StartFailed, Terms},
+    },
 };
-use containerlease_shared::{
-    names::LeaseId,
-    relay::{Closing, Connections, PostError},
-    time::Time,
-};
+use containerlease_service::log_relay::{Closing, Connections, PostError};
 use futures_util::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
 use http::{HeaderMap, StatusCode};
 use lambda_http::{Body, Response};
@@ -187,7 +185,7 @@ impl Sockets {
 
     async fn handle(&self, event: Value) -> Response<Body> {
         match serde_json::from_value(event) {
-            Ok(event) => logs::handle(&self.app, self, self, &event).await,
+            Ok(event) => connections::handle(&self.app, self, self, &event).await,
             Err(error) => unreachable!("the event is made here: {error}"),
         }
     }

@@ -6,10 +6,8 @@ use std::{
     path::PathBuf,
 };
 
-use containerlease_shared::{
-    settings::LocalSettings,
-    store::{Room, StoreError},
-};
+use containerlease_service::store::{Room, StoreError};
+use containerlease_settings::LocalSettings;
 use containerlease_table::{Database, Door, Key};
 use thiserror::Error;
 

@@ -44,7 +44,7 @@ def test_sources_are_watched_and_what_a_build_writes_is_not(stacks, excluded):
         )
         [handler] = trigger.get_path_handlers()
         for path, watched in [
-            ("shared/src/lease.rs", True),
+            ("shared/domain/src/lease.rs", True),
             ("functions/src/bin/list.rs", True),
             ("infra/images/catalogue.json", True),
             ("Cargo.lock", True),

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use containerlease_functions::{app::App, delete, exec, list, provision, renew};
+use containerlease_functions::{
+    app::App,
+    routes::{delete, exec, provision, read, renew},
+};
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 
@@ -123,7 +126,7 @@ impl Event {
 
     /// What the `list` function answers.
     pub async fn list(self, app: &App) -> Answer {
-        Answer::of(&list::handle(app, self.request()).await)
+        Answer::of(&read::handle(app, self.request()).await)
     }
 
     /// What the `delete` function answers.

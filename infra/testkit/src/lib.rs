@@ -12,27 +12,27 @@
 //! - [`proxy`]: sits between a client and the table or the engine, counts requests, and cuts,
 //!   delays or loses them as the test says.
 //! - [`receiver`]: a receiver of webhooks, which answers as the test says.
-//! - [`bench`]: the product's own [`App`](containerlease_functions::app::App) on all these.
+//! - [`test`]: the product's own [`App`](containerlease_functions::app::App) on all these.
 //! - [`engine`]: an in-memory engine, which records the calls for each container.
 //! - [`events`]: the saved events in `functions/events`, in the form that handlers take.
 //!
 //! A test that needs an engine and finds none fails and says so; it is never skipped.
 
-pub mod bench;
 pub mod engine;
 pub mod events;
 pub mod place;
 pub mod proxy;
 pub mod receiver;
 pub mod table;
+pub mod test_app;
 pub mod watch;
 
-pub use bench::{Bench, Plan};
 pub use engine::Engine;
 pub use place::Place;
 pub use proxy::{Fault, Proxy, Seen};
 pub use receiver::{Receiver, Reply};
 pub use table::Table;
+pub use test_app::{TestApp, TestAppOptions};
 pub use watch::Watch;
 
 /// Allows a test to skip its proof, unless nothing may be skipped.

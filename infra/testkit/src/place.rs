@@ -10,11 +10,8 @@ use bollard::{
         ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
     },
 };
-use containerlease_shared::{
-    host::DEPLOYMENT_LABEL,
-    names::Deployment,
-    settings::{EngineAddress, Settings},
-};
+use containerlease_domain::{container::DEPLOYMENT_LABEL, names::Deployment};
+use containerlease_settings::{EngineAddress, Settings};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The label of the containers that [`Place::stray`] makes.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};

@@ -4,8 +4,9 @@ use std::{collections::HashMap, net::SocketAddr, path::Path, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{Client, error::ProvideErrorMetadata as _, types::AttributeValue};
+use containerlease_domain::{lease::Lease, names::Owner, time::Time};
 use containerlease_functions::app::aws_defaults;
-use containerlease_shared::{lease::Lease, names::Owner, store::Store, time::Time};
+use containerlease_service::store::Store;
 use containerlease_table::{Database, Door, Key};
 
 /// The table's name.
@@ -321,7 +322,7 @@ mod tests {
         let random = uuid::Uuid::new_v4().simple();
         let file = std::env::temp_dir().join(format!("containerlease-{random}.sqlite"));
         let container =
-            containerlease_shared::names::ContainerName::listed_by_engine("0a").unwrap();
+            containerlease_domain::names::ContainerName::listed_by_engine("0a").unwrap();
         let table = Table::on_file(&file).await;
         table
             .store()
@@ -342,7 +343,7 @@ mod tests {
         let proxy = Proxy::before_tcp(table.address()).await;
         let store = Store::new(&aws_at(proxy.tcp(), table.key()).await, NAME);
         let container =
-            containerlease_shared::names::ContainerName::listed_by_engine("0a").unwrap();
+            containerlease_domain::names::ContainerName::listed_by_engine("0a").unwrap();
         store.check().await.unwrap();
         let seen = proxy.seen();
         assert!(

@@ -6,8 +6,8 @@ use std::{
 };
 
 use bollard::{models::EventMessage, query_parameters::EventsOptionsBuilder};
-use containerlease_shared::{
-    host::DEPLOYMENT_LABEL,
+use containerlease_domain::{
+    container::DEPLOYMENT_LABEL,
     names::{ContainerName, LeaseId},
     time::Time,
 };

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use containerlease_shared::names::LeaseId;
+use containerlease_domain::names::LeaseId;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use tokio::net::TcpStream;

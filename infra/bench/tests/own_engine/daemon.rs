@@ -12,7 +12,7 @@ use std::{
 use bollard::Docker;
 use containerlease_bench::engine::Engine;
 use containerlease_functions::app::App;
-use containerlease_shared::settings::Settings;
+use containerlease_settings::Settings;
 use containerlease_testkit::Table;
 use serde_json::{Value, json};
 

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use containerlease_bench::{leases, soak::reap_every};
-use containerlease_functions::{app::App, cleanup};
-use containerlease_shared::{
+use containerlease_domain::{
     catalogue::Catalogue,
     lease::{Reason, State},
     names::LeaseId,
     time::Time,
 };
+use containerlease_functions::{app::App, jobs::cleanup};
 use containerlease_testkit::{
     Table,
     events::{Answer, Event},

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use containerlease_bench::{leases, soak::reap_every};
-use containerlease_functions::{app::App, cleanup};
-use containerlease_shared::{
+use containerlease_domain::{
     capacity::Amounts,
     lease::{Lease, Reason, State},
     names::{LeaseId, Owner},
-    provision, request,
+    request,
     time::Time,
 };
+use containerlease_functions::{app::App, jobs::cleanup};
+use containerlease_service::leasing::provision;
 use containerlease_testkit::Table;
 use tokio_util::sync::CancellationToken;
 
@@ -102,7 +103,7 @@ async fn lease(app: &App, table: &Table) -> (Vec<LeaseId>, Vec<LeaseId>) {
     for _ in 0..ENDING + LIVING {
         let (policy, owner) = (&app.policy, Owner::local());
         let now = Time::now();
-        let lease = provision::provision(app.tools(), policy, &owner, &asked, None, now).await;
+        let lease = provision::provision(app.deps(), policy, &owner, &asked, None, now).await;
         made.push(lease.expect("a container can be leased").id);
     }
     let active = table.store().active().await;

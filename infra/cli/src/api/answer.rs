@@ -1,7 +1,7 @@
 //! The fields that this client reads from the API's answers. It ignores other fields, and shows
 //! unknown values, such as a state of a later version, as they are.
 
-use containerlease_shared::{names::LeaseId, time::Time};
+use containerlease_domain::{names::LeaseId, time::Time};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -206,7 +206,7 @@ pub struct Amount {
 #[derive(Debug, Deserialize)]
 pub struct LogPage {
     pub entries: Vec<Box<RawValue>>,
-    pub cursor: containerlease_shared::logs::Cursor,
+    pub cursor: containerlease_domain::logs::Cursor,
     pub more: bool,
     pub gap: bool,
 }

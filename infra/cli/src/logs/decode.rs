@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use containerlease_shared::logs::{Cursor, Stream};
+use containerlease_domain::logs::{Cursor, Stream};
 use serde::{Deserialize, de::IgnoredAny};
 use thiserror::Error;
 

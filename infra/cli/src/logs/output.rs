@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use containerlease_shared::logs::Stream;
+use containerlease_domain::logs::Stream;
 use tokio::time::Instant;
 
 use super::decode::Line;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use containerlease_shared::{logs::PAGE_LIMIT, names::LeaseId};
+use containerlease_domain::{logs::PAGE_LIMIT, names::LeaseId};
 
 use super::{
     decode::{Object, object},

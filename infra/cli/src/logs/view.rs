@@ -1,6 +1,6 @@
 //! Where a view of a log starts, and where it resumes after an interruption.
 
-use containerlease_shared::logs::{Cursor, Start, Tail};
+use containerlease_domain::logs::{Cursor, Start, Tail};
 
 /// A view of a log: where it starts or, once it has shown something, resumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl View {
 mod tests {
     use std::time::Duration;
 
-    use containerlease_shared::time::Time;
+    use containerlease_domain::time::Time;
 
     use super::*;
 

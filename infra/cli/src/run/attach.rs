@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use containerlease_shared::names::LeaseId;
+use containerlease_domain::names::LeaseId;
 use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},

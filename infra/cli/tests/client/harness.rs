@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use containerlease_shared::settings::EngineAddress;
+use containerlease_settings::EngineAddress;
 use containerlease_testkit::Place;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use containerlease_shared::{lease::PROVISION_LIMIT, time::Time};
+use containerlease_domain::{lease::PROVISION_LIMIT, time::Time};
 use containerlease_testkit::{Fault, Proxy, Seen};
 use futures_util::{StreamExt as _, stream};
 use http::Method;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
 use serde_json::json;
 
 use crate::harness::{PROMPT, Place, eventually, sleep_until, str_of, time_of};

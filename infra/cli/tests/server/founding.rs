@@ -1,6 +1,6 @@
 //! The founding job: lease, watch, delete.
 
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
 use http::StatusCode;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;

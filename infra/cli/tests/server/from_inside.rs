@@ -14,7 +14,7 @@ mod table;
 
 use std::{path::PathBuf, time::Duration};
 
-use containerlease_shared::{
+use containerlease_domain::{
     catalogue::{Catalogue, Image},
     time::Time,
 };

@@ -12,7 +12,7 @@ use std::{
     process::Command,
 };
 
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ use crate::harness::{PATIENCE, PROMPT, Place, Server, eventually, sleep_until, s
 const SIZE: &str = "size=32m,mode=0700";
 
 /// The size of the server's reserve, in bytes.
-const KEPT: u64 = 16 << 20;
+const RESERVE_BYTES: u64 = 16 << 20;
 
 #[tokio::test]
 async fn leases_end_on_time_on_a_full_disk_and_none_is_made() {
@@ -33,7 +33,7 @@ async fn leases_end_on_time_on_a_full_disk_and_none_is_made() {
     };
     let server = place.start().await;
     assert_eq!(server.get("/readyz").await.status, StatusCode::OK);
-    assert_eq!(disk.reserve(), KEPT);
+    assert_eq!(disk.reserve(), RESERVE_BYTES);
     let first = lease(&server, 30).await;
     let second = lease(&server, 60).await;
     let stays = lease(&server, 3_000).await;
@@ -44,11 +44,11 @@ async fn leases_end_on_time_on_a_full_disk_and_none_is_made() {
     // The reserve is given up slice by slice.
     for _ in 0..60 {
         assert_eq!(renew(&server, stays).await, StatusCode::OK);
-        if disk.reserve() < KEPT {
+        if disk.reserve() < RESERVE_BYTES {
             break;
         }
     }
-    assert!(disk.reserve() < KEPT, "nothing was given up");
+    assert!(disk.reserve() < RESERVE_BYTES, "nothing was given up");
     let receipt = ends_on_time(&place, &server, &first).await;
     assert_eq!(receipt["reason"], "expired", "{receipt}");
 
@@ -83,7 +83,7 @@ async fn leases_end_on_time_on_a_full_disk_and_none_is_made() {
         (server.get("/readyz").await.status == StatusCode::OK).then_some(())
     })
     .await;
-    assert_eq!(disk.reserve(), KEPT);
+    assert_eq!(disk.reserve(), RESERVE_BYTES);
     lease(&server, 30).await;
 }
 

@@ -15,7 +15,8 @@ use bollard::{
     exec::{CreateExecOptions, StartExecResults},
     models::ContainerSummary,
 };
-use containerlease_shared::{settings::EngineAddress, time::Time};
+use containerlease_domain::time::Time;
+use containerlease_settings::EngineAddress;
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;

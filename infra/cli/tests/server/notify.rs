@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command, time::Duration};
 
-use containerlease_shared::time::Time;
+use containerlease_domain::time::Time;
 use containerlease_testkit::Receiver;
 use serde_json::json;
 

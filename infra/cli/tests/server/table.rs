@@ -114,7 +114,7 @@ async fn a_port_that_is_asked_for_opens_to_its_key_alone() {
     }
 
     let aws = containerlease_testkit::table::aws_at(address, &Key::told(key)).await;
-    let store = containerlease_shared::store::Store::new(&aws, "containerlease");
+    let store = containerlease_service::store::Store::new(&aws, "containerlease");
     store.check().await.expect("the SDK takes the URL");
     server.signal("TERM");
     assert!(server.process.end(PATIENCE).await.success());

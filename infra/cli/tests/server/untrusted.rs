@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use containerlease_shared::{
-    egress::Egress,
-    runtime::Runtime,
-    settings::{Settings, of_the_server},
-};
+use containerlease_domain::{egress::Egress, runtime::Runtime};
+use containerlease_settings::{Settings, of_the_server};
 use http::Method;
 use serde_json::json;
 

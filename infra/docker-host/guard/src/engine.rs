@@ -15,8 +15,8 @@ use bollard::{
     errors::Error as ClientError,
     query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder},
 };
-use containerlease_shared::{
-    host::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL},
+use containerlease_domain::{
+    container::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL},
     names::ContainerName,
     time::Time,
 };

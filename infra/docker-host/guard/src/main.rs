@@ -23,11 +23,8 @@ mod round;
 
 use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
-use containerlease_shared::{
-    clock,
-    settings::{GuardSettings, SettingsError},
-    time::Time,
-};
+use containerlease_domain::{clock, time::Time};
+use containerlease_settings::{GuardSettings, SettingsError};
 
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -47,7 +44,7 @@ async fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .finish()
-        .with(containerlease_shared::log::filter())
+        .with(containerlease_settings::logging::filter())
         .init();
     match GuardSettings::from_env() {
         Ok(settings) => guard(settings).await,

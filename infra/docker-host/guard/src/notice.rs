@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, path::Path};
 
-use containerlease_shared::{
+use containerlease_domain::{
     names::{ContainerName, Deployment},
     time::Time,
 };

@@ -3,7 +3,7 @@
 
 use std::{cmp::Reverse, time::Duration};
 
-use containerlease_shared::{
+use containerlease_domain::{
     names::{ContainerName, Deployment},
     time::Time,
 };
@@ -32,7 +32,7 @@ pub(crate) struct Container {
 
 /// What to do about the listed containers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct GuardPlan {
     /// The overdue containers, latest deadline first: one that cannot be removed must not
     /// delay the others.
     pub(crate) end: Vec<Overdue>,
@@ -55,8 +55,8 @@ pub(crate) struct Overdue {
 
 /// A container is overdue when its deadline and the grace have passed:
 /// `deadline + grace <= now`.
-pub(crate) fn plan(rules: &Rules, containers: &[Container], now: Time) -> Plan {
-    let mut plan = Plan {
+pub(crate) fn plan(rules: &Rules, containers: &[Container], now: Time) -> GuardPlan {
+    let mut plan = GuardPlan {
         end: Vec::new(),
         unreadable: Vec::new(),
         guarded: 0,
@@ -132,7 +132,7 @@ mod tests {
         Duration::from_secs(count)
     }
 
-    fn ended(plan: &Plan) -> Vec<&str> {
+    fn ended(plan: &GuardPlan) -> Vec<&str> {
         plan.end.iter().map(|one| one.name.as_str()).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use containerlease_shared::{names::ContainerName, time::Time};
+use containerlease_domain::{names::ContainerName, time::Time};
 use futures_util::{StreamExt, stream};
 
 use crate::{

@@ -19,11 +19,11 @@ use bollard::{
         CreateContainerOptions, InspectContainerOptions, RemoveContainerOptionsBuilder,
     },
 };
-use containerlease_shared::{
-    host::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL, LEASE_LABEL},
-    settings::EngineAddress,
+use containerlease_domain::{
+    container::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL, LEASE_LABEL},
     time::Time,
 };
+use containerlease_settings::EngineAddress;
 use containerlease_testkit::{Fault, Place, Proxy};
 use http::StatusCode;
 
@@ -437,7 +437,7 @@ impl Folder {
     fn new() -> Self {
         let unique = format!(
             "guard-{}",
-            containerlease_shared::names::LeaseId::generate()
+            containerlease_domain::names::LeaseId::generate()
         );
         let folder = std::env::temp_dir().join(unique);
         fs::create_dir(&folder).expect("the folder for temporary files can be written");

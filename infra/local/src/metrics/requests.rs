@@ -12,8 +12,8 @@ use axum::{
     extract::{Request, State},
     middleware::Next,
 };
-use containerlease_functions::{problem::Kind, routes};
-use containerlease_shared::catalogue::ImageType;
+use containerlease_domain::catalogue::ImageType;
+use containerlease_functions::http::{problem::Kind, router};
 use http::{Method, Response, StatusCode};
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -112,8 +112,8 @@ pub(super) struct Answered {
 impl Asked {
     /// A request that has just arrived.
     fn now(method: &Method, path: &str) -> Self {
-        let (method, route) = match routes::route(method, path) {
-            Ok((_, id)) => (method.to_string(), routes::pattern(path, id.is_some())),
+        let (method, route) = match router::route(method, path) {
+            Ok((_, id)) => (method.to_string(), router::pattern(path, id.is_some())),
             Err(_) if *method == Method::GET && path.starts_with("/ws/logs/") => {
                 (method.to_string(), WATCH.to_owned())
             }

@@ -1,0 +1,30 @@
+//! `GET /api/containers/{id}`: one lease, with what its owner was told of it.
+
+use lambda_http::Request;
+
+use crate::{
+    app::App,
+    http::{
+        answer::{lease_id, owner},
+        problem::Problem,
+        view::{Container, One},
+    },
+};
+
+/// The lease that the caller asks for.
+pub(super) async fn container(app: &App, request: &Request) -> Result<One, Problem> {
+    let (owner, id) = (owner(request)?, lease_id(request)?);
+    let lease = app.store.get(&owner, &id).await;
+    let lease = lease?;
+    let lease = lease.ok_or_else(Problem::lease_not_found)?;
+    let notifications = if lease.webhook.is_some() {
+        let told = app.store.notifications_of(&id).await;
+        told?
+    } else {
+        Vec::new()
+    };
+    Ok(One {
+        container: Container::for_owner(&lease),
+        notifications: notifications.into_iter().map(Into::into).collect(),
+    })
+}
