@@ -87,7 +87,7 @@ soak: bench-binary ## Run races, kills at every call, fuzzing, a log through cut
 	@CONTAINERLEASE_CRASHES=all \
 	  cargo test --quiet --workspace --test handlers crash
 	@CONTAINERLEASE_FUZZ=1000 \
-	  cargo test --quiet --workspace --package containerlease-service --test logs
+	  cargo test --quiet --workspace --test logs
 	@$(BENCH_BINARY) log-continuity
 	@$(BENCH_BINARY) soak $(SOAK)
 

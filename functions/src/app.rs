@@ -94,7 +94,7 @@ impl App {
         warnings
     }
 
-    /// The dependencies of the verbs in `shared`.
+    /// The dependencies of the verbs in `containerlease-service`.
     pub fn deps(&self) -> Deps<'_> {
         Deps {
             store: &self.store,

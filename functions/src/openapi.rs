@@ -78,7 +78,7 @@ struct Operation {
     problems: &'static [Kind],
 }
 
-/// Every operation of the API; `routes.rs` maps them to functions.
+/// Every operation of the API; `http/router.rs` maps them to functions.
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn operations() -> Vec<Operation> {
     use Kind::{

@@ -120,7 +120,7 @@ test("other paths of WebSockets are not found", () => {
 });
 
 test("problems have the words of functions/src/http/problem.rs", () => {
-  const source = read("functions", "src", "problem.rs").replace(/\\\n\s+/g, "");
+  const source = read("functions", "src", "http", "problem.rs").replace(/\\\n\s+/g, "");
   for (const path of ["/ws/logs/x", "/ws/"]) {
     const { type, title, detail, status } = problemOf(logsPath(path));
     const kind = type.split(":").pop().replace(/(?:^|-)(\w)/g, (_, letter) => letter.toUpperCase());

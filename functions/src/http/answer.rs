@@ -131,17 +131,17 @@ pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response
     response
 }
 
-/// Logs what an adapter said, under the request's span. It is the operator's matter where the fault
-/// is ours.
+/// Logs what an adapter said, under the request's span. It is the operator's matter unless the
+/// caller's own command was at fault.
 fn log_cause(problem: &Problem) {
     let Some(cause) = &problem.cause else {
         return;
     };
-    let problem = problem.kind;
-    if problem.status().is_server_error() {
-        tracing::error!(cause, problem = problem.name(), "a request failed");
+    let kind = problem.kind;
+    if kind == Kind::CannotRun {
+        tracing::info!(%cause, problem = kind.name(), "a request was refused");
     } else {
-        tracing::info!(cause, problem = problem.name(), "a request was refused");
+        tracing::error!(%cause, problem = kind.name(), "a request failed");
     }
 }
 

@@ -14,12 +14,10 @@ use crate::{
 /// The lease that the caller asks for.
 pub(super) async fn container(app: &App, request: &Request) -> Result<One, Problem> {
     let (owner, id) = (owner(request)?, lease_id(request)?);
-    let lease = app.store.get(&owner, &id).await;
-    let lease = lease?;
+    let lease = app.store.get(&owner, &id).await?;
     let lease = lease.ok_or_else(Problem::lease_not_found)?;
     let notifications = if lease.webhook.is_some() {
-        let told = app.store.notifications_of(&id).await;
-        told?
+        app.store.notifications_of(&id).await?
     } else {
         Vec::new()
     };

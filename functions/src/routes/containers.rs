@@ -24,16 +24,14 @@ pub(super) async fn containers(app: &App, request: &Request) -> Result<Container
     let (leases, last) = match asked.page {
         // How many leases have ended does not slow this read down.
         None => {
-            let active = app.store.active_of(&owner).await;
-            let mut active = active?;
+            let mut active = app.store.active_of(&owner).await?;
             active.retain(|lease| asked.wants(lease));
             (active, None)
         }
         Some(page) => {
             let after = page.cursor.map(|Cursor(lease)| lease);
             let wanted = |lease: &Lease| asked.wants(lease);
-            let page = app.store.page_of(&owner, after, page.limit, wanted).await;
-            let page = page?;
+            let page = app.store.page_of(&owner, after, page.limit, wanted).await?;
             (page.leases, page.last)
         }
     };

@@ -1,8 +1,8 @@
 //! The WebSocket API's routes.
 //!
-//! `$connect` checks that the lease is the caller's, stores the caller as a viewer of its
-//! log, and starts a [relay](crate::websocket::relay), which outlives the request: on Lambda as an
-//! asynchronous invocation of another function, on the one-machine server as a task.
+//! `$connect` checks that the lease is the caller's, stores the viewer, and starts a
+//! [relay](crate::websocket::relay). The relay outlives the request: on Lambda it is an asynchronous
+//! invocation of another function, on the one-machine server a task.
 //! `$disconnect` and the viewer's messages change the stored viewer, which the relay reads.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;

@@ -226,7 +226,7 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
         }
         for viewer in viewers {
             if let Some(controls) = self.served.get(&viewer.connection) {
-                let wished = wishes_of(&viewer);
+                let wished = controls_of(&viewer);
                 controls.send_if_modified(|controls| std::mem::replace(controls, wished) != wished);
             } else if viewer.served_by.is_some() {
                 self.send_away(&viewer.connection, Closing::RelayLost).await;
@@ -243,7 +243,7 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
         if !store.serve(lease, &viewer.connection, relay).await? {
             return Ok(());
         }
-        let (controls, heard) = watch::channel(wishes_of(&viewer));
+        let (controls, heard) = watch::channel(controls_of(&viewer));
         self.served.insert(viewer.connection.clone(), controls);
         let task = log_relay::Task {
             connection: viewer.connection,
@@ -372,7 +372,7 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
 /// A year, which stands for never, as in tokio.
 const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
-fn wishes_of(viewer: &Viewer) -> ViewerControls {
+fn controls_of(viewer: &Viewer) -> ViewerControls {
     ViewerControls {
         paused: viewer.paused,
         skips: viewer.skips,

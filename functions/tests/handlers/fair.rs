@@ -38,10 +38,10 @@ fn lease(owner: &str, receiver: &Receiver, warned_in: u32) -> Lease {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_leases_with_a_receiver_that_hangs_keep_no_other_owner_waiting() {
     const HANGING: usize = 1_000;
-    let bench = TestAppOptions::default().private_webhooks().build().await;
+    let test = TestAppOptions::default().private_webhooks().build().await;
     let (hanging, prompt) = (Receiver::start().await, Receiver::start().await);
     hanging.replies(vec![Reply::Silence; 10 * HANGING]);
-    let store = bench.table.store();
+    let store = test.table.store();
     let start = async |lease: Lease| {
         let created = store.create(&lease, &Limits::default(), None).await;
         created.expect("the lease can be written");
@@ -61,7 +61,7 @@ async fn a_thousand_leases_with_a_receiver_that_hangs_keep_no_other_owner_waitin
         .await;
 
     // Every two seconds, as the one-machine server does.
-    let reaper = cleanup::reaper(&bench.app, LOOK_AHEAD, CancellationToken::new());
+    let reaper = cleanup::reaper(&test.app, LOOK_AHEAD, CancellationToken::new());
     let reaper = Arc::new(reaper);
     let looks = tokio::spawn(async move {
         loop {

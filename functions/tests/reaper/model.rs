@@ -2,7 +2,7 @@
 //! dead end.
 //!
 //! A [`Spot`] has everything that decides what can happen to a lease next. The walk begins at
-//! the start of a provision. From each spot it lets each [`LeaseEvent`] happen once, with the
+//! the start of a provision. From each spot it lets each [`ModelEvent`] happen once, with the
 //! product's own verbs on an embedded table and an in-memory engine, and notes the resulting
 //! spot. When no new spot turns up, the map is complete, and the tests check the promises on
 //! it.
@@ -59,7 +59,7 @@ enum There {
 
 /// An event that can happen to a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum LeaseEvent {
+enum ModelEvent {
     /// The pending provision creates its container.
     ContainerStarts,
     /// The pending provision records that the container runs.
@@ -81,21 +81,21 @@ enum LeaseEvent {
     Wait,
 }
 
-const EVENTS: [LeaseEvent; 11] = [
-    LeaseEvent::ContainerStarts,
-    LeaseEvent::Started,
-    LeaseEvent::Renew,
-    LeaseEvent::Delete,
-    LeaseEvent::DeleteInVain,
-    LeaseEvent::ClaimAndDie,
-    LeaseEvent::Tick,
-    LeaseEvent::TickInVain,
-    LeaseEvent::Exit,
-    LeaseEvent::Vanish,
-    LeaseEvent::Wait,
+const EVENTS: [ModelEvent; 11] = [
+    ModelEvent::ContainerStarts,
+    ModelEvent::Started,
+    ModelEvent::Renew,
+    ModelEvent::Delete,
+    ModelEvent::DeleteInVain,
+    ModelEvent::ClaimAndDie,
+    ModelEvent::Tick,
+    ModelEvent::TickInVain,
+    ModelEvent::Exit,
+    ModelEvent::Vanish,
+    ModelEvent::Wait,
 ];
 
-type Map = BTreeMap<(Spot, LeaseEvent), Spot>;
+type Map = BTreeMap<(Spot, ModelEvent), Spot>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_is_accepted_everywhere_and_nothing_is_a_dead_end() {
@@ -114,28 +114,28 @@ async fn a_delete_is_accepted_everywhere_and_nothing_is_a_dead_end() {
         // second tick that finds it due.
         let mut now = spot;
         for _ in 0..2 {
-            now = after(after(now, LeaseEvent::Wait), LeaseEvent::Tick);
+            now = after(after(now, ModelEvent::Wait), ModelEvent::Tick);
         }
         assert_eq!(now.state(), StateName::Ended, "ticks alone, from {spot:?}");
         assert_eq!(now.container, There::Nothing, "ticks alone, from {spot:?}");
 
         // However often attempts fail, another follows.
-        let failed = after(after(spot, LeaseEvent::Wait), LeaseEvent::TickInVain);
+        let failed = after(after(spot, ModelEvent::Wait), ModelEvent::TickInVain);
         assert!(spots.contains(&failed), "{failed:?}");
 
-        let deleted = after(spot, LeaseEvent::Delete);
+        let deleted = after(spot, ModelEvent::Delete);
         if spot.state() == StateName::Provisioning || spot.state() == StateName::Running {
             assert_eq!(deleted.state(), StateName::Ended, "deleted from {spot:?}");
             assert_eq!(deleted.container, There::Nothing, "deleted from {spot:?}");
         }
-        let in_vain = after(spot, LeaseEvent::DeleteInVain);
+        let in_vain = after(spot, ModelEvent::DeleteInVain);
         assert!(in_vain.state >= spot.state, "{spot:?} became {in_vain:?}");
 
         // No reaper touches a running lease that has time left.
         let lives = spot.state() == StateName::Running && !spot.due;
         if lives && spot.container == There::Running {
-            assert_eq!(after(spot, LeaseEvent::Tick), spot);
-            assert_eq!(after(spot, LeaseEvent::TickInVain), spot);
+            assert_eq!(after(spot, ModelEvent::Tick), spot);
+            assert_eq!(after(spot, ModelEvent::TickInVain), spot);
         }
         // An end is final.
         if spot.state() == StateName::Ended {
@@ -178,7 +178,7 @@ async fn walk() -> (BTreeSet<Spot>, Map) {
 }
 
 /// Lets the event happen to a lease in that spot, and returns the lease's new spot.
-async fn happen(spot: Spot, event: LeaseEvent) -> Spot {
+async fn happen(spot: Spot, event: ModelEvent) -> Spot {
     let table = Table::in_memory().await;
     let engine = Engine::new(0, Duration::ZERO);
     let deployment: Deployment = "model".parse().expect("the name keeps to its bounds");
@@ -192,30 +192,30 @@ async fn happen(spot: Spot, event: LeaseEvent) -> Spot {
         engine.exit(&before.id, 3);
     }
     let (owner, id) = (&before.owner, &before.id);
-    let vain = matches!(event, LeaseEvent::DeleteInVain | LeaseEvent::TickInVain);
+    let vain = matches!(event, ModelEvent::DeleteInVain | ModelEvent::TickInVain);
     engine.refuse_removals(vain);
     match event {
-        LeaseEvent::ContainerStarts => {
+        ModelEvent::ContainerStarts => {
             if spot.state() == StateName::Provisioning && spot.container == There::Nothing {
                 engine.run(&before, &deployment);
             }
         }
-        LeaseEvent::Started => drop(process.store.start(&before, placement()).await),
-        LeaseEvent::Renew => drop(renew(&process.store, owner, id, 20 * MINUTE).await),
-        LeaseEvent::Delete | LeaseEvent::DeleteInVain => {
+        ModelEvent::Started => drop(process.store.start(&before, placement()).await),
+        ModelEvent::Renew => drop(renew(&process.store, owner, id, 20 * MINUTE).await),
+        ModelEvent::Delete | ModelEvent::DeleteInVain => {
             let deleted = delete(process.deps(), owner, id).await;
             deleted.unwrap_or_else(|error| panic!("a delete is refused in {spot:?}: {error}"));
         }
-        LeaseEvent::ClaimAndDie => {
+        ModelEvent::ClaimAndDie => {
             let now = Time::now();
             drop(process.store.claim(&before, Reason::Deleted, now).await);
         }
-        LeaseEvent::Tick | LeaseEvent::TickInVain => {
+        ModelEvent::Tick | ModelEvent::TickInVain => {
             drop(process.clone().reap(Duration::ZERO).await);
         }
-        LeaseEvent::Exit => engine.exit(id, 3),
-        LeaseEvent::Vanish => engine.vanish(id),
-        LeaseEvent::Wait => {
+        ModelEvent::Exit => engine.exit(id, 3),
+        ModelEvent::Vanish => engine.vanish(id),
+        ModelEvent::Wait => {
             if let Some(due_at) = before.due_at() {
                 table.age(Time::now().until(due_at)).await;
             }

@@ -240,12 +240,12 @@ impl TestApp {
 
     /// The proxy in front of the table.
     pub fn table_proxy(&self) -> &Proxy {
-        self.table_proxy.as_ref().expect("the test is proxied")
+        self.table_proxy.as_ref().expect("the app is proxied")
     }
 
     /// The proxy in front of the engine.
     pub fn engine_proxy(&self) -> &Proxy {
-        self.engine_proxy.as_ref().expect("the test is proxied")
+        self.engine_proxy.as_ref().expect("the app is proxied")
     }
 
     /// A reaper on the app's clients.

@@ -78,7 +78,7 @@ pub struct PasswordRecipe {
     /// The environment variable for the password. It is not an argument, because every user of a
     /// host can read a program's arguments.
     pub variable: String,
-    /// The command that uses the variable. None if the image's own command uses it, and so does any
+    /// The command that uses the variable. None: the image's own command uses it, and so does every
     /// command that a caller gives.
     pub command: Option<Vec<String>>,
 }

@@ -90,8 +90,8 @@ impl Notification {
         Some(Self::pending(lease, Event::Expiring, at))
     }
 
-    /// The notification of a lease's end, when its container was gone at `removed_at`. None without
-    /// a webhook, and none if the lease never ran: its caller already has the error answer.
+    /// The notification of a lease's end, when its container was gone at `removed_at`. None if
+    /// there is no webhook, or if the lease never ran: then the caller already has the error.
     pub fn ended(lease: &Lease, removed_at: Time) -> Option<Self> {
         lease.webhook.as_ref()?;
         lease.placement.as_ref()?;

@@ -1,9 +1,7 @@
-//! Webhooks: notifications to an owner, their receiver and their signature. Pure.
+//! Webhooks: where an owner is notified, and how that is signed. Pure.
 //!
 //! They follow Standard Webhooks: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
-//! At-least-once delivery: a [`Notification`] commits together with the lease's change, and we
-//! retry until it is delivered or given up. Its [id](Notification::id) follows from its content,
-//! so a receiver recognises repeats.
+//! What is sent is a [`Notification`](crate::notification::Notification).
 
 pub mod address;
 mod port;

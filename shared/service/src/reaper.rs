@@ -10,9 +10,9 @@
 //!   instant. So a one-minute schedule ends leases to the second.
 //! - **Every end is claimed** by a conditional write on the version that was read. A lease that was
 //!   renewed or claimed elsewhere since is skipped.
-//! - **Every container has a lease or is removed**, once it is older than [`ORPHAN_GRACE`], an
-//!   earlier run saw it without a lease, and its time is proven to be over. The proof is a record,
-//!   read consistently, of a lease that has ended; or, if the table has no record, the hard
+//! - **Every container has a lease or is removed.** Three things must hold: it is older than
+//!   [`ORPHAN_GRACE`], an earlier run saw it too, and its time is proven to be over. The proof is
+//!   a record, read consistently, of a lease that has ended; or, if the table has no record, the hard
 //!   deadline in the container's labels, which no renewal can pass. So an unreadable table causes
 //!   no removal, and an emptied one causes none before the deadline.
 //! - **Every running lease has a container or is ended**: as lost if it vanished, as completed or

@@ -35,8 +35,8 @@ pub(crate) async fn acquire_permit(bound: &Semaphore) -> SemaphorePermit<'_> {
 /// How often we check for a spare permit.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Waits for a permit that nobody else is waiting for; none if there is no such permit before
-/// `until`, or the process stops.
+/// Takes a permit once nobody else waits for one. Returns none at `until`, or when the process
+/// stops.
 pub(crate) async fn acquire_spare_permit<'b>(
     bound: &'b Semaphore,
     until: Time,

@@ -1,4 +1,4 @@
-//! The settings: every environment variable that the programs read, in this one file.
+//! The settings: every environment variable that the programs read is in the tables below.
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
@@ -28,8 +28,8 @@
 //! | `CONTAINERLEASE_DELIVERY_QUEUE` | none | on Lambda: the URL of the queue for notifications; set both queues or neither |
 //! | `CONTAINERLEASE_WEBHOOK_PRIVATE` | `false` | `true`: webhooks may go to loopback and private addresses, and over plain HTTP; for development |
 //! | `DOCKER_HOST` | `unix:///var/run/docker.sock` | the engine: `unix://PATH`, or `tcp://HOST:PORT` with mutual TLS |
-//! | `CONTAINERLEASE_DOCKER_SECRET` | none | on Lambda: in place of that folder, the name or ARN of a secret in Secrets Manager, JSON with the PEM texts `ca`, `cert` and `key` |
 //! | `DOCKER_CERT_PATH` | none | the folder with `ca.pem`, `cert.pem` and `key.pem`, for `tcp://` |
+//! | `CONTAINERLEASE_DOCKER_SECRET` | none | on Lambda: in place of that folder, the name or ARN of a secret in Secrets Manager, JSON with the PEM texts `ca`, `cert` and `key` |
 //! | `AWS_ENDPOINT_URL`, `AWS_REGION`, … | as the AWS SDK has them | where DynamoDB is, for emulators |
 //!
 //! The one-machine server reads these besides:

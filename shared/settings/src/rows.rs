@@ -1,4 +1,4 @@
-//! The tables of settings for display. Their only source is the head of `settings.rs`.
+//! The tables of settings for display. Their only source is the head of `lib.rs`.
 
 /// The names that look like a misspelt setting, each with the setting that it resembles.
 pub(super) fn mistaken_among(names: impl Iterator<Item = String>) -> Vec<(String, &'static str)> {
@@ -20,7 +20,7 @@ fn variables() -> impl Iterator<Item = &'static str> {
     tables().flatten().map(|row| row.variable)
 }
 
-/// A row of the tables of `settings.rs`.
+/// A row of the tables of `lib.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     pub variable: &'static str,
@@ -33,7 +33,7 @@ pub fn of_the_server() -> impl Iterator<Item = Row> {
     tables().take(2).flatten()
 }
 
-/// The tables of `settings.rs`.
+/// The tables of `lib.rs`.
 fn tables() -> impl Iterator<Item = impl Iterator<Item = Row>> {
     let head = include_str!("lib.rs").split("\n\n").next();
     tables_in(head.unwrap_or_default())
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::{CommandLineSettings, GuardSettings, LocalSettings, Settings};
 
-    /// It has the tables of `settings.rs` in their order, then those of scripts and of libraries.
+    /// It has the tables of `lib.rs` in their order, then those of scripts and of libraries.
     const PAGE: &str = include_str!("../../../docs/settings.md");
 
     const SCRIPTS: [&str; 4] = [

@@ -16,6 +16,7 @@ fn lookup(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
 #[test]
 fn the_defaults_are_those_of_the_table_above() {
     let defaults = settings(&[]).unwrap();
+    assert_eq!(defaults.policy, Policy::default());
     assert_eq!(defaults.deployment.as_str(), "containerlease");
     assert_eq!(defaults.table, "containerlease");
     assert_eq!(defaults.policy.longest_lease, Duration::from_secs(86_400));

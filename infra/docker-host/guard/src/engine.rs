@@ -1,6 +1,6 @@
 //! The two calls to the engine: a listing and a removal.
 //!
-//! It does not use the host adapter of `shared`, which lists a single deployment, supports TLS
+//! It does not use the adapter of `shared/service`, which lists a single deployment, supports TLS
 //! and brings in AWS. The guard protects against faults in that code, so it must not depend on
 //! it.
 

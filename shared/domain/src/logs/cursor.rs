@@ -1,9 +1,9 @@
 //! Positions in a log.
 //!
 //! The lines of one stream are in the order of the engine's timestamps, in nanoseconds. The two
-//! streams have no common order, and several lines may share a timestamp. So a [`Cursor`] holds
-//! a position in each stream: a timestamp, the number of earlier lines of that stream with the
-//! same timestamp, and the [context](super::trace) that the line leaves for the next one.
+//! streams have no common order, and several lines may share a timestamp. So a [`Cursor`] has
+//! one position per stream. A position has three parts: a timestamp, how many earlier lines of the
+//! stream share it, and the [context](super::trace) for the next line.
 
 use std::{
     cmp::Ordering,

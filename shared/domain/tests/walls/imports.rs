@@ -16,7 +16,13 @@ pub(crate) fn graph(sources: &BTreeMap<String, String>) -> Graph {
             continue;
         }
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
-        let imported = imports(code).into_iter().filter(|module| module != top);
+        // The root is what is above a file beside it.
+        let code = if path.contains('/') {
+            code.to_owned()
+        } else {
+            code.replace("super::", "crate::")
+        };
+        let imported = imports(&code).into_iter().filter(|module| module != top);
         graph.entry(top.to_owned()).or_default().extend(imported);
     }
     graph

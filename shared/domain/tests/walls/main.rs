@@ -87,6 +87,11 @@ fn a_planted_wrong_import_is_found() {
             "names.rs",
             "use crate::{lease::Lease};",
         ),
+        (
+            "shared/settings/src",
+            "reader.rs",
+            "use super::guard::GuardSettings;",
+        ),
         ("shared/service/src", "store/table.rs", "use crate::reaper;"),
         (
             "shared/service/src",

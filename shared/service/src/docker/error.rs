@@ -210,9 +210,10 @@ fn from_status(attempted: &'static str, status: u16, message: String) -> HostErr
     }
 }
 
-/// Whether the message says that the runtime is missing. Docker up to 22 and Docker from 23 on word
-/// it differently for an unknown name; containerd has its own words for a program it cannot find,
-/// and for one that could not be started and so wrote nothing.
+/// Whether the message says that the runtime is missing. There are
+/// several wordings. Docker up to 22 and Docker from 23 each have one for an unknown name.
+/// Containerd has one for a missing program, and one for a program that failed to start and wrote
+/// nothing.
 fn is_of_a_missing_runtime(message: &str) -> bool {
     let says = |words: &str| message.contains(words);
     says("Unknown runtime specified")

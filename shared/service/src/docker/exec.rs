@@ -6,9 +6,9 @@
 //! with the mark, and the other processes of their sessions. This only needs `/bin/sh` and one more
 //! process; in an image without a shell, the answer says what still runs.
 //!
-//! A command can drop its mark (`env -i setsid …`). A process without a mark may belong to the
-//! command or to the leased program, if it began while the command ran and its parent is the
-//! container's first process. It stays alive, and the answer says that the state is unknown.
+//! A command can drop its mark (`env -i setsid …`). If a process without a mark
+//! began while the command ran and its parent is the container's first process, nobody can tell
+//! whether it belongs to the command or to the leased program. It stays alive, and the answer says that the state is unknown.
 //!
 //! That shell decides whether a command still runs, not the engine. An engine reports the ends of a
 //! container's commands one after another, and waits seconds for a command whose children hold its

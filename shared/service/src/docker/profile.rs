@@ -3,7 +3,7 @@
 //!
 //! It is an allow-list, and narrower than the engine's own: no `io_uring`, no `AF_VSOCK` or
 //! `AF_ALG` sockets, which exposed the kernel's vulnerabilities of recent years, and no x32. A
-//! forbidden call fails with `EPERM`, like a call for which the kernel finds the right missing, so
+//! forbidden call fails with `EPERM`, as when the kernel denies a call for lack of a capability, so
 //! programs fall back as they do in any container.
 //!
 //! The names are the kernel's; an engine ignores those that its machine lacks.

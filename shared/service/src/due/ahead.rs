@@ -10,8 +10,8 @@ use super::{Due, Queues, REACH};
 use crate::store::{Store, StoreError};
 use containerlease_domain::time::Time;
 
-/// How much of the earlier runs' range is sent again: a lease made beyond their reach may have come
-/// to the index just after they read it, and clocks differ.
+/// Each run sends again what earlier runs covered in this time. A lease may have reached the index
+/// just after they read it, and clocks differ.
 const OVERLAP: Duration = Duration::from_secs(10);
 
 /// What a run sent.

@@ -98,7 +98,7 @@ struct ViewerRelay<'r, C> {
     cursor: Cursor,
     frame: Frame,
     controls: watch::Receiver<ViewerControls>,
-    /// The controls fulfilled so far.
+    /// The controls applied so far.
     granted: ViewerControls,
     /// A skip in progress.
     skip: Option<Skip>,
@@ -194,7 +194,7 @@ impl<C: Connections> ViewerRelay<'_, C> {
                 }
                 () = changed(&mut self.controls) => {
                     self.flush().await?;
-                    if self.hear_controls().await? {
+                    if self.apply_controls().await? {
                         return Ok(None);
                     }
                 }
@@ -230,7 +230,7 @@ impl<C: Connections> ViewerRelay<'_, C> {
                 }
                 () = changed(&mut self.controls) => {
                     self.flush().await?;
-                    if self.hear_controls().await? {
+                    if self.apply_controls().await? {
                         return Ok(());
                     }
                     continue;
@@ -345,7 +345,7 @@ impl<C: Connections> ViewerRelay<'_, C> {
 
     /// Waits while paused. The place at the follow is released, so nobody waits for this viewer.
     async fn wait_while_paused(&mut self) -> Result<(), Stop> {
-        if !self.hear_controls().await? {
+        if !self.apply_controls().await? {
             return Ok(());
         }
         self.remember_place(self.reader.next());
@@ -358,7 +358,7 @@ impl<C: Connections> ViewerRelay<'_, C> {
                     self.viewer.tell(&ViewerEvent::Heartbeat { cursor }).await?;
                 }
                 () = changed(&mut self.controls) => {
-                    self.hear_controls().await?;
+                    self.apply_controls().await?;
                 }
             }
         }
@@ -366,8 +366,8 @@ impl<C: Connections> ViewerRelay<'_, C> {
         Ok(())
     }
 
-    /// Fulfils the viewer's latest controls. Returns whether it wants to be paused.
-    async fn hear_controls(&mut self) -> Result<bool, Stop> {
+    /// Applies the viewer's latest controls. Returns whether it wants to be paused.
+    async fn apply_controls(&mut self) -> Result<bool, Stop> {
         let controls = *self.controls.borrow_and_update();
         if controls.gone {
             return Err(Stop::Gone);
@@ -461,7 +461,7 @@ async fn changed(controls: &mut watch::Receiver<ViewerControls>) {
 
 /// Waits until the viewer has left.
 async fn left(controls: &watch::Receiver<ViewerControls>) {
-    // A clone, so that the receiver itself still sees other controls as new.
+    // A clone, so that the receiver itself still sees other changes as new.
     let mut controls = controls.clone();
     if controls.wait_for(|controls| controls.gone).await.is_err() {
         std::future::pending::<()>().await;

@@ -45,9 +45,9 @@ const AFTER_UNWRITTEN: Duration = Duration::from_secs(1);
 /// read.
 pub type EndsInHand = InHand<(LeaseId, u64)>;
 
-/// Longest time from `stop_at` to the end of the last end, with the container's `grace`. That end
-/// may be about to be claimed at `stop_at`; it gets its turn at the engine no later than its claim
-/// could succeed.
+/// Longest time from `stop_at` to the end of the last end, with the container's `grace`. The last
+/// claim may begin at `stop_at` and takes one call. Its end starts at the engine by then, or not at
+/// all.
 pub fn longest_end(grace: Duration) -> Duration {
     CALL_LIMIT + end::longest(grace)
 }
@@ -128,7 +128,7 @@ impl Ends {
         }
     }
 
-    /// The places at the engine. Ends take precedence there.
+    /// The permits for removals. Ends take precedence.
     pub(super) fn removals(&self) -> Arc<Semaphore> {
         Arc::clone(&self.task.removals)
     }
@@ -251,12 +251,12 @@ impl EndTask {
         // gets no place before the latest moment of its claim is left: another process takes over
         // its claim, and this run can finish.
         let wait = Time::now().until(self.stop_at.plus(CALL_LIMIT));
-        let place = tokio::time::timeout(wait, acquire_permit(&self.removals));
-        let Ok(removals) = claim.alive_while(place).await else {
+        let permit = tokio::time::timeout(wait, acquire_permit(&self.removals));
+        let Ok(permit) = claim.alive_while(permit).await else {
             return Err(Done::LeftToNextRun);
         };
         let taken_down = Box::pin(claim.take_down()).await;
-        drop(removals);
+        drop(permit);
         // An end whose receipt waits for the table does not block other ends.
         drop(taken_on);
         if written {

@@ -40,7 +40,7 @@ enum Orphan {
 }
 
 /// Removes the orphans of `plan`, as of `now`, updates the sightings, and adds the results to
-/// `report`. Begins nothing at or after `stop_at`. Ends that wait for a place `removals` never
+/// `report`. Begins nothing at or after `stop_at`. Ends that wait for a permit of `removals` never
 /// wait for an orphan.
 pub(super) async fn reconcile(
     reaper: &Reaper,

@@ -115,9 +115,8 @@ impl Store {
         self.change(after, after.attempts).await
     }
 
-    /// Writes the notification, on condition that it still has this number of `attempts` and, if it
-    /// is to stay in the index, that it is still there: this must not restore a warning that an end
-    /// has cancelled.
+    /// Writes the notification if its `attempts` are unchanged. If it stays in the index, it must
+    /// still be there: else this would restore a warning that an end has cancelled.
     async fn change(&self, after: &Notification, attempts: u32) -> Result<(), ChangeError> {
         let state = serde_dynamo::to_attribute_value(after.state).expect("it is a text");
         let mut set = vec!["#state = :state", "attempts = :attempts"];

@@ -3,8 +3,8 @@
 //! The client retries every call of the store, within [`TRIES`] and the call's time limit. It
 //! retries when no answer came, when the table failed on its own side, and when the table
 //! throttled, as for every AWS service. In addition it retries conflicts with other writes of the
-//! same items: one item counts all of an owner's leases, and one all of a deployment's, so
-//! concurrent writes meet there.
+//! same items: each owner and each deployment has one item with counts, where concurrent writes
+//! conflict.
 
 use std::time::Duration;
 

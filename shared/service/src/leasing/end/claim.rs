@@ -68,7 +68,7 @@ impl<'t> Claim<'t> {
         }
     }
 
-    /// The claim of an end that an unwritable table does not record. None if the lease is not over
+    /// A claim that is held in memory alone, because the table takes no write. None if the lease is not over
     /// yet, or has changed since it was read: then it belongs to another process.
     pub(crate) async fn unwritten(
         deps: Deps<'t>,
