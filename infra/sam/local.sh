@@ -271,9 +271,10 @@ start_lambda() {
   await lambda grep -qs 'Running on' "$state/lambda.log"
 }
 
-# The flags that point sam to another configuration or other functions. With another template it would
-# also look for the configuration beside that.
+# The flags that point sam to everything on this machine, and to another configuration or other
+# functions. With another template it would also look for the configuration beside that.
 sam_flags() {
+  printf '%s\n' --config-env local
   if [[ -d $state/build ]]; then
     printf '%s\n' --template-file "$state/build/template.yaml" --config-file "${config:-$repository/samconfig.toml}"
   elif [[ -n $config ]]; then
@@ -314,9 +315,9 @@ The functions can be run. Once for this shell:
 
 Then, for example:
 
-  sam local invoke ProvisionFunction --event functions/events/provision-ubuntu.json
-  sam local invoke ListFunction --event functions/events/list.json
-  sam local start-api --port 3000
+  sam local invoke --config-env local ProvisionFunction --event functions/events/provision-ubuntu.json
+  sam local invoke --config-env local ListFunction --event functions/events/list.json
+  sam local start-api --config-env local --port 3000
 
 'sam build' takes over what you change. 'infra/sam/local.sh stop' stops all and ends the leases.
 COMMANDS

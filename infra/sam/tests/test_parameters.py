@@ -7,9 +7,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from samcli.commands.deploy.command import cli as deploy
 from samcli.commands.deploy.deploy_context import DeployContext
+from samcli.commands.local.invoke.cli import cli as invoke
 from samcli.commands.sync.command import cli as sync
 from samcli.yamlhelper import yaml_parse
 
@@ -37,8 +39,11 @@ def clone(tmp_path, monkeypatch):
 
 def given(command, arguments):
     """The parameters that ``sam`` gets from a command line and samconfig.toml together."""
-    name = "deploy" if command is deploy else "sync"
-    with command.make_context(name, list(arguments)) as context:
+    name = {deploy: "deploy", sync: "sync", invoke: "invoke"}[command]
+    above = click.Context(click.Group("sam"), info_name="sam")
+    if command is invoke:
+        above = click.Context(click.Group("local"), info_name="local", parent=above)
+    with command.make_context(name, list(arguments), parent=above) as context:
         return context.params
 
 
@@ -123,3 +128,14 @@ def test_the_values_of_samconfig_are_ones_that_the_template_takes(clone):
             allowed = [str(one) for one in about.get("AllowedValues", [value])]
             assert value in allowed, f"{name}={value}"
             assert re.fullmatch(about.get("AllowedPattern", ".*"), value), f"{name}={value}"
+
+
+def test_a_plain_invoke_needs_nothing_of_ours(clone):
+    plain = given(invoke, ["ListFunction"])
+    assert [plain[name] for name in ("env_vars", "docker_network")] == [None, None]
+    assert not plain["invoke_image"]
+    variables = clone / ".containerlease/sam/env.json"
+    variables.parent.mkdir(parents=True)
+    variables.write_text("{}")
+    prepared = given(invoke, ["ListFunction", "--config-env", "local"])
+    assert prepared["docker_network"] == "containerlease-sam"
