@@ -10,6 +10,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use containerlease_domain::time::Time;
@@ -70,7 +71,7 @@ async fn leases_end_on_time_on_a_full_disk_and_none_is_made() {
     assert_eq!(shown["state"], "running", "there was room for it: {shown}");
 
     // The engine lists no container while it still removes it: it answers in this time.
-    tokio::time::sleep(PROMPT).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let emptied = Time::now();
     disk.empty();
     let receipt = eventually("its receipt is written", PATIENCE, async || {

@@ -122,7 +122,7 @@ impl Place {
             process,
             address,
             token: token.trim().to_owned(),
-            client: reqwest::Client::new(),
+            client: client(),
         }
     }
 
@@ -288,6 +288,13 @@ pub(crate) struct Server {
     /// For clients whose user the kernel cannot tell, such as one that hung up at once.
     pub(crate) token: String,
     client: reqwest::Client,
+}
+
+/// A client that uses no connection which the server may be closing at this moment, as it does
+/// with one that was idle for ten seconds.
+fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(5));
+    client.build().expect("it needs nothing from outside")
 }
 
 /// The server's answer.
