@@ -33,6 +33,7 @@ mod count;
 mod error;
 mod found;
 mod history;
+mod hold;
 mod kept;
 mod key;
 mod observer;

@@ -6,18 +6,15 @@
 //!
 //! A relay renews a short hold on its place, so a dead relay's place becomes free again.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::AttributeValue};
-
-use super::{Store, StoreError, failed, number, record, text};
+use aws_sdk_dynamodb::types::AttributeValue;
 use containerlease_domain::{names::LeaseId, time::Time};
+
+use super::{Store, StoreError, hold::Hold, record, text};
 
 const PARTITION: &str = "relays";
 const PREFIX: &str = "place#";
-
-/// How long the item of an abandoned place is kept.
-const PLACE_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Number of tries to take a place while others keep taking it first.
 const TRIES: u32 = 8;
@@ -79,30 +76,12 @@ impl Store {
         now: Time,
         until: Time,
     ) -> Result<bool, StoreError> {
-        let mut item = record::key(PARTITION.to_owned(), format!("{PREFIX}{place:04}"));
-        item.insert("lease".to_owned(), text(lease));
-        item.insert("heldUntil".to_owned(), number(until.as_millis()));
-        item.insert(
-            super::TTL_ATTRIBUTE.to_owned(),
-            number(until.plus(PLACE_TTL).as_secs_rounded_up()),
-        );
-        let sent = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk) OR lease = :lease OR heldUntil <= :now")
-            .expression_attribute_values(":lease", text(lease))
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(failed("taking a relay's place", &error)),
-            },
-        }
+        let hold = Hold {
+            key: record::key(PARTITION.to_owned(), format!("{PREFIX}{place:04}")),
+            holder: ("lease", lease),
+            until,
+        };
+        self.take_hold("taking a relay's place", hold, now).await
     }
 }
 

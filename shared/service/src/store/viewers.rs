@@ -12,25 +12,20 @@
 use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
-    operation::{
-        delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError,
-    },
+    operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
     types::AttributeValue,
 };
-use serde::{Deserialize, Serialize};
-
-use super::{Store, StoreError, failed, number, record, text};
 use containerlease_domain::{
     logs::{Cursor, Start},
     names::{LeaseId, Owner},
     time::Time,
 };
+use serde::{Deserialize, Serialize};
+
+use super::{Store, StoreError, failed, hold::Hold, number, record, text};
 
 /// TTL of an abandoned viewer item, after the lease's hard deadline.
 const VIEWER_TTL: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// TTL of an abandoned relay item.
-const RELAY_KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// A connection that watches a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,30 +199,12 @@ impl Store {
         now: Time,
         until: Time,
     ) -> Result<bool, StoreError> {
-        let mut item = relay_key(lease);
-        item.insert("relay".to_owned(), text(relay));
-        item.insert("heldUntil".to_owned(), number(until.as_millis()));
-        item.insert(
-            super::TTL_ATTRIBUTE.to_owned(),
-            number(until.plus(RELAY_KEPT).as_secs_rounded_up()),
-        );
-        let sent = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk) OR relay = :relay OR heldUntil <= :now")
-            .expression_attribute_values(":relay", text(relay))
-            .expression_attribute_values(":now", number(now.as_millis()))
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(failed("holding a relay", &error)),
-            },
-        }
+        let hold = Hold {
+            key: relay_key(lease),
+            holder: ("relay", relay),
+            until,
+        };
+        self.take_hold("holding a relay", hold, now).await
     }
 
     /// Releases a relay's hold. A hold that another relay has taken over stays.
