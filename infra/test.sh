@@ -147,15 +147,19 @@ begin_clippy() {
   behind "Rust: clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets -- -D warnings
 }
 
+dashboard() {
+  infra/local/dashboard.sh
+  step "dashboard: biome" npm --prefix frontend run --silent lint
+  step "dashboard: tsc --strict" npm --prefix frontend run --silent typecheck
+}
+
 lint() {
   step "scripts: shellcheck" lint_scripts
   step "Python: ruff" lint_python
   step "Rust: formatting" cargo fmt --all --check
-  infra/local/dashboard.sh
-  step "dashboard: biome" npm --prefix frontend run --silent lint
+  dashboard
   step "dashboard: its types are the API's" infra/openapi/types.sh check
   step "the API's description: openapi-spec-validator" infra/openapi/clients.sh check
-  step "dashboard: tsc --strict" npm --prefix frontend run --silent typecheck
   step "alert rules and Grafana's dashboard: promql-parser" infra/local/observability/check.sh
   step "templates: sam, cfn-lint, checkov" infra/hosting/lint.sh
   step "workflows: zizmor" lint_workflows
@@ -203,10 +207,10 @@ prepare_for_attacks() {
 # This test uses all processors and memory for leases, which would disturb other tests.
 readonly attackers=from_inside::no_image_type
 
-# The tests mostly wait, for the engine and for time to pass.
-rust_test() {
+# All tests but that one. They mostly wait, for the engine and for time to pass.
+rust_test() { # [OPTION…] -- [FILTER…]
   RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2 + 1))} \
-    cargo test --quiet --workspace -- --skip "$attackers"
+    cargo test --quiet --workspace "$@" --skip "$attackers"
 }
 
 attackers_test() {
@@ -246,7 +250,7 @@ attack_on() { # server|handlers|own_engine|lib
   local select=(--test "$1") filters
   [[ $1 != lib ]] || select=(--lib)
   mapfile -t filters < <(proofs "$1")
-  RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2 + 1))} cargo test --quiet --workspace "${select[@]}" -- "${filters[@]}"
+  rust_test "${select[@]}" -- "${filters[@]}"
 }
 
 attack() {
@@ -255,6 +259,7 @@ attack() {
   step "the tests that SECURITY.md names exist" proofs_exist
   prepare_for_attacks
   step "attacks on the server" attack_on server
+  step "attacks from inside every image type" attackers_test
   step "attacks on the handlers, and from inside leases" attack_on handlers
   step "attacks on engines with quotas, or with gVisor" attack_on own_engine
   step "attacks on what parses and decides" attack_on lib
@@ -354,15 +359,14 @@ forget_killed_runs() {
 }
 
 check() {
+  begin_clippy
   step "Rust: formatting" cargo fmt --all --check
-  step "Rust: clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets -- -D warnings
+  dashboard
+  step "dashboard: unit tests" npm --prefix frontend run --silent test
+  catch_up
   # The testkit compares its engine in memory with a real one.
   step "Rust: unit tests" cargo test --quiet --workspace --exclude containerlease-testkit --lib
   step "Rust: the rules, and the walls" cargo test --quiet --package containerlease-domain --test rules --test walls
-  infra/local/dashboard.sh
-  step "dashboard: biome" npm --prefix frontend run --silent lint
-  step "dashboard: tsc --strict" npm --prefix frontend run --silent typecheck
-  step "dashboard: unit tests" npm --prefix frontend run --silent test
 }
 
 command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs and run this again."
@@ -403,7 +407,7 @@ lint
 step "dashboard: unit tests" npm --prefix frontend run --silent test
 step "hosting: CloudFront's functions, and the template" node --test --test-reporter=tap infra/hosting/hosting.test.js
 prepare_for_attacks
-step "Rust: all tests but the next" rust_test
+step "Rust: all tests but the next" rust_test --
 step "Rust: from inside every image type" attackers_test
 step "the tests that SECURITY.md names exist" proofs_exist
 behind "the API, driven from its description" infra/openapi/fuzz.sh 10
