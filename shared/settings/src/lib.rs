@@ -186,7 +186,6 @@ impl Settings {
                     default.leases_per_owner,
                     1..=100_000,
                 )?,
-                // Enough for 20 of the largest leases.
                 owner_cpu_milli: read.number(
                     "CONTAINERLEASE_OWNER_CPU_MILLI",
                     default.owner_cpu_milli,

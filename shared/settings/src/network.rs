@@ -1,7 +1,8 @@
 //! The engine's network for leased containers, and where they may open connections to.
 
-use super::{Reader, SettingsError};
 use containerlease_domain::egress::Egress;
+
+use super::{Reader, SettingsError};
 
 const VARIABLE: &str = "CONTAINERLEASE_NETWORK";
 const EGRESS: &str = "CONTAINERLEASE_EGRESS";

@@ -194,5 +194,12 @@ mod tests {
         let once: BTreeSet<_> = named.iter().map(|(variable, _)| *variable).collect();
         assert_eq!(named.len(), once.len(), "one is there twice");
         assert_eq!(once, variables().collect());
+        let has_default = |variable: &str, default: &str| {
+            let mut rows = tables().flatten();
+            rows.any(|row| row.variable == variable && row.default == default)
+        };
+        for (variable, default) in named.into_iter().filter(|(_, it)| !it.is_empty()) {
+            assert!(has_default(variable, default), "{variable}={default}");
+        }
     }
 }
