@@ -22,6 +22,13 @@ mod queue;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use containerlease_domain::{
+    lease::{Lease, Reason, Receipt, State},
+    names::{LeaseId, Owner},
+    notification::Notification,
+    time::Time,
+};
+use containerlease_settings::QueueUrls;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -30,13 +37,6 @@ use crate::{
     store::{CALL_LIMIT, StoreError},
     wait::sleep_until,
 };
-use containerlease_domain::{
-    lease::{Lease, Reason, Receipt, State},
-    names::{LeaseId, Owner},
-    notification::Notification,
-    time::Time,
-};
-use containerlease_settings::QueueUrls;
 
 pub use ahead::Ahead;
 pub use queue::{DueQueue, REACH};

@@ -29,13 +29,13 @@ pub use events::{Closing, ViewerEvent};
 pub use follow::{Counts, Follows};
 pub use relay::relay;
 
-use relay::Stop;
-
-use crate::{docker::HostError, store::StoreError};
 use containerlease_domain::{
     logs::{Cursor, Start},
     names::{LeaseId, Owner},
 };
+use relay::Stop;
+
+use crate::{docker::HostError, store::StoreError};
 
 /// After this long without a frame a heartbeat is posted. It keeps API Gateway from closing an idle
 /// connection after ten minutes, and detects viewers that left silently.

@@ -39,6 +39,13 @@ mod report;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use containerlease_domain::{
+    catalogue::Catalogue,
+    lease::StateName,
+    notification::Notification,
+    plan::{Plan, plan},
+    time::Time,
+};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -47,13 +54,6 @@ use crate::{
     docker::{Host, LIST_LIMIT},
     notify::deliver::{self, Deliverer},
     store::{Store, StoreError},
-};
-use containerlease_domain::{
-    catalogue::Catalogue,
-    lease::StateName,
-    notification::Notification,
-    plan::{Plan, plan},
-    time::Time,
 };
 use ends::Ends;
 use orphans::reconcile;

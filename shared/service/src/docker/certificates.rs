@@ -4,10 +4,10 @@
 use std::{fmt, path::Path, time::Duration};
 
 use aws_sdk_secretsmanager::{Client, config::timeout::TimeoutConfig, error::DisplayErrorContext};
+use containerlease_settings::CertificateSource;
 use serde::Deserialize;
 
 use super::error::HostError;
-use containerlease_settings::CertificateSource;
 
 /// PEM texts and their source.
 #[derive(PartialEq, Eq)]

@@ -9,6 +9,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use bollard::{Docker, errors::Error as ClientError};
 use bytes::Bytes;
+use containerlease_domain::time::Time;
+use containerlease_settings::{CertificateSource, EngineAddress};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
@@ -16,8 +18,6 @@ use super::{
     error::{self, HostError},
     transport::{self, Expiry, Way},
 };
-use containerlease_domain::time::Time;
-use containerlease_settings::{CertificateSource, EngineAddress};
 
 /// Minimum time between two reads of the certificate, so that a permanently wrong one does not cost
 /// a read of the secret with each call.

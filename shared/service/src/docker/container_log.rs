@@ -7,13 +7,13 @@ use bollard::{
     query_parameters::LogsOptionsBuilder,
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
-
-use super::{Host, HostError, error};
 use containerlease_domain::{
     logs::{self, KEPT_PIECES, Keeper, KeptLog},
     names::ContainerName,
 };
+use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
+
+use super::{Host, HostError, error};
 
 /// Time limit for the engine to return the end of a log. The container's own end waits for it.
 pub(super) const END_LIMIT: Duration = Duration::from_secs(1);

@@ -15,15 +15,15 @@ use bollard::{
     models::{ContainerSummary, MountPoint, SystemInfo},
     query_parameters::InspectContainerOptionsBuilder,
 };
-use serde::Deserialize;
-use tokio::time::Instant;
-
-use super::{CHANGE_LIMIT, Host, HostError};
 use containerlease_domain::container::{DISK_LABEL, LEASE_LABEL, OWNER_LABEL};
 use containerlease_domain::{
     capacity::MEBIBYTE,
     names::{ContainerName, LeaseId, Owner},
 };
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{CHANGE_LIMIT, Host, HostError};
 
 /// Time limit for listing all layers and volumes: the engine counts every file.
 pub(crate) const DISK_LIMIT: Duration = Duration::from_secs(20);

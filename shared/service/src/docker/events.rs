@@ -4,14 +4,14 @@ use bollard::{
     models::{EventMessage, PortSummary},
     query_parameters::EventsOptionsBuilder,
 };
-use futures_util::{Stream, StreamExt as _};
-
-use super::{Host, HostError, error, find::in_seconds};
 use containerlease_domain::container::{Binding, LEASE_LABEL, OWNER_LABEL};
 use containerlease_domain::{
     names::{ContainerName, LeaseId, Owner},
     time::Time,
 };
+use futures_util::{Stream, StreamExt as _};
+
+use super::{Host, HostError, error, find::in_seconds};
 
 /// An event of a lease's container.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,6 +22,7 @@ use bollard::{
     exec::{CreateExecOptions, StartExecOptions, StartExecResults},
     models::ExecInspectResponse,
 };
+use containerlease_domain::names::ContainerName;
 use futures_util::{Stream, StreamExt as _};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt as _},
@@ -29,7 +30,6 @@ use tokio::{
 };
 
 use super::{CHANGE_LIMIT, Host, HostError, LOOK_LIMIT, error};
-use containerlease_domain::names::ContainerName;
 
 /// How many bytes of each stream are kept. The rest is read and dropped, so that a command with
 /// more output can finish.

@@ -7,15 +7,15 @@ use bollard::{
     models::ContainerState,
     query_parameters::{EventsOptionsBuilder, ListContainersOptionsBuilder},
 };
-use futures_util::StreamExt as _;
-
-use super::{Host, HostError, LOOK_LIMIT};
 use containerlease_domain::container::{DEPLOYMENT_LABEL, LEASE_LABEL, OWNER_LABEL, Stopped};
 use containerlease_domain::{
     lease::Lease,
     names::{ContainerName, LeaseId},
     time::Time,
 };
+use futures_util::StreamExt as _;
+
+use super::{Host, HostError, LOOK_LIMIT};
 
 impl Host {
     /// The ids of all containers of the lease, by its immutable labels and by its name. If neither

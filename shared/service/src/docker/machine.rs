@@ -1,9 +1,9 @@
 //! The engine's machine, and how much of it can be leased.
 
 use bollard::{Docker, models::Network};
+use containerlease_domain::capacity::Machine;
 
 use super::{Host, HostError, LOOK_LIMIT, disk::Quota};
-use containerlease_domain::capacity::Machine;
 
 /// The engine's facts about itself and its machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

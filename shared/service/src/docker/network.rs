@@ -16,11 +16,11 @@ use bollard::{
     models::{EndpointSettings, Network, NetworkCreateRequest, NetworkingConfig},
     query_parameters::ListNetworksOptionsBuilder,
 };
-
-use super::{CHANGE_LIMIT, Host, HostError, LOOK_LIMIT};
 use containerlease_domain::container::DEPLOYMENT_LABEL;
 use containerlease_domain::egress::Egress;
 use containerlease_settings::NetworkChoice;
+
+use super::{CHANGE_LIMIT, Host, HostError, LOOK_LIMIT};
 
 /// The bridge options by which the engine describes a bridge, and is told how to make one.
 const APART: (&str, &str) = ("com.docker.network.bridge.enable_icc", "false");

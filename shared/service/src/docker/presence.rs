@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bollard::Docker;
+use containerlease_domain::time::Time;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{
     sync::{Mutex, watch},
@@ -14,7 +15,6 @@ use tokio::{
 };
 
 use super::{Host, HostError, LOOK_LIMIT};
-use containerlease_domain::time::Time;
 
 /// Time limit for the engine's sign of life while somebody waits for it.
 pub(crate) const SIGN_LIMIT: Duration = Duration::from_secs(2);

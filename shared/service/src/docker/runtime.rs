@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use bollard::Docker;
-
-use super::{Host, HostError, LOOK_LIMIT};
 use containerlease_domain::{
     catalogue::{Catalogue, Image},
     runtime::Runtime,
 };
+
+use super::{Host, HostError, LOOK_LIMIT};
 
 /// Prefix of runtime names that an engine need not list: containerd looks for their programs when a
 /// container is created.

@@ -5,10 +5,10 @@ use bollard::{
     models::{ContainerMemoryStats, ContainerStatsResponse},
     query_parameters::{StatsOptions, StatsOptionsBuilder},
 };
+use containerlease_domain::names::ContainerName;
 use futures_util::TryStreamExt as _;
 
 use super::{Host, HostError, LOOK_LIMIT};
-use containerlease_domain::names::ContainerName;
 
 /// A container's resource use at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ use std::{
 
 use bollard::{BollardRequest, Docker, errors::Error as ClientError};
 use bytes::Bytes;
+use containerlease_domain::time::Time;
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -39,7 +40,6 @@ use tokio::net::UnixStream;
 use x509_cert::{Certificate, der::Decode};
 
 use super::{certificates::Certificates, error::HostError};
-use containerlease_domain::time::Time;
 
 /// The client library's own limit, in seconds, until an answer's head arrives. Our calls have
 /// shorter limits; this one bounds the opening of a log stream.

@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
+use containerlease_domain::time::Time;
+
 use super::{Due, Queues, REACH};
 use crate::store::{Store, StoreError};
-use containerlease_domain::time::Time;
 
 /// Each run sends again what earlier runs covered in this time. A lease may have reached the index
 /// just after they read it, and clocks differ.

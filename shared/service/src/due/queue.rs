@@ -7,10 +7,10 @@ use aws_sdk_sqs::{
     Client, config::timeout::TimeoutConfig, error::DisplayErrorContext,
     types::SendMessageBatchRequestEntry,
 };
+use containerlease_domain::{notification::Notification, time::Time};
 use futures_util::future::join_all;
 
 use super::Due;
-use containerlease_domain::{notification::Notification, time::Time};
 
 /// How far ahead a message can be sent: SQS holds one back for at most 15 minutes.
 pub const REACH: Duration = Duration::from_secs(900);

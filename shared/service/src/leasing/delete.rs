@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+use containerlease_domain::{
+    lease::{Lease, Reason, StateName},
+    names::{LeaseId, Owner},
+    time::Time,
+};
 use thiserror::Error;
 use tokio::time::sleep;
 
 use crate::{
     leasing::end::{Claim, ClaimError, Deps, EndOutcome},
     store::{Store, StoreError},
-};
-use containerlease_domain::{
-    lease::{Lease, Reason, StateName},
-    names::{LeaseId, Owner},
-    time::Time,
 };
 
 const TRIES: u32 = 5;

@@ -18,6 +18,13 @@ mod claim;
 
 use std::time::Duration;
 
+use containerlease_domain::{
+    catalogue::{Catalogue, Image},
+    lease::{CLAIM_LIMIT, Facts, Gone, Lease, Reason, Receipt, State, StateName},
+    logs::KeptLog,
+    names::ContainerName,
+    time::Time,
+};
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -26,13 +33,6 @@ use crate::{
     store::{CALL_LIMIT, Store, StoreError},
 };
 use claim::{WRITE_LIMIT, Write, Written};
-use containerlease_domain::{
-    catalogue::{Catalogue, Image},
-    lease::{CLAIM_LIMIT, Facts, Gone, Lease, Reason, Receipt, State, StateName},
-    logs::KeptLog,
-    names::ContainerName,
-    time::Time,
-};
 
 pub use claim::Claim;
 

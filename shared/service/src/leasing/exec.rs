@@ -1,15 +1,16 @@
 //! Exec: runs a command inside a lease's container.
 
-use crate::{
-    docker::{self, Host},
-    leasing::inside::{self, InsideError},
-    store::Store,
-};
 use containerlease_domain::{
     logs,
     names::{LeaseId, Owner},
     request,
     time::Time,
+};
+
+use crate::{
+    docker::{self, Host},
+    leasing::inside::{self, InsideError},
+    store::Store,
 };
 
 /// The result of a command.

@@ -1,15 +1,15 @@
 //! Common parts of the verbs that work inside a running container.
 
+use containerlease_domain::{
+    lease::{Lease, State},
+    names::{ContainerName, LeaseId, Owner},
+    time::Time,
+};
 use thiserror::Error;
 
 use crate::{
     docker::HostError,
     store::{Store, StoreError},
-};
-use containerlease_domain::{
-    lease::{Lease, State},
-    names::{ContainerName, LeaseId, Owner},
-    time::Time,
 };
 
 /// Why a verb cannot work inside a lease's container.

@@ -3,6 +3,11 @@
 
 use std::time::Duration;
 
+use containerlease_domain::{
+    lease::StateName,
+    logs::{self, Assembler, Filling, Page, Query},
+    names::{ContainerName, LeaseId, Owner},
+};
 use futures_util::StreamExt as _;
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -11,11 +16,6 @@ use crate::{
     docker::{Host, HostError, Read},
     log_relay::start,
     store::{Store, StoreError},
-};
-use containerlease_domain::{
-    lease::StateName,
-    logs::{self, Assembler, Filling, Page, Query},
-    names::{ContainerName, LeaseId, Owner},
 };
 
 /// Time limit for searching a log. The next page continues where the search stopped.

@@ -10,13 +10,6 @@
 
 use std::time::Duration;
 
-use thiserror::Error;
-
-use crate::{
-    docker::{HostError, Recipe},
-    leasing::end::{self, ClaimError, Deps, EndError, EndOutcome},
-    store::{ChangeError, CreateError, KeyUse, NewKeyUse, Recount, StoreError},
-};
 use containerlease_domain::{
     capacity::{Limits, Shortage, Whose},
     idempotency::{Fingerprint, IdempotencyKey},
@@ -25,6 +18,13 @@ use containerlease_domain::{
     policy::Policy,
     request::{self, Notify},
     time::Time,
+};
+use thiserror::Error;
+
+use crate::{
+    docker::{HostError, Recipe},
+    leasing::end::{self, ClaimError, Deps, EndError, EndOutcome},
+    store::{ChangeError, CreateError, KeyUse, NewKeyUse, Recount, StoreError},
 };
 
 /// A caller's own command may not exist in the image, which shows right after the start. The

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use thiserror::Error;
-
-use crate::store::{ChangeError, Store, StoreError};
 use containerlease_domain::{
     lease::{Lease, RenewRefused},
     names::{LeaseId, Owner},
     time::Time,
 };
+use thiserror::Error;
+
+use crate::store::{ChangeError, Store, StoreError};
 
 /// How often a renewal reads the lease again after a concurrent change. Two simultaneous renewals
 /// are both valid; only an end is final.

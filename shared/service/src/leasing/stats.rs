@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use crate::{
-    docker::{Host, Usage},
-    leasing::inside::{self, InsideError},
-    store::Store,
-};
 use containerlease_domain::{
     capacity::MEBIBYTE,
     names::{LeaseId, Owner},
     time::Time,
+};
+
+use crate::{
+    docker::{Host, Usage},
+    leasing::inside::{self, InsideError},
+    store::Store,
 };
 
 /// How long CPU use is measured: several of the kernel's periods of 100 ms, over which it allots a

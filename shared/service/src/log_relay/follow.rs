@@ -20,6 +20,11 @@ use std::{
     time::Duration,
 };
 
+use containerlease_domain::{
+    logs::{Cursor, KeptLog},
+    names::{LeaseId, Owner},
+    view::ReceiptView,
+};
 use tokio::{
     sync::{Notify, watch},
     task::AbortHandle,
@@ -30,11 +35,6 @@ use super::{
     ring::{Ahead, Line, Ring, Taken},
 };
 use crate::{docker::Host, store::Store};
-use containerlease_domain::{
-    logs::{Cursor, KeptLog},
-    names::{LeaseId, Owner},
-    view::ReceiptView,
-};
 use reading::Reading;
 
 /// Capacity of a ring, in bytes of lines.

@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use containerlease_domain::logs::{self, Cursor};
 use tokio::time::Instant;
 
 use super::{Skip, ViewerEvent, ring::Line};
-use containerlease_domain::logs::{self, Cursor};
 
 /// A frame with this many bytes of lines is full.
 const FRAME_BYTES: usize = 24 * 1024;

@@ -3,6 +3,11 @@
 
 use std::time::Duration;
 
+use containerlease_domain::{
+    logs::{self, Assembler, Cursor, Entry},
+    names::ContainerName,
+    time::Time,
+};
 use futures_util::StreamExt;
 use tokio::{
     sync::watch,
@@ -19,11 +24,6 @@ use super::{
     viewer::Viewer,
 };
 use crate::docker::{HostError, Read};
-use containerlease_domain::{
-    logs::{self, Assembler, Cursor, Entry},
-    names::ContainerName,
-    time::Time,
-};
 
 /// A viewer that has not caught up for this long is told that it is behind.
 const BEHIND_AFTER: Duration = Duration::from_secs(20);

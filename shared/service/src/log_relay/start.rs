@@ -2,13 +2,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use futures_util::StreamExt;
-
-use crate::docker::{Host, HostError, Read};
 use containerlease_domain::{
     logs::{self, Assembler, Cursor, Start, Tail},
     names::ContainerName,
 };
+use futures_util::StreamExt;
+
+use crate::docker::{Host, HostError, Read};
 
 /// Time limit for the engine to find where the last lines of a log begin.
 const LIMIT: Duration = Duration::from_secs(20);

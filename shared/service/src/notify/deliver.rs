@@ -13,6 +13,12 @@ mod turns;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use containerlease_domain::{
+    lease::Lease,
+    names::{LeaseId, Owner},
+    notification::{DeliveryState, Event, Failure, Notification, TRIED_FOR},
+    time::Time,
+};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinSet};
@@ -24,12 +30,6 @@ use crate::{
     notify::webhook_client::{self, WebhookClient},
     store::{CALL_LIMIT, ChangeError, Store, StoreError},
     wait::sleep_until,
-};
-use containerlease_domain::{
-    lease::Lease,
-    names::{LeaseId, Owner},
-    notification::{DeliveryState, Event, Failure, Notification, TRIED_FOR},
-    time::Time,
 };
 
 pub use turns::Turns;

@@ -2,6 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use containerlease_domain::plan::PlannedEnd;
+use containerlease_domain::{
+    catalogue::Catalogue,
+    lease::{Lease, Reason, Receipt, StateName},
+    names::LeaseId,
+    notification::Notification,
+    time::Time,
+};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
@@ -15,14 +23,6 @@ use crate::{
     leasing::end::{self, Claim, ClaimError, Deps, EndOutcome},
     store::{CALL_LIMIT, Store, StoreError, StoreErrorKind},
     wait::{acquire_permit, sleep_until},
-};
-use containerlease_domain::plan::PlannedEnd;
-use containerlease_domain::{
-    catalogue::Catalogue,
-    lease::{Lease, Reason, Receipt, StateName},
-    names::LeaseId,
-    notification::Notification,
-    time::Time,
 };
 
 /// How many ends of one run may be at the engine at once. The bound is per run: with a slow engine

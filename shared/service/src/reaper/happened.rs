@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use containerlease_domain::{
+    lease::{Lease, PROVISION_LIMIT, Reason, State},
+    time::Time,
+};
 use tokio::sync::Semaphore;
 
 use super::{Reaper, Report, ends::Done, moved::note_ports};
@@ -9,10 +13,6 @@ use crate::{
     docker::{Happened, HostError, HostEvent},
     leasing::end::{Claim, Deps},
     wait::acquire_permit,
-};
-use containerlease_domain::{
-    lease::{Lease, PROVISION_LIMIT, Reason, State},
-    time::Time,
 };
 
 /// Delay before looking at a container whose program has ended: a restart by hand stops and starts

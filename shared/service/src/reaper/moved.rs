@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Reaper;
-use crate::store::{ChangeError, Store};
 use containerlease_domain::{
     container::{Binding, ManagedContainer},
     lease::{Lease, PublishedPort, State},
     names::{ContainerName, LeaseId},
 };
+
+use super::Reaper;
+use crate::store::{ChangeError, Store};
 
 /// Maximum number of leases whose ports one run updates: the updates run one after another, before
 /// the run's ends. The next run updates the rest.

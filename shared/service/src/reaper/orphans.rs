@@ -2,6 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use containerlease_domain::plan::Plan;
+use containerlease_domain::{
+    container::ManagedContainer, lease::StateName, names::ContainerName, time::Time,
+};
 use futures_util::{StreamExt as _, future::Either, stream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -11,10 +15,6 @@ use crate::{
     docker::Host,
     store::{Store, StoreError, StoreErrorKind},
     wait::acquire_spare_permit,
-};
-use containerlease_domain::plan::Plan;
-use containerlease_domain::{
-    container::ManagedContainer, lease::StateName, names::ContainerName, time::Time,
 };
 
 /// Maximum number of orphans examined per run. The next run examines the rest.

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
-use tokio::{sync::mpsc, time::Instant};
-
-use super::{Reaper, Report, ends::Ends};
-use crate::docker::{DISK_LIMIT, DiskUse, HostError};
 use containerlease_domain::plan::PlannedEnd;
 use containerlease_domain::{
     lease::{Lease, Reason, State},
     notification::Notification,
     time::Time,
 };
+use futures_util::{StreamExt as _, stream};
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{Reaper, Report, ends::Ends};
+use crate::docker::{DISK_LIMIT, DiskUse, HostError};
 
 /// Maximum number of leases ended for their disk use per look. The next look ends the rest.
 const IN_A_LOOK: usize = 100;

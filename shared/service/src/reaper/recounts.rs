@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use containerlease_domain::{lease::Lease, names::Owner, time::Time};
+
 use super::Reaper;
 use crate::store::Recount;
-use containerlease_domain::{lease::Lease, names::Owner, time::Time};
 
 /// How often runs recount, in minutes. The minute of the run decides, so that nothing needs to be
 /// stored.

@@ -1,7 +1,8 @@
 //! Claims of a process that is known to be dead.
 
-use crate::store::{ChangeError, Store, StoreError};
 use containerlease_domain::time::Time;
+
+use crate::store::{ChangeError, Store, StoreError};
 
 /// Makes all ends that other processes have claimed due at once, and returns their number. For a
 /// machine that has one server: when it starts, no other process can still hold a claim.

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use containerlease_domain::lease::Reason;
 use serde::Serialize;
 
 use super::ends::Done;
 use crate::notify::deliver::Deliveries;
-use containerlease_domain::lease::Reason;
 
 /// What a run did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -6,16 +6,16 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
+use containerlease_domain::{
+    lease::{Lease, LeaseEvent},
+    time::Time,
+};
 
 use super::{
     ChangeError, Changed, Store, failed, number,
     record::{self, Item},
     text,
     transact::Transacted,
-};
-use containerlease_domain::{
-    lease::{Lease, LeaseEvent},
-    time::Time,
 };
 
 impl Store {

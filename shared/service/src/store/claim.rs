@@ -1,10 +1,11 @@
 //! Small writes of a lease: signs of life of a claim's holder, and where ports are published.
 
-use super::{ChangeError, Changed, Store, change::Guard};
 use containerlease_domain::{
     lease::{Facts, Lease, LeaseEvent, PublishedPort},
     time::Time,
 };
+
+use super::{ChangeError, Changed, Store, change::Guard};
 
 impl Store {
     /// Whether this process holds the lease's claim.

@@ -12,13 +12,13 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Update, builders::UpdateBuilder};
-
-use super::{Store, StoreError, number, record};
 use containerlease_domain::{
     capacity::{Amounts, Bounds, Resource, Whose},
     lease::Lease,
     names::Owner,
 };
+
+use super::{Store, StoreError, number, record};
 
 impl Store {
     /// The sum of the owner's leases that have not ended.

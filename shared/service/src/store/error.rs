@@ -7,10 +7,10 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::CancellationReason,
 };
+use containerlease_domain::capacity::Whose;
 use thiserror::Error;
 
 use super::Shortage;
-use containerlease_domain::capacity::Whose;
 
 /// The table could not be used.
 #[derive(Debug, Error)]

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-
-use super::{Store, StoreError, failed, lease_of, record, text};
 use containerlease_domain::{
     lease::Lease,
     names::{LeaseId, Owner},
 };
+
+use super::{Store, StoreError, failed, lease_of, record, text};
 
 /// Maximum number of leases examined for one page, so that a filter with few matches does not read
 /// a whole history in one request.

@@ -11,9 +11,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use containerlease_domain::{logs::KeptLog, names::LeaseId, time::Time};
 
 use super::{Store, StoreError, StoreErrorKind, failed, number, record, text};
-use containerlease_domain::{logs::KeptLog, names::LeaseId, time::Time};
 
 impl Store {
     /// Keeps a log until `purge_at`, replacing one that was kept before.

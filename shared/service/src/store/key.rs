@@ -8,15 +8,15 @@
 //! its own `expiresAt`; the table's TTL only cleans up.
 
 use aws_sdk_dynamodb::types::Put;
-use serde::{Deserialize, Serialize};
-
-use super::{Store, StoreError, StoreErrorKind, TTL_ATTRIBUTE, failed, number, record, text};
 use containerlease_domain::{
     idempotency::{Fingerprint, IdempotencyKey, KEY_TTL},
     lease::Lease,
     names::{LeaseId, Owner},
     time::Time,
 };
+use serde::{Deserialize, Serialize};
+
+use super::{Store, StoreError, StoreErrorKind, TTL_ATTRIBUTE, failed, number, record, text};
 
 /// What a key was used for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

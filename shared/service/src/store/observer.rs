@@ -6,8 +6,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::Store;
 use containerlease_domain::lease::Receipt;
+
+use super::Store;
 
 type Observe = dyn Fn(&Receipt) + Send + Sync;
 

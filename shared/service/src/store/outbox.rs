@@ -19,17 +19,17 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{AttributeValue, Put, TransactWriteItem, Update},
 };
-use serde::{Deserialize, Serialize};
-
-use super::{
-    ChangeError, Changed, DUE_INDEX, Found, Store, StoreError, TTL_ATTRIBUTE, failed, number,
-    record, text,
-};
 use containerlease_domain::{
     lease::Lease,
     names::{LeaseId, Owner},
     notification::{DeliveryState, Event, Notification},
     time::Time,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ChangeError, Changed, DUE_INDEX, Found, Store, StoreError, TTL_ATTRIBUTE, failed, number,
+    record, text,
 };
 
 /// Maximum number of due notifications that a run reads, page by page. The next run reads the rest.

@@ -5,9 +5,6 @@ mod ending;
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::{Deserialize, Serialize};
-
-use super::{number, text};
 use containerlease_domain::container::Sighting;
 use containerlease_domain::{
     catalogue::ImageType,
@@ -18,6 +15,9 @@ use containerlease_domain::{
     time::Time,
     webhook::Webhook,
 };
+use serde::{Deserialize, Serialize};
+
+use super::{number, text};
 use ending::{EndingItem, ReceiptItem};
 
 pub(super) const DUE_PARTITION: &str = "due";

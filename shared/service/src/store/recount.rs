@@ -10,16 +10,16 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use containerlease_domain::{
+    capacity::{Amounts, Resource, Whose},
+    lease::Lease,
+    names::Owner,
+};
 
 use super::{
     Found, Store, StoreError,
     count::{CHANGES, Counted, amounts, attribute},
     failed, number, record,
-};
-use containerlease_domain::{
-    capacity::{Amounts, Resource, Whose},
-    lease::Lease,
-    names::Owner,
 };
 
 /// How often a recount starts again after a concurrent change.

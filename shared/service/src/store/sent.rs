@@ -4,11 +4,12 @@
 //! |---|---|---|
 //! | until when all was sent | `reaper` | `sent` |
 
-use super::{DUE_INDEX, Store, StoreError, failed, lease_of, number, record, text};
 use containerlease_domain::{
     lease::{Lease, State},
     time::Time,
 };
+
+use super::{DUE_INDEX, Store, StoreError, failed, lease_of, number, record, text};
 
 const SENT: &str = "sent";
 const UNTIL: &str = "sentUntil";

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use containerlease_domain::{container::Sighting, names::ContainerName, time::Time};
 
 use super::{Found, Store, StoreError, failed, record, text};
-use containerlease_domain::{container::Sighting, names::ContainerName, time::Time};
 
 /// How long a sighting is kept if nobody removes it.
 const SIGHTING_KEPT: Duration = Duration::from_secs(60 * 60);

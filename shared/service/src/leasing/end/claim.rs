@@ -6,14 +6,15 @@
 
 use std::{pin::pin, time::Duration};
 
+use containerlease_domain::{
+    lease::{CLAIM_BEAT, Facts, Gone, Lease, Reason, Receipt, State},
+    time::Time,
+};
+
 use super::{ClaimError, Deps};
 use crate::{
     docker::HostError,
     store::{ChangeError, StoreError, StoreErrorKind},
-};
-use containerlease_domain::{
-    lease::{CLAIM_BEAT, Facts, Gone, Lease, Reason, Receipt, State},
-    time::Time,
 };
 
 /// Time limit of a write that no end may wait for.

@@ -1,7 +1,8 @@
-use super::*;
 use containerlease_domain::lease::{Facts, Reason, Receipt};
 use containerlease_domain::names::Holder;
 use containerlease_domain::webhook::{NotifyUrl, Secret};
+
+use super::*;
 
 fn lease(state: State) -> Lease {
     let created = Time::from_millis(1_000);
