@@ -9,7 +9,7 @@ help: ## List the targets
 run: ## Start dashboard and API on this machine, with everything they need
 	@infra/local/run.sh
 
-check: ## Check what needs no engine, under a minute after a change
+check: ## Check what needs no engine, in a minute or so
 	@infra/test.sh check
 
 test: ## Run all checks and tests, with everything they need
