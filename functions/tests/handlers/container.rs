@@ -183,14 +183,24 @@ async fn one_whose_image_was_removed_ends_on_time() {
 async fn one_that_took_too_much_memory_says_so() {
     let test = TestApp::new().await;
     let script = "x=a; while true; do x=$x$x; done";
-    let event = alpine_with(json!({"command": ["sh", "-c", script], "memoryMB": 64}));
-    let id = event.provision(&test.app).await.id();
-    wait_until_exited(&test, &id).await;
-    assert_eq!(test.reap().await.failed, 1);
-    let receipt = &get(&test, &id).await["receipt"];
-    assert_eq!(receipt["reason"], "failed");
-    assert_eq!(receipt["exitCode"], 137);
-    assert_eq!(receipt["detail"], "out of memory, limit 64 MB");
+    // A busy engine loses a few of the kernel's events in a hundred, so one lease may not show it.
+    for _ in 0..5 {
+        let event = alpine_with(json!({"command": ["sh", "-c", script], "memoryMB": 64}));
+        let id = event.provision(&test.app).await.id();
+        wait_until_exited(&test, &id).await;
+        let known = inspect(&test, &id).await["State"]["OOMKilled"] == true;
+        assert_eq!(test.reap().await.failed, 1);
+        let receipt = &get(&test, &id).await["receipt"];
+        assert_eq!(receipt["reason"], "failed");
+        assert_eq!(receipt["exitCode"], 137);
+        let detail = receipt["detail"].as_str().unwrap_or_default();
+        if known {
+            assert_eq!(detail, "out of memory, limit 64 MB");
+            return;
+        }
+        assert!(detail.ends_with("out of memory, limit 64 MB"), "{receipt}");
+    }
+    panic!("the engine reported the lack of memory for none of five leases");
 }
 
 #[tokio::test]

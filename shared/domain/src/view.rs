@@ -10,6 +10,9 @@ use crate::{
     time::Time,
 };
 
+/// The exit code of a program that SIGKILL ended, as the kernel does when memory runs out.
+const KILLED: i64 = 128 + 9;
+
 /// Why and how a lease ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -42,14 +45,6 @@ pub struct ReceiptView {
 impl ReceiptView {
     /// The receipt of this lease.
     pub fn of(receipt: &Receipt, lease: &Lease) -> Self {
-        let detail = match (receipt.reason, lease.disk_mb) {
-            (Reason::Evicted, Some(limit)) => Some(format!("out of disk, limit {limit} MB")),
-            (Reason::Evicted, None) => Some("out of disk".to_owned()),
-            _ if receipt.out_of_memory => {
-                Some(format!("out of memory, limit {} MB", lease.memory_mb))
-            }
-            _ => None,
-        };
         Self {
             reason: receipt.reason,
             requested_at: receipt.requested_at,
@@ -58,8 +53,65 @@ impl ReceiptView {
             attempts: receipt.attempts,
             overshoot_ms: receipt.overshoot_ms,
             exit_code: receipt.exit_code,
-            detail,
+            detail: detail(receipt, lease),
             last_lines: receipt.last_lines.clone(),
         }
+    }
+}
+
+fn detail(receipt: &Receipt, lease: &Lease) -> Option<String> {
+    let memory_mb = lease.memory_mb;
+    match receipt.reason {
+        Reason::Evicted => Some(match lease.disk_mb {
+            Some(limit) => format!("out of disk, limit {limit} MB"),
+            None => "out of disk".to_owned(),
+        }),
+        Reason::Failed if receipt.out_of_memory => {
+            Some(format!("out of memory, limit {memory_mb} MB"))
+        }
+        // A busy engine sometimes loses the kernel's event that memory ran out.
+        Reason::Failed if receipt.exit_code == Some(KILLED) => Some(format!(
+            "killed, perhaps out of memory, limit {memory_mb} MB"
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_detail_says_no_more_than_the_engine_knew() {
+        let now = Time::from_millis(1_000_000);
+        let lease = Lease {
+            memory_mb: 64,
+            disk_mb: Some(100),
+            ..Lease::sample("alpine", now)
+        };
+        let detail = |reason, exit_code, out_of_memory| {
+            let receipt = Receipt {
+                reason,
+                requested_at: now,
+                stopped_at: Some(now),
+                removed_at: now,
+                attempts: 1,
+                overshoot_ms: None,
+                exit_code: Some(exit_code),
+                out_of_memory,
+                last_lines: Vec::new(),
+            };
+            ReceiptView::of(&receipt, &lease).detail
+        };
+        let known = detail(Reason::Failed, 137, true);
+        assert_eq!(known.as_deref(), Some("out of memory, limit 64 MB"));
+        let guessed = detail(Reason::Failed, 137, false);
+        let expected = "killed, perhaps out of memory, limit 64 MB";
+        assert_eq!(guessed.as_deref(), Some(expected));
+        assert_eq!(detail(Reason::Failed, 3, false), None);
+        // The engine itself kills a program that does not stop in time.
+        assert_eq!(detail(Reason::Deleted, 137, false), None);
+        let evicted = detail(Reason::Evicted, 137, false);
+        assert_eq!(evicted.as_deref(), Some("out of disk, limit 100 MB"));
     }
 }
