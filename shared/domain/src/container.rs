@@ -1,5 +1,8 @@
 //! The containers of our deployment as the engine shows them, and the labels that we give them.
 
+#[cfg(any(test, feature = "sample"))]
+mod sample;
+
 use crate::{
     names::{ContainerName, LeaseId, Owner},
     time::Time,

@@ -169,22 +169,8 @@ mod tests {
     }
 
     fn container(of: &Lease) -> ManagedContainer {
-        ManagedContainer {
-            name: ContainerName::listed_by_engine(&of.id.to_string().replace('-', "")).unwrap(),
-            lease: Some((of.owner.clone(), of.id)),
-            created_at: of.created_at,
-            hard_deadline: Some(of.hard_deadline),
-            stopped: None,
-            bindings: vec![],
-        }
-    }
-
-    fn stopped(exit_code: Option<i64>) -> Stopped {
-        Stopped {
-            exit_code,
-            out_of_memory: false,
-            at: None,
-        }
+        let name = of.id.to_string().replace('-', "");
+        ManagedContainer::sample(&name, Some(of), of.created_at)
     }
 
     fn seen(container: &ManagedContainer, ago: Duration) -> Sighting {
@@ -265,7 +251,7 @@ mod tests {
             (None, Reason::Failed),
         ] {
             let exited = ManagedContainer {
-                stopped: Some(stopped(exit_code)),
+                stopped: Some(Stopped::sample(exit_code)),
                 ..container(&lease)
             };
             assert_eq!(planned(&lease, Some(&[exited])), Some((reason, NOW)));

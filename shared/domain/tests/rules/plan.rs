@@ -24,22 +24,7 @@ fn other() -> Owner {
 }
 
 fn container(name: &str, of: Option<&Lease>) -> ManagedContainer {
-    ManagedContainer {
-        name: ContainerName::listed_by_engine(name).expect("the name is hexadecimal"),
-        lease: of.map(|lease| (lease.owner.clone(), lease.id)),
-        created_at: NOW.minus(5 * MINUTE),
-        hard_deadline: of.map(|lease| lease.hard_deadline),
-        stopped: None,
-        bindings: vec![],
-    }
-}
-
-fn stopped(exit_code: Option<i64>) -> Stopped {
-    Stopped {
-        exit_code,
-        out_of_memory: false,
-        at: None,
-    }
+    ManagedContainer::sample(name, of, NOW.minus(5 * MINUTE))
 }
 
 fn sighting(of: &ManagedContainer, first_seen: Time) -> Sighting {
@@ -88,7 +73,7 @@ fn a_minute_with_a_copy_of_a_leased_container() {
     // An image made from a leased container keeps its labels, and so does a container of it.
     let lease = lease("redis");
     let copy = ManagedContainer {
-        stopped: Some(stopped(Some(0))),
+        stopped: Some(Stopped::sample(Some(0))),
         ..container("02", Some(&lease))
     };
     let original = container("01", Some(&lease));
@@ -153,7 +138,7 @@ fn a_minute_in_which_everything_happens() {
         .filter(|(lease, _)| lease.name.as_deref() != Some("vanished"))
         .map(|(lease, number)| container(&format!("{number:02}"), Some(lease)))
         .collect();
-    let died = Some(stopped(Some(1)));
+    let died = Some(Stopped::sample(Some(1)));
     there.last_mut().expect("there are some").stopped = died;
     let of_no_lease = lease("was never written");
     let strays = [
@@ -332,7 +317,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 });
                 ManagedContainer {
                     created_at,
-                    stopped: exit_code.map(stopped),
+                    stopped: exit_code.map(Stopped::sample),
                     ..container(&format!("{index:02x}"), of.as_ref())
                 }
             })

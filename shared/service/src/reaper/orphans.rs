@@ -200,7 +200,6 @@ fn note(written: Result<(), StoreError>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use containerlease_domain::names::ContainerName;
 
     #[test]
     fn a_container_says_itself_when_it_is_over_at_the_latest() {
@@ -208,12 +207,8 @@ mod tests {
         let created_at = Time::from_millis(100_000_000);
         let deadline = created_at.plus(3_000 * SECOND);
         let ours = ManagedContainer {
-            name: ContainerName::listed_by_engine("0a").unwrap(),
-            lease: None,
-            created_at,
             hard_deadline: Some(deadline),
-            stopped: None,
-            bindings: vec![],
+            ..ManagedContainer::sample("0a", None, created_at)
         };
         assert_eq!(over_at(&ours, SECOND), deadline);
         let strange = ManagedContainer {
