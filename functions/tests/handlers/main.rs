@@ -34,6 +34,7 @@ mod problems;
 mod provision;
 mod reach;
 mod renew;
+mod stats;
 mod system_calls;
 mod unreadable;
 

@@ -1,7 +1,8 @@
 //! Tests that the reaper is never late, never early, never leaks and never sticks.
 //!
 //! - [`counts`]: the reaper corrects a wrong count while leases come and go.
-//! - [`model`]: a walk through every state and event finds no dead end.
+//! - [`model`]: a walk through every state and event finds no dead end; the table takes no other
+//!   change.
 //! - [`strays`]: the reaper does not guess that a container has no lease.
 //! - [`races`]: thousands of simultaneous renewals, deletes, ends and ticks.
 //!

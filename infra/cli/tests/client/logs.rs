@@ -7,3 +7,6 @@
 mod certified;
 mod protocol;
 mod real;
+
+/// The lease of a scripted server.
+const LEASE: &str = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";

@@ -9,12 +9,11 @@ use rustls::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
+use super::LEASE;
 use crate::{
     harness::{Folder, Run},
     peer::{Act, ended, line, play},
 };
-
-const LEASE: &str = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";
 
 /// openssl's configuration for a self-signed certificate.
 const CERTIFICATE: &str = "\
