@@ -28,4 +28,5 @@ if [[ -f infra/docker-host/host.yaml ]]; then
   templates+=(infra/docker-host/host.yaml)
   "$tools/bin/cfn-lint" infra/docker-host/host.yaml
 fi
-"$checks/bin/checkov" --config-file "$here/checkov.yaml" "${templates[@]/#/--file=}"
+# Otherwise a template that checkov cannot parse passes.
+CKV_PARSE_ERROR_FAIL=true "$checks/bin/checkov" --config-file "$here/checkov.yaml" "${templates[@]/#/--file=}"
