@@ -112,17 +112,17 @@ judge() { # NAME STATUS FILE SECONDS
 
 # Adds up the counts of the test runners: cargo, vitest, pytest, Node, and the browser test.
 count() { # FILE
-  local sums
-  sums=$(sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
-    /^test result:/ { p += $4; f += $6 }
-    /^ +Tests +/    { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p += $(i-1); if ($i ~ /^failed/) f += $(i-1) } }
-    /^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3; next }
-    /^[0-9]+ (passed|failed).* in [0-9.]+s/ { for (i = 1; i <= NF; i++) { if ($i ~ /^passed/) p += $(i-1); if ($i ~ /^failed/) f += $(i-1) } }
-    /^# pass [0-9]+$/ { p += $3 }
-    /^# fail [0-9]+$/ { f += $3 }
-    END { print p + 0, f + 0 }')
-  passed=$((passed + ${sums% *}))
-  failed=$((failed + ${sums#* }))
+  local line counts='^(test result:| +Tests +|[0-9]+ passed, [0-9]+ failed|[0-9]+ (passed|failed).* in [0-9.]+s)'
+  while IFS= read -r line || [[ -n $line ]]; do
+    if [[ $line =~ $counts ]]; then
+      if [[ $line =~ ([0-9]+)\ passed ]]; then passed=$((passed + BASH_REMATCH[1])); fi
+      if [[ $line =~ ([0-9]+)\ failed ]]; then failed=$((failed + BASH_REMATCH[1])); fi
+    elif [[ $line =~ ^#\ pass\ ([0-9]+)$ ]]; then
+      passed=$((passed + BASH_REMATCH[1]))
+    elif [[ $line =~ ^#\ fail\ ([0-9]+)$ ]]; then
+      failed=$((failed + BASH_REMATCH[1]))
+    fi
+  done < <(sed 's/\x1b\[[0-9;]*m//g' "$1")
 }
 
 lint_scripts() {
