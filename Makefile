@@ -1,7 +1,7 @@
 # `make` without a target lists these targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test test-long release-test attack audit lint openapi fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
+.PHONY: help run check test test-long release-test attack audit lint openapi picture fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: ## Run only the linters
 
 openapi: ## Regenerate the API's description and the dashboard's types
 	@infra/openapi/write.sh
+
+picture: ## Draw the picture of the architecture; needs graphviz
+	@infra/picture.sh draw
 
 # CASES is the number of generated requests per operation.
 fuzz-api: ## Fuzz a running server from its API description; CONTAINERLEASE_FUZZ_SEED repeats a run

@@ -160,6 +160,7 @@ lint() {
   dashboard
   step "dashboard: its types are the API's" infra/openapi/types.sh check
   step "the API's description: openapi-spec-validator" infra/openapi/clients.sh check
+  step "the picture of the architecture is up to date" infra/picture.sh check
   step "alert rules and Grafana's dashboard: promql-parser" infra/local/observability/check.sh
   step "templates: sam, cfn-lint, checkov" infra/hosting/lint.sh
   step "workflows: zizmor" lint_workflows
