@@ -1,8 +1,12 @@
 use std::collections::BTreeSet;
 
+use http::Method;
+
 use super::*;
-use crate::http::router::route;
-use crate::routes::description::DESCRIPTION;
+use crate::{
+    http::{problem::Kind, router::route},
+    routes::description::DESCRIPTION,
+};
 
 #[test]
 fn what_is_kept_is_what_is_made() {
