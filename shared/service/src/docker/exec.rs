@@ -1,18 +1,11 @@
 //! Runs a command inside a container with bounded time and output.
 //!
-//! The engine has no call to end a command, and the process id that it reports is the host's, which
-//! nothing inside the container can use. So a command carries a mark in its environment, which its
-//! children inherit. At its time limit a shell inside the container ([`KILL`]) kills every process
-//! with the mark, and the other processes of their sessions. This only needs `/bin/sh` and one more
-//! process; in an image without a shell, the answer says what still runs.
-//!
-//! A command can drop its mark (`env -i setsid …`). If a process without a mark
-//! began while the command ran and its parent is the container's first process, nobody can tell
-//! whether it belongs to the command or to the leased program. It stays alive, and the answer says that the state is unknown.
-//!
-//! That shell decides whether a command still runs, not the engine. An engine reports the ends of a
-//! container's commands one after another, and waits seconds for a command whose children hold its
-//! output. Meanwhile it reports all commands that ended later as still running.
+//! At its time limit a command is killed ([`kill`]). The killer decides whether a command still
+//! runs, not the engine. An engine reports the ends of a container's commands one after another, and
+//! waits seconds for a command whose children hold its output. Meanwhile it reports all commands
+//! that ended later as still running.
+
+mod kill;
 
 use std::{pin::Pin, time::Duration};
 
@@ -26,10 +19,11 @@ use containerlease_domain::names::ContainerName;
 use futures_util::{Stream, StreamExt as _};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt as _},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{CHANGE_LIMIT, Host, HostError, LOOK_LIMIT, error};
+use kill::{Left, Mark};
 
 /// How many bytes of each stream are kept. The rest is read and dropped, so that a command with
 /// more output can finish.
@@ -38,13 +32,6 @@ pub const OUTPUT_LIMIT: usize = 64 * 1024;
 /// Time limit for starting and running a command together. It leaves time to kill the command
 /// before the function gives up, and API Gateway, which waits for 29 s.
 const WHOLE_LIMIT: Duration = Duration::from_secs(26);
-
-/// Tolerance for the start time of a command's processes: the killer reads the clock some time
-/// after it was requested.
-const EARLIER: Duration = Duration::from_millis(500);
-
-/// Time limit for killing a command.
-const KILL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Time limit for the engine to report a command's state.
 const STATE_LIMIT: Duration = Duration::from_secs(1);
@@ -60,65 +47,6 @@ const DRAIN: Duration = Duration::from_millis(300);
 /// it runs.
 const LOOK_FIRST: Duration = Duration::from_millis(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-
-/// The name of the mark in a command's environment.
-const MARK: &str = "CONTAINERLEASE_EXEC";
-
-/// The shell script that kills all processes with the mark `$1`, and their sessions, until none is
-/// left. Then it reports whether it found any, or that a process from the last `$2` hundredths of a
-/// second may belong to the command. It uses shell built-ins only, so that a container at its
-/// process limit needs room for just one process. A text in `/proc` ends without a newline, so
-/// `read` fails on its last part. The leased program is the process with the lowest number after
-/// the first.
-const KILL: &str = r#"
-mark=$1 lasted=$2 tries=0 sessions=" " said=none
-has() {
-  while IFS= read -r text || [ -n "$text" ]; do
-    case $text in *"$1"*) return 0 ;; esac
-  done <"$process/environ"
-  return 1
-}
-is_anothers() {
-  while IFS= read -r text || [ -n "$text" ]; do
-    case $text in
-      *CONTAINERLEASE_EXEC=none* | *CONTAINERLEASE_EXEC=????????????????????????????????*) return 0 ;;
-    esac
-  done <"$process/environ"
-  return 1
-}
-strays() {
-  IFS=". " read -r whole part rest </proc/uptime
-  since=$((whole * 100 + 1$part - 100 - lasted)) leased=
-  for process in /proc/[0-9]*; do
-    id=${process#/proc/}
-    [ "$id" = 1 ] || [ "$id" -gt "${leased:-$id}" ] || leased=$id
-  done
-  for process in /proc/[0-9]*; do
-    case ${process#/proc/} in 1 | $$ | "$leased") continue ;; esac
-    IFS= read -r stat <"$process/stat" || continue
-    set -- ${stat##*) }
-    case $1$2 in Z* | ?[2-9]* | ?1?*) continue ;; esac
-    shift 19
-    [ "$1" -ge "$since" ] && ! is_anothers && return 0
-  done
-  return 1
-}
-while [ $tries -lt 20 ]; do
-  tries=$((tries + 1)) found=
-  for process in /proc/[0-9]*; do
-    marked=
-    ! has "$mark" || marked=1
-    IFS= read -r stat <"$process/stat" || continue
-    set -- ${stat##*) }
-    case $sessions in *" $4 "*) [ "$1" = Z ] || marked=1 ;; esac
-    [ -n "$marked" ] || continue
-    sessions="$sessions$4 " found=1 said=killed
-    kill -9 "${process#/proc/}"
-  done
-  [ -n "$found" ] || { ! strays || said="$said unknown"; echo $said; exit 0; }
-done 2>/dev/null
-exit 1
-"#;
 
 /// What to run.
 #[derive(Clone, Copy, Debug)]
@@ -160,28 +88,6 @@ impl Output {
     }
 }
 
-/// What remains of a command at its time limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
-    /// It had already ended by itself.
-    NothingToKill,
-    /// It was killed.
-    Nothing,
-    /// It could not be killed.
-    Running,
-    /// It was killed, or its state is unknown; a process that may belong to it remains.
-    Unknown,
-    /// It had ended, or has dropped its mark; a process that may belong to it remains.
-    NothingKnown,
-}
-
-/// How a command's processes are recognised.
-struct Mark {
-    text: String,
-    /// Taken before the engine was asked to start it.
-    begun: Instant,
-}
-
 /// A running command.
 struct Running<'c> {
     id: String,
@@ -202,10 +108,7 @@ impl Host {
         name: &ContainerName,
         command: Command<'_>,
     ) -> Result<Executed, HostError> {
-        let mark = Mark {
-            text: format!("{MARK}={}", uuid::Uuid::now_v7().simple()),
-            begun: Instant::now(),
-        };
+        let mark = Mark::new();
         let mut running = self.start_exec(name, command, &mark).await?;
         let mut executed = Executed {
             still_running: Some(false),
@@ -383,61 +286,6 @@ impl Host {
                 code => return code.ok().flatten(),
             }
         }
-    }
-
-    /// Kills all processes with the mark.
-    async fn kill(&self, name: &ContainerName, mark: &Mark, id: &str) -> Left {
-        match timeout(KILL_LIMIT, self.run_killer(name, mark)).await {
-            Ok(Ok(said)) => match said.trim_ascii() {
-                b"none" => return Left::NothingToKill,
-                b"killed" => return Left::Nothing,
-                b"killed unknown" => return Left::Unknown,
-                b"none unknown" => return Left::NothingKnown,
-                _ => tracing::warn!("could not kill a command: the killer did not finish"),
-            },
-            Ok(Err(error)) => tracing::warn!(%error, "could not kill a command"),
-            Err(_) => tracing::warn!("could not kill a command in time"),
-        }
-        match self.exit_code_of(id).await {
-            Ok(None) => Left::Running,
-            // It has ended, but its children may still run.
-            Ok(Some(_)) => Left::Unknown,
-            // The end of the container ended everything in it.
-            Err(_) => Left::Nothing,
-        }
-    }
-
-    /// Runs the killer to its end and returns its output.
-    async fn run_killer(&self, name: &ContainerName, mark: &Mark) -> Result<Vec<u8>, HostError> {
-        let lasted = (mark.begun.elapsed() + EARLIER).as_millis() / 10;
-        let script = ["/bin/sh", "-c", KILL, "sh", &mark.text, &lasted.to_string()];
-        let options = CreateExecOptions {
-            attach_stdout: Some(true),
-            // Its own mark, so that it is not mistaken for a process that has dropped its mark.
-            env: Some(vec![format!("{MARK}=none")]),
-            cmd: Some(script.map(str::to_owned).to_vec()),
-            ..CreateExecOptions::default()
-        };
-        let killer = self.create_exec(name, &options).await?;
-        let start = |docker: Docker| {
-            let killer = &killer;
-            async move { docker.start_exec(killer, None::<StartExecOptions>).await }
-        };
-        let attempted = "starting the killer of a command";
-        let started = self.client.call(attempted, KILL_LIMIT, start).await?;
-        let StartExecResults::Attached { mut output, .. } = started else {
-            unreachable!("it was not asked to be detached")
-        };
-        let mut said = Output::default();
-        while let Some(piece) = output.next().await {
-            let piece = piece.map_err(|error| error::translate("reading what it says", error))?;
-            said.take(&piece.into_bytes());
-            // The engine may delay the end of this output as it does for a command.
-            if said.bytes.ends_with(b"\n") {
-                break;
-            }
-        }
-        Ok(said.bytes)
     }
 }
 
