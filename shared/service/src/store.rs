@@ -39,6 +39,7 @@ mod key;
 mod observer;
 mod outbox;
 mod places;
+mod read;
 mod record;
 mod recount;
 mod retry;
@@ -62,7 +63,7 @@ use change::{Change, Guard};
 use containerlease_domain::{
     capacity::{Limits, Whose},
     lease::{Gone, Lease, LeaseEvent, Placement, Reason, State},
-    names::{Holder, LeaseId, Owner},
+    names::Holder,
     time::Time,
 };
 use error::failed;
@@ -85,10 +86,6 @@ const TTL_ATTRIBUTE: &str = "purgeAt";
 
 /// Time limit of one call, all its tries included.
 pub const CALL_LIMIT: Duration = Duration::from_secs(10);
-
-/// Time limit for reading all leases that have not ended. Those due first are read first, so those
-/// left unread have time.
-const READ_LIMIT: Duration = Duration::from_secs(15);
 
 /// The leases' table.
 #[derive(Clone, Debug)]
@@ -176,91 +173,6 @@ impl Store {
             Transacted::Done => Ok(()),
             Transacted::ConditionFailed { index } => Err(refusals.swap_remove(index)),
         }
-    }
-
-    /// The owner's lease with that id, or none; read consistently.
-    pub async fn get(&self, owner: &Owner, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
-        const ATTEMPTED: &str = "reading a lease";
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(record::lease_key(owner, id)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| failed(ATTEMPTED, &error))?;
-        answer.item.map(|item| parse(ATTEMPTED, item)).transpose()
-    }
-
-    /// The owner's leases that have not ended, oldest first; read consistently. Unreadable records
-    /// are skipped.
-    pub async fn active_of(&self, owner: &Owner) -> Result<Vec<Lease>, StoreError> {
-        self.active_found(owner).await.map(|found| found.items)
-    }
-
-    async fn active_found(&self, owner: &Owner) -> Result<Found<Lease>, StoreError> {
-        const ATTEMPTED: &str = "listing an owner's leases";
-        let query = self
-            .client
-            .query()
-            .index_name(ACTIVE_INDEX)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", text(record::owner_key(owner)))
-            .consistent_read(true);
-        let records = self.items(ATTEMPTED, query).await?;
-        Ok(self.found(ATTEMPTED, records, lease_of))
-    }
-
-    /// All leases that have not ended, ordered by due time. On AWS the index may lag by moments, so
-    /// a lease missing here may still exist. If there are too many to read in time, those due last
-    /// are left out ([`Found::whole`]).
-    pub async fn active(&self) -> Result<Found<Lease>, StoreError> {
-        const ATTEMPTED: &str = "reading the leases that have not ended";
-        let begun = tokio::time::Instant::now();
-        let query = self.due_query().key_condition_expression("duePk = :pk");
-        let mut pages = query.into_paginator().send();
-        let mut records = Vec::new();
-        let mut whole = true;
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed(ATTEMPTED, &error))?;
-            whole = page.last_evaluated_key.is_none() || begun.elapsed() < READ_LIMIT;
-            records.extend(page.items.unwrap_or_default());
-            if !whole {
-                break;
-            }
-        }
-        Ok(Found {
-            whole,
-            ..self.found(ATTEMPTED, records, lease_of)
-        })
-    }
-
-    /// At most `limit` of the leases due by `until`, ordered by due time. On AWS the index may lag
-    /// by moments.
-    pub async fn due(&self, until: Time, limit: i32) -> Result<Found<Lease>, StoreError> {
-        const ATTEMPTED: &str = "reading the leases that fall due";
-        let query = self
-            .due_query()
-            .key_condition_expression("duePk = :pk AND dueAt <= :until")
-            .expression_attribute_values(":until", number(until.as_millis()))
-            .limit(limit);
-        let page = query.send().await;
-        let page = page.map_err(|error| failed(ATTEMPTED, &error))?;
-        let whole = page.last_evaluated_key.is_none();
-        let records = page.items.unwrap_or_default();
-        Ok(Found {
-            whole,
-            ..self.found(ATTEMPTED, records, lease_of)
-        })
-    }
-
-    fn due_query(&self) -> QueryFluentBuilder {
-        self.client
-            .query()
-            .table_name(&self.table)
-            .index_name(DUE_INDEX)
-            .expression_attribute_values(":pk", text(record::DUE_PARTITION))
     }
 
     /// Records that the lease's container runs, and writes the warning before its end.
@@ -402,17 +314,6 @@ fn text(value: impl Into<String>) -> AttributeValue {
 
 fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
-}
-
-fn parse(
-    attempted: &'static str,
-    attributes: HashMap<String, AttributeValue>,
-) -> Result<Lease, StoreError> {
-    lease_of(attributes).map_err(|message| StoreError {
-        attempted,
-        kind: StoreErrorKind::Corrupt,
-        message,
-    })
 }
 
 fn lease_of(attributes: HashMap<String, AttributeValue>) -> Result<Lease, String> {
