@@ -2,11 +2,8 @@
 //! function.
 //!
 //! A relay is a task of this process here, and an invocation on AWS.
-//!
-//! A connection has two independent sides: one writes the viewer's queued frames, the other reads
-//! what the viewer sends. Answers to a viewer are queued as frames, so the writing side must never
-//! wait for an answer. A viewer that reads nothing for long is disconnected, and closing a
-//! connection never waits: a slow viewer delays only itself.
+
+mod connection;
 
 use std::{
     collections::HashMap,
@@ -15,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use axum::extract::ws::{Message, WebSocket, close_code};
 use containerlease_domain::{names::LeaseId, time::Time};
 use containerlease_functions::{
     app::App,
@@ -26,22 +22,21 @@ use containerlease_functions::{
     },
 };
 use containerlease_service::log_relay::{Closing, Connections, PostError};
-use futures_util::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
+use futures_util::FutureExt as _;
 use http::{HeaderMap, StatusCode};
 use lambda_http::{Body, Response};
 use serde_json::Value;
 use tokio::{
     sync::{Notify, mpsc},
     task::AbortHandle,
-    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ended::{Ended, close_frame},
     event::{all_of_each, headers, last_of_each, socket_event},
     tasks::{Tasks, keep_running},
 };
+use connection::Connection;
 
 /// The most frames queued for a viewer. When the queue is full the relay waits, and with it the
 /// reading of the container's log.
@@ -49,19 +44,6 @@ const FRAMES_WAITING: usize = 16;
 
 /// The most viewers at once. Each has a queue and a descriptor.
 const VIEWERS: usize = 1_000;
-
-/// How often to ping a viewer.
-const PING: Duration = Duration::from_secs(30);
-
-/// How long a viewer may take to read one frame. After that it is disconnected; its client
-/// reconnects with its cursor and misses nothing.
-const WRITE_LIMIT: Duration = Duration::from_secs(60);
-
-/// How long a viewer may stay silent. A client answers each ping by itself as soon as it reads.
-const SILENCE: Duration = Duration::from_secs(90);
-
-/// How long the other side may take to confirm the close.
-const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// The pause before a relay restarts after a panic.
 const RELAY_PAUSE: Duration = Duration::from_secs(1);
@@ -106,14 +88,6 @@ struct Viewer {
 
 /// Why a connection is closed, set by the side that closes it.
 type Reason = Arc<Mutex<Option<Closing>>>;
-
-/// A connection that `$connect` has admitted, open or not.
-pub(crate) struct Connection {
-    id: String,
-    sockets: Sockets,
-    frames: mpsc::Receiver<String>,
-    why: Reason,
-}
 
 impl Sockets {
     /// No connections yet. `relay_time` is how long one relay runs before its successor.
@@ -275,124 +249,6 @@ impl Relays for Sockets {
         if let Some(running) = lock(&self.running).get(lease) {
             running.nudged.notify_one();
         }
-    }
-}
-
-impl Connection {
-    /// Passes frames and messages until one side closes.
-    pub(crate) async fn run(mut self, socket: WebSocket) {
-        let (mut to, mut from) = socket.split();
-        let Self {
-            id,
-            sockets,
-            frames,
-            why,
-        } = &mut self;
-        tokio::select! {
-            closed = write(frames, why, &sockets.stop, &mut to) => {
-                if closed {
-                    // Closing at once could keep the last frames from the viewer.
-                    let rest = async { while let Some(Ok(_)) = from.next().await {} };
-                    drop(timeout(CLOSE_LIMIT, rest).await);
-                }
-            }
-            ended = read(id, sockets, &mut from) => {
-                if let Some(frame) = ended.farewell() {
-                    let said = timeout(CLOSE_LIMIT, to.send(Message::Close(Some(frame)))).await;
-                    if matches!(said, Ok(Ok(()))) {
-                        // Nothing more can be read, and closing at once could keep the last frames
-                        // from the viewer.
-                        tokio::time::sleep(CLOSE_LIMIT).await;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Writes a viewer's queued frames, until its connection closes or it does not read them; returns
-/// whether a close frame was sent.
-async fn write(
-    frames: &mut mpsc::Receiver<String>,
-    why: &Reason,
-    stop: &CancellationToken,
-    to: &mut (impl Sink<Message> + Unpin),
-) -> bool {
-    let mut pings = tokio::time::interval(PING);
-    pings.tick().await;
-    loop {
-        let message = tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            frame = frames.recv() => match frame {
-                Some(text) => Message::Text(text.into()),
-                None => break,
-            },
-            _ = pings.tick() => Message::Ping(bytes::Bytes::new()),
-        };
-        let written = tokio::select! {
-            written = timeout(WRITE_LIMIT, to.send(message)) => written,
-            // After half a frame, nothing else can be sent.
-            () = stop.cancelled() => return false,
-        };
-        match written {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return false,
-            Err(_) => {
-                tracing::info!("disconnected a viewer that reads nothing");
-                return false;
-            }
-        }
-    }
-    let frame = match *lock(why) {
-        _ if stop.is_cancelled() => close_frame(close_code::AWAY, "the server stops"),
-        None => close_frame(close_code::NORMAL, ""),
-        Some(why) => close_frame(why.code(), why.sentence()),
-    };
-    let told = timeout(CLOSE_LIMIT, to.send(Message::Close(Some(frame)))).await;
-    matches!(told, Ok(Ok(())))
-}
-
-/// Handles a viewer's messages one after another, until one side ends.
-async fn read(
-    id: &str,
-    sockets: &Sockets,
-    from: &mut (impl Stream<Item = Result<Message, axum::Error>> + Unpin),
-) -> Ended {
-    loop {
-        let message = match timeout(SILENCE, from.next()).await {
-            Ok(Some(Ok(message))) => message,
-            Ok(Some(Err(error))) => return Ended::of(error),
-            Ok(None) => return Ended::Left,
-            Err(_) => return Ended::Silent,
-        };
-        match message {
-            Message::Text(text) => {
-                let mut event = socket_event(id, "$default", "MESSAGE");
-                event["body"] = Value::from(text.as_str());
-                sockets.handle(event).await;
-            }
-            // The answer to it is written before the stream ends.
-            Message::Close(_) => {
-                let rest = async { while let Some(Ok(_)) = from.next().await {} };
-                drop(timeout(CLOSE_LIMIT, rest).await);
-                return Ended::Left;
-            }
-            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => {}
-        }
-    }
-}
-
-impl Drop for Connection {
-    /// However a connection ends, even by a panic or before it was open: from now on posts to it
-    /// fail, and its viewer is forgotten.
-    fn drop(&mut self) {
-        lock(&self.sockets.open).remove(&self.id);
-        let sockets = self.sockets.clone();
-        let event = socket_event(&self.id, "$disconnect", "DISCONNECT");
-        drop(self.sockets.tasks.spawn(async move {
-            sockets.handle(event).await;
-        }));
     }
 }
 
