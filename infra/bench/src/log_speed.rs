@@ -4,18 +4,18 @@
 //! in turns: lines that come one by one, a log that is complete, and a log that is written
 //! meanwhile, both at full speed.
 
+mod contestant;
 mod outcome;
 
 use std::time::Duration;
 
 use containerlease_domain::names::LeaseId;
-use serde_json::{Value, json};
 
 use crate::{
     Fallible, Options,
     engine::Engine,
     figures::{Figures, number},
-    log_readers::{Chunk, DockerReader, Line, Numbers, SocketReader, now},
+    log_readers::{Line, Numbers, now},
     log_writers::{self, READY},
     machine,
     picture::{Curve, curves},
@@ -24,6 +24,7 @@ use crate::{
     server::{Api, ServerOptions},
 };
 
+use contestant::{CONTESTANTS, Contestant};
 use outcome::outcome;
 
 /// Default number of lines written at full speed.
@@ -47,46 +48,6 @@ const SILENCE: Duration = Duration::from_secs(8);
 
 /// Time limit for a container to write its lines, and for a reader to read them.
 const LIMIT: Duration = Duration::from_secs(300);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Contestant {
-    WebSocket,
-    Docker,
-}
-
-const CONTESTANTS: [Contestant; 2] = [Contestant::WebSocket, Contestant::Docker];
-
-impl Contestant {
-    fn name(self) -> &'static str {
-        match self {
-            Self::WebSocket => "the WebSocket",
-            Self::Docker => "docker logs",
-        }
-    }
-
-    /// The contestants in that round's order.
-    fn in_order(round: usize) -> [Self; 2] {
-        let mut order = CONTESTANTS;
-        order.rotate_left(round % CONTESTANTS.len());
-        order
-    }
-
-    /// The container's lines in what came.
-    fn lines(self, chunks: &[Chunk]) -> Fallible<Vec<Line>> {
-        match self {
-            Self::WebSocket => SocketReader::lines(chunks),
-            Self::Docker => DockerReader::lines(chunks),
-        }
-    }
-
-    /// The text for the line of this number.
-    fn mark(self, number: usize) -> String {
-        match self {
-            Self::WebSocket => SocketReader::mark(number),
-            Self::Docker => DockerReader::mark(number),
-        }
-    }
-}
 
 /// Which log is read to its last line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,7 +174,7 @@ impl Bench<'_> {
         id: &LeaseId,
         time: Duration,
     ) -> Fallible<Listened> {
-        let mut reader = self.open(by, id, "0").await?;
+        let mut reader = by.open(self.engine, self.api, id, "0").await?;
         let mut chunks = Vec::new();
         let over = tokio::time::sleep(time);
         tokio::pin!(over);
@@ -275,7 +236,7 @@ impl Bench<'_> {
         let server_before = self.server.cpu()?;
         let dockerd_before = self.dockerd_cpu();
         let mut begun = now();
-        let mut reader = self.open(by, id, "all").await?;
+        let mut reader = by.open(self.engine, self.api, id, "all").await?;
         let mut chunks = Vec::new();
         if log == Log::Growing {
             let first = tokio::time::timeout(LIMIT, reader.next()).await??;
@@ -336,50 +297,10 @@ impl Bench<'_> {
         log_writers::lease(self.api, program, 1_000 * cores.min(2)).await
     }
 
-    async fn open(&self, by: Contestant, id: &LeaseId, tail: &str) -> Fallible<Reader> {
-        Ok(match by {
-            Contestant::WebSocket => {
-                Reader::WebSocket(Box::new(SocketReader::open(self.api, id, tail).await?))
-            }
-            Contestant::Docker => {
-                Reader::Docker(Box::new(DockerReader::open(self.engine, id, tail)?))
-            }
-        })
-    }
-
     /// CPU seconds of the engine since its start.
     fn dockerd_cpu(&self) -> Option<f64> {
         let cpu = self.dockerd.as_ref()?.cpu().ok()?;
         Some(cpu.as_secs_f64())
-    }
-}
-
-enum Reader {
-    WebSocket(Box<SocketReader>),
-    Docker(Box<DockerReader>),
-}
-
-impl Reader {
-    async fn next(&mut self) -> Fallible<Option<Chunk>> {
-        match self {
-            Self::WebSocket(reader) => reader.next().await,
-            Self::Docker(reader) => reader.next().await,
-        }
-    }
-
-    /// The sending process, if it is the reader's own.
-    fn process(&self) -> Option<Process> {
-        match self {
-            Self::WebSocket(_) => None,
-            Self::Docker(reader) => reader.process(),
-        }
-    }
-
-    async fn close(self) -> Fallible<()> {
-        match self {
-            Self::WebSocket(reader) => reader.close().await,
-            Self::Docker(reader) => reader.close().await,
-        }
     }
 }
 
@@ -391,29 +312,6 @@ fn written_at(line: &Line) -> Option<f64> {
     let fraction = nanos.len() == 9 && nanos.bytes().all(|byte| byte.is_ascii_digit());
     let [seconds, nanos] = [seconds.parse::<u32>().ok()?, nanos.parse::<u32>().ok()?];
     fraction.then(|| f64::from(seconds) * 1_000.0 + f64::from(nanos) / 1_000_000.0)
-}
-
-// --- what was found -------------------------------------------------------------------------
-
-impl Raced {
-    fn json(&self) -> Value {
-        json!({
-            "by": self.by.name(),
-            "round": self.round,
-            "log": self.log.name(),
-            "seconds": self.seconds,
-            "perSecond": self.throughput(),
-            "first": self.numbers.first,
-            "last": self.numbers.last,
-            "came": self.numbers.came,
-            "missing": self.numbers.missing,
-            "again": self.numbers.again,
-            "frames": self.frames,
-            "cpuSeconds": self.cpu,
-            "peakMemoryMiB": self.memory,
-            "engineCpuSeconds": self.dockerd,
-        })
-    }
 }
 
 #[cfg(test)]

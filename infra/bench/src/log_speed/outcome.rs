@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Bench, Contestant, Listened, Log, PACE, PROMISED_MS, PROMISED_SHARE, Raced};
+use super::{
+    Bench, Listened, Log, PACE, PROMISED_MS, PROMISED_SHARE, Raced, contestant::Contestant,
+};
 use crate::{
     figures::{Figures, number},
     log_readers::Numbers,
@@ -207,7 +209,7 @@ fn per_1_000(frames: usize, numbers: &Numbers) -> f64 {
 }
 
 impl Listened {
-    pub(super) fn json(&self) -> Value {
+    fn json(&self) -> Value {
         json!({
             "by": self.by.name(),
             "round": self.round,
@@ -219,6 +221,27 @@ impl Listened {
             "p95": self.delays.percentile(95),
             "p99": self.delays.percentile(99),
             "max": self.delays.max(),
+        })
+    }
+}
+
+impl Raced {
+    fn json(&self) -> Value {
+        json!({
+            "by": self.by.name(),
+            "round": self.round,
+            "log": self.log.name(),
+            "seconds": self.seconds,
+            "perSecond": self.throughput(),
+            "first": self.numbers.first,
+            "last": self.numbers.last,
+            "came": self.numbers.came,
+            "missing": self.numbers.missing,
+            "again": self.numbers.again,
+            "frames": self.frames,
+            "cpuSeconds": self.cpu,
+            "peakMemoryMiB": self.memory,
+            "engineCpuSeconds": self.dockerd,
         })
     }
 }
