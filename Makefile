@@ -1,13 +1,19 @@
 # `make` without a target lists these targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test test-long release-test attack audit lint openapi picture fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
+.PHONY: help run watch demo check test test-long release-test attack audit lint openapi picture fuzz-api clients engine engine-stop images dashboard emulator emulator-test emulator-stop
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Start dashboard and API on this machine, with everything they need
 	@infra/local/run.sh
+
+watch: ## Start the same for development: the page reloads, the server is built anew on a change
+	@infra/local/run.sh watch
+
+demo: ## Lease a few containers on a running server, to have something to look at
+	@infra/local/demo.sh
 
 check: ## Check what needs no engine, in a minute or so
 	@infra/test.sh check
