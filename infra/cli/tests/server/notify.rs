@@ -13,10 +13,9 @@ use crate::harness::{PROMPT, Place, eventually, str_of, time_of};
 async fn the_owner_of_a_lease_of_a_minute_is_warned_and_told_of_its_end() {
     let receiver = Receiver::start().await;
     let place = Place::new().await;
-    let server = place
-        .with("CONTAINERLEASE_WEBHOOK_PRIVATE", "true")
-        .start()
-        .await;
+    // It has to outlive the server: dropping it removes the data folder.
+    let place = place.with("CONTAINERLEASE_WEBHOOK_PRIVATE", "true");
+    let server = place.start().await;
     // The reaper's first run is over, and has not seen the lease.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let lease = server
