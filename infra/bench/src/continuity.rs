@@ -24,7 +24,6 @@ pub mod viewer;
 pub mod wire;
 
 use std::{
-    fs,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -273,7 +272,7 @@ pub async fn try_out(trial: &Trial, options: &Options, engine: &Engine) -> Falli
     let not_stopped = readers.wait_until_stopped().await?;
     said("the lease has ended");
     drop(wires);
-    let log = fs::read_to_string(plan.folder().join("log"))?;
+    let log = plan.log()?;
     let ledgers = readers.ledgers.iter();
     Ok(Proof {
         trial: trial.clone(),

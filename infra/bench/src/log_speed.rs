@@ -122,7 +122,7 @@ pub async fn measure(options: &Options, engine: &Engine) -> Fallible<bool> {
     let bench = Bench {
         engine,
         api: server.api(),
-        server: server.process()?,
+        server: server.process(),
         dockerd: Process::the_only("dockerd"),
         rounds: options.rounds,
         lines: options.leases,

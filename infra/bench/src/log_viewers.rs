@@ -180,7 +180,7 @@ impl Setting {
         let bench = Bench {
             engine: place,
             api,
-            server: server.process()?,
+            server: server.process(),
             dockerd: Process::the_only("dockerd"),
         };
         let alone = bench.moment().await?;

@@ -2,21 +2,20 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::{Duration, Instant},
+    path::Path,
+    time::Duration,
 };
 
 use containerlease_domain::names::LeaseId;
 use containerlease_service::store::Store;
 use containerlease_table::Key;
+use containerlease_testkit::{Launcher, ServerProcess};
 use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
 
 use crate::{Fallible, Options, engine::Engine, process::Process};
 
-/// Time limit until a new server answers.
+/// Time limit until a new server is up.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Time limit of an answer.
@@ -36,13 +35,7 @@ pub(crate) const UNBOUNDED: [(&str, &str); 6] = [
 /// How to start a server, repeatedly on the same data and the same ports.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    binary: PathBuf,
-    folder: PathBuf,
-    deployment: String,
-    socket: PathBuf,
-    tick: Duration,
-    look_ahead: Duration,
-    relay_time: Option<Duration>,
+    launcher: Launcher,
     address: SocketAddr,
     table: SocketAddr,
     table_key: Key,
@@ -51,7 +44,7 @@ pub struct ServerOptions {
 /// A server's process, killed on drop.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
+    process: ServerProcess,
     api: Api,
 }
 
@@ -74,35 +67,43 @@ impl ServerOptions {
             let server = options.server.display();
             return Err(format!("{server} is not there: build containerlease-cli").into());
         }
-        Ok(Self {
-            binary: options.server.clone(),
-            folder,
-            deployment: engine.deployment().to_owned(),
-            socket: engine.socket().to_owned(),
-            tick: options.tick,
-            look_ahead: Duration::from_secs(65),
-            relay_time: None,
-            address: free_address()?,
-            table: free_address()?,
-            table_key: Key::generate(),
-        })
+        let (address, table) = (free_address()?, free_address()?);
+        let table_key = Key::generate();
+        let binary = &options.server;
+        let launcher = Launcher::new(binary, &folder, engine.deployment(), engine.socket())
+            .with("CONTAINERLEASE_LISTEN", address.to_string())
+            .with("CONTAINERLEASE_TABLE_PORT", table.port().to_string())
+            .with("CONTAINERLEASE_TABLE_KEY", table_key.as_str())
+            .with_all(&UNBOUNDED)
+            .with("CONTAINERLEASE_TICK_SECONDS", seconds(options.tick));
+        let options = Self {
+            launcher,
+            address,
+            table,
+            table_key,
+        };
+        Ok(options.look_ahead(Duration::from_secs(65)))
     }
 
     /// Sets how far ahead the server claims leases.
     pub fn look_ahead(self, look_ahead: Duration) -> Self {
-        Self { look_ahead, ..self }
+        self.with("CONTAINERLEASE_LOOK_AHEAD_SECONDS", &seconds(look_ahead))
     }
 
     /// Sets how long each of the server's relays runs.
     pub fn relay_time(self, relay_time: Duration) -> Self {
-        let relay_time = Some(relay_time);
-        Self { relay_time, ..self }
+        self.with("CONTAINERLEASE_RELAY_SECONDS", &seconds(relay_time))
     }
 
     /// Sets the socket of the server's engine.
     pub fn through(self, socket: &Path) -> Self {
-        let socket = socket.to_owned();
-        Self { socket, ..self }
+        let launcher = self.launcher.through(socket);
+        Self { launcher, ..self }
+    }
+
+    fn with(self, variable: &str, value: &str) -> Self {
+        let launcher = self.launcher.with(variable, value);
+        Self { launcher, ..self }
     }
 
     /// The address that it listens on.
@@ -120,9 +121,14 @@ impl ServerOptions {
         &self.table_key
     }
 
-    /// Its folder, with its data and its log. The caller removes it.
+    /// Its folder, with its data and its output. The caller removes it.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.launcher.folder()
+    }
+
+    /// What all its servers have logged, one after the other.
+    pub fn log(&self) -> Fallible<String> {
+        Ok(self.launcher.log()?)
     }
 
     /// Its API, even while it does not run.
@@ -135,63 +141,12 @@ impl ServerOptions {
         }
     }
 
-    /// Starts a server and waits until it answers.
+    /// Starts a server and waits until it is up.
     pub async fn start(&self) -> Fallible<Server> {
-        let log = self.folder.join("log");
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(log)?;
-        let child = Command::new(&self.binary)
-            .arg("serve")
-            .env_clear()
-            .env("CONTAINERLEASE_LISTEN", self.address.to_string())
-            .env("CONTAINERLEASE_DATA", self.folder.join("data"))
-            .env("CONTAINERLEASE_TABLE_PORT", self.table.port().to_string())
-            .env("CONTAINERLEASE_TABLE_KEY", self.table_key.as_str())
-            .env("CONTAINERLEASE_DASHBOARD", self.folder.join("no dashboard"))
-            .env("CONTAINERLEASE_DEPLOYMENT", &self.deployment)
-            .envs(UNBOUNDED)
-            .env(
-                "CONTAINERLEASE_TICK_SECONDS",
-                self.tick.as_secs().to_string(),
-            )
-            .env(
-                "CONTAINERLEASE_LOOK_AHEAD_SECONDS",
-                self.look_ahead.as_secs().to_string(),
-            )
-            .envs(self.relay_time.map(|time| {
-                let seconds = time.as_secs().to_string();
-                ("CONTAINERLEASE_RELAY_SECONDS", seconds)
-            }))
-            .env("DOCKER_HOST", format!("unix://{}", self.socket.display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut server = Server {
-            child,
+        Ok(Server {
+            process: self.launcher.start(START_LIMIT).await?,
             api: self.api(),
-        };
-        let begun = Instant::now();
-        while !server.api.answers().await {
-            if let Some(status) = server.child.try_wait()? {
-                return Err(
-                    format!("the server ended with {status}: {}", self.last_words()).into(),
-                );
-            }
-            if begun.elapsed() > START_LIMIT {
-                return Err(format!("the server does not answer: {}", self.last_words()).into());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(server)
-    }
-
-    fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        log.lines().last().unwrap_or("it said nothing").to_owned()
+        })
     }
 }
 
@@ -202,14 +157,14 @@ impl Server {
     }
 
     /// Its process.
-    pub fn process(&self) -> Fallible<Process> {
-        let pid = self.child.id().ok_or("the server has ended")?;
-        Ok(Process::of(pid))
+    pub fn process(&self) -> Process {
+        Process::of(self.process.pid())
     }
 
-    /// Kills it as the kernel does when memory is short.
-    pub async fn kill(mut self) -> Fallible<()> {
-        Ok(self.child.kill().await?)
+    /// Kills it as the kernel does when memory is short, and waits until it is gone.
+    pub async fn kill(self) -> Fallible<()> {
+        let kill = tokio::task::spawn_blocking(move || drop(self.process));
+        Ok(kill.await?)
     }
 }
 
@@ -276,11 +231,6 @@ impl Api {
         Ok(value.parse()?)
     }
 
-    async fn answers(&self) -> bool {
-        let request = self.client.get(self.url("/healthz"));
-        matches!(answer(request).await, Ok((StatusCode::OK, _)))
-    }
-
     fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -290,6 +240,11 @@ async fn answer(request: reqwest::RequestBuilder) -> Fallible<(StatusCode, Value
     let response = request.timeout(ANSWER_LIMIT).send().await?;
     let status = response.status();
     Ok((status, response.json().await.unwrap_or_default()))
+}
+
+/// A duration as the server's settings take it.
+fn seconds(duration: Duration) -> String {
+    duration.as_secs().to_string()
 }
 
 /// A free loopback address. The kernel assigns free ports from 32768 on, so a port below stays

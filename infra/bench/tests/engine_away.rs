@@ -3,10 +3,7 @@
 //!
 //! `CONTAINERLEASE_AWAY=100` runs it with a hundred leases.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use containerlease_bench::{Options, engine::Engine, leases, say, server::ServerOptions};
 use containerlease_domain::{
@@ -15,10 +12,10 @@ use containerlease_domain::{
     time::Time,
 };
 use containerlease_service::store::Store;
-use containerlease_settings::EngineAddress;
 use containerlease_testkit::{
-    Place,
+    Folder, Place,
     proxy::{Fault, Proxy},
+    server::built,
 };
 
 /// Default number of leases that fall due.
@@ -36,12 +33,13 @@ const LIMIT: Duration = Duration::from_secs(300);
 #[tokio::test(flavor = "multi_thread")]
 async fn all_that_is_overdue_ends_as_soon_as_the_engine_is_back() {
     let place = Place::new().await;
-    let EngineAddress::Unix(socket) = place.engine() else {
-        unreachable!("the testkit refuses it")
-    };
     let deployment = place.deployment().as_str();
-    let engine = Engine::of(place.docker().clone(), socket.clone(), deployment);
-    let _folder = Folder(std::env::temp_dir().join(deployment));
+    let engine = Engine::of(
+        place.docker().clone(),
+        place.socket().to_owned(),
+        deployment,
+    );
+    let _folder = Folder::new(deployment);
     let count = option_env("CONTAINERLEASE_AWAY").unwrap_or(LEASES);
     let options = Options {
         leases: count,
@@ -51,7 +49,7 @@ async fn all_that_is_overdue_ends_as_soon_as_the_engine_is_back() {
         server: built("containerlease"),
         out: PathBuf::new(),
     };
-    let proxy = Proxy::before_unix(socket);
+    let proxy = Proxy::before_unix(place.socket());
     let plan = ServerOptions::new(&options, &engine).expect("a server can be planned");
     let server = plan.through(proxy.unix()).start().await.expect("it starts");
     let store = server.api().store().await;
@@ -115,22 +113,4 @@ fn receipt(lease: &Lease) -> &Receipt {
 fn option_env(name: &str) -> Option<usize> {
     let said = std::env::var(name).ok()?;
     Some(said.parse().expect("it is a number"))
-}
-
-/// A program of the workspace, built for the workspace's tests.
-fn built(name: &str) -> PathBuf {
-    let this = std::env::current_exe().expect("this program has a path");
-    let folder = this.parent().and_then(Path::parent);
-    folder
-        .expect("tests lie in a folder of their own")
-        .join(name)
-}
-
-/// The server's folder, removed with the test.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
 }

@@ -1,28 +1,25 @@
 //! Follows a log through cuts, kills, hand-overs and a rotation: the short version of the
 //! measurement `log-continuity`.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use containerlease_bench::{
     Options,
     continuity::{Trial, try_out},
     engine::Engine,
 };
-use containerlease_settings::EngineAddress;
-use containerlease_testkit::Place;
+use containerlease_testkit::{Folder, Place, server::built};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_comes_once_and_in_order_whatever_is_cut_or_killed() {
     let place = Place::new().await;
-    let EngineAddress::Unix(socket) = place.engine() else {
-        unreachable!("the testkit refuses it")
-    };
     let deployment = place.deployment().as_str();
-    let engine = Engine::of(place.docker().clone(), socket.clone(), deployment);
-    let _folder = Folder(std::env::temp_dir().join(deployment));
+    let engine = Engine::of(
+        place.docker().clone(),
+        place.socket().to_owned(),
+        deployment,
+    );
+    let _folder = Folder::new(deployment);
     let options = Options {
         leases: 1,
         rounds: 1,
@@ -43,23 +40,5 @@ async fn every_line_comes_once_and_in_order_whatever_is_cut_or_killed() {
             proof.rows(),
             proof.anomalies().join("\n")
         );
-    }
-}
-
-/// A program of the workspace, built for the workspace's tests.
-fn built(name: &str) -> PathBuf {
-    let this = std::env::current_exe().expect("this program has a path");
-    let folder = this.parent().and_then(Path::parent);
-    folder
-        .expect("tests lie in a folder of their own")
-        .join(name)
-}
-
-/// The server's folder, removed with the test.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
     }
 }

@@ -1,15 +1,10 @@
 //! The log measurements on a small scale: whether every line arrives once, and whether anything
 //! is left behind. Speed is not checked on a machine that runs tests.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 use containerlease_bench::{Options, engine::Engine, log_speed, log_viewers, result::Outcome};
-use containerlease_settings::EngineAddress;
-use containerlease_testkit::Place;
+use containerlease_testkit::{Place, server::built};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_as_whole_as_dockers() {
@@ -43,11 +38,12 @@ struct Small {
 impl Small {
     async fn new(leases: usize) -> Self {
         let place = Place::new().await;
-        let EngineAddress::Unix(socket) = place.engine() else {
-            unreachable!("the testkit refuses it")
-        };
         let deployment = place.deployment().as_str();
-        let engine = Engine::of(place.docker().clone(), socket.clone(), deployment);
+        let engine = Engine::of(
+            place.docker().clone(),
+            place.socket().to_owned(),
+            deployment,
+        );
         let folder = std::env::temp_dir().join(deployment);
         let options = Options {
             leases,
@@ -84,13 +80,4 @@ impl Drop for Small {
             }
         }
     }
-}
-
-/// A program of the workspace, built for the workspace's tests.
-fn built(name: &str) -> PathBuf {
-    let this = std::env::current_exe().expect("this program has a path");
-    let folder = this.parent().and_then(Path::parent);
-    folder
-        .expect("tests lie in a folder of their own")
-        .join(name)
 }

@@ -8,6 +8,9 @@
 //! - [`table`]: the test's own table, on a loopback port.
 //! - [`place`]: the test's own deployment on the engine; emptied when the test ends, even if
 //!   it fails.
+//! - [`server`]: starts the one-machine server in a process of its own.
+//! - [`folder`]: a temporary folder.
+//! - [`wait`]: waits for what comes by itself.
 //! - [`watch`]: the engine's own events about a place's containers.
 //! - [`proxy`]: sits between a client and the table or the engine, counts requests, and cuts,
 //!   delays or loses them as the test says.
@@ -20,17 +23,22 @@
 
 pub mod engine;
 pub mod events;
+pub mod folder;
 pub mod place;
 pub mod proxy;
 pub mod receiver;
+pub mod server;
 pub mod table;
 pub mod test_app;
+pub mod wait;
 pub mod watch;
 
 pub use engine::Engine;
+pub use folder::Folder;
 pub use place::Place;
 pub use proxy::{Fault, Proxy, Seen};
 pub use receiver::{Receiver, Reply};
+pub use server::{Launcher, ServerProcess};
 pub use table::Table;
 pub use test_app::{TestApp, TestAppOptions};
 pub use watch::Watch;

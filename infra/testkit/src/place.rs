@@ -1,6 +1,6 @@
 //! The test's own deployment on the engine, inspected behind the product's back.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use bollard::{
     Docker,
@@ -66,6 +66,14 @@ impl Place {
     /// The engine's address.
     pub fn engine(&self) -> &EngineAddress {
         &self.engine
+    }
+
+    /// The engine's socket.
+    pub fn socket(&self) -> &Path {
+        match &self.engine {
+            EngineAddress::Unix(socket) => socket,
+            EngineAddress::Tls { .. } => unreachable!("a place refuses it"),
+        }
     }
 
     /// A direct client of the engine, without the product's proxy.

@@ -1,15 +1,8 @@
 //! The program's process, and a one-machine server with a real engine.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::PathBuf,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{fs, net::SocketAddr, time::Duration};
 
-use containerlease_settings::EngineAddress;
-use containerlease_testkit::Place;
+use containerlease_testkit::{Folder, Launcher, Place, ServerProcess, wait::within};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -17,8 +10,6 @@ use crate::wire::Port;
 
 /// Time limit for anything that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_containerlease");
@@ -50,11 +41,11 @@ impl Run {
 
     /// Starts the program with only these variables, and with this standard input.
     pub(crate) fn start_fed(variables: &[(&str, &str)], arguments: &[&str], stdin: &[u8]) -> Self {
-        let folder = Folder::new();
-        let fed = folder.0.join("stdin");
+        let folder = Folder::random();
+        let fed = folder.join("stdin");
         fs::write(&fed, stdin).expect("a file can be written");
         let fed = fs::File::open(fed).expect("the file is there");
-        let file = |name| fs::File::create(folder.0.join(name)).expect("a file can be made");
+        let file = |name| fs::File::create(folder.join(name)).expect("a file can be made");
         let child = Command::new(PROGRAM)
             .args(arguments)
             .env_clear()
@@ -80,26 +71,31 @@ impl Run {
         self.written("stderr")
     }
 
+    fn said(&self) -> String {
+        self.stdout() + &self.stderr()
+    }
+
     fn written(&self, name: &str) -> String {
-        let bytes = fs::read(self.folder.0.join(name)).expect("the file is there");
+        let bytes = fs::read(self.folder.join(name)).expect("the file is there");
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Sends it a signal.
-    pub(crate) async fn signal(&self, name: &str) {
-        signal(&self.child, name).await;
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
     }
 
     /// Waits until its output satisfies `seen`.
     pub(crate) async fn until(&mut self, what: &str, seen: impl Fn(&Self) -> bool) {
-        let begun = Instant::now();
-        while !seen(self) {
+        let came = within(PATIENCE, async || {
+            if seen(self) {
+                return Some(());
+            }
             let ended = self.child.try_wait().expect("it is our child");
-            let said = || format!("{}{}", self.stdout(), self.stderr());
-            assert!(ended.is_none(), "{what}: it ended before: {}", said());
-            assert!(begun.elapsed() < PATIENCE, "{what}: {}", said());
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+            assert!(ended.is_none(), "{what}: it ended before: {}", self.said());
+            None
+        });
+        assert!(came.await.is_some(), "{what}: {}", self.said());
     }
 
     /// Waits until it exits by itself.
@@ -140,15 +136,13 @@ impl Outcome {
 }
 
 /// Sends a process a signal.
-pub(crate) async fn signal(child: &Child, name: &str) {
-    let pid = child.id().expect("it runs").to_string();
-    let sent = Command::new("kill").args(["-s", name, &pid]).status().await;
-    assert!(sent.expect("there is a kill").success());
+pub(crate) fn signal(child: &Child, name: &str) {
+    containerlease_testkit::server::signal(child.id().expect("it runs"), name);
 }
 
 /// A one-machine server with its own deployment on the engine. Both end with it.
 pub(crate) struct Server {
-    child: Child,
+    _process: ServerProcess,
     address: SocketAddr,
     client: reqwest::Client,
     _folder: Folder,
@@ -157,7 +151,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server and waits until it answers. The port must be free on both loopback
+    /// Starts a server and waits until it is up. The port must be free on both loopback
     /// addresses: the server answers to its own address and to `127.0.0.1` with its port, where a
     /// [`Wire`](crate::wire::Wire) may listen.
     pub(crate) async fn start(port: u16) -> Self {
@@ -172,41 +166,20 @@ impl Server {
     /// The same with additional variables.
     pub(crate) async fn start_with(port: u16, more: &[(&str, &str)]) -> Self {
         let place = Place::new().await;
-        let EngineAddress::Unix(engine) = place.engine() else {
-            unreachable!("the testkit refuses it")
-        };
-        let folder = Folder::new();
+        let deployment = place.deployment().as_str();
+        let folder = Folder::random();
         let address = SocketAddr::from(([127, 0, 0, 2], port));
-        let log = fs::File::create(folder.0.join("log")).expect("a file can be made");
-        let child = Command::new(PROGRAM)
-            .arg("serve")
-            .env_clear()
-            .env("CONTAINERLEASE_LISTEN", address.to_string())
-            .env("CONTAINERLEASE_DATA", folder.0.join("data"))
-            .env("CONTAINERLEASE_DASHBOARD", folder.0.join("no dashboard"))
-            .env("CONTAINERLEASE_DEPLOYMENT", place.deployment().as_str())
-            .env("DOCKER_HOST", format!("unix://{}", engine.display()))
-            .envs(more.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn();
-        let mut server = Self {
-            child: child.expect("the server can be started"),
+        let launcher = Launcher::new(PROGRAM, &folder, deployment, place.socket())
+            .with("CONTAINERLEASE_LISTEN", address.to_string())
+            .with_all(more);
+        let started = launcher.start(PATIENCE).await;
+        Self {
+            _process: started.unwrap_or_else(|error| panic!("{error}")),
             address,
             client: reqwest::Client::new(),
             _folder: folder,
             place,
-        };
-        let begun = Instant::now();
-        while !server.answers().await {
-            let ended = server.child.try_wait().expect("it is our child");
-            assert!(ended.is_none(), "the server ended with {ended:?}");
-            assert!(begun.elapsed() < PATIENCE, "the server does not answer");
-            tokio::time::sleep(LOOK_EVERY).await;
         }
-        server
     }
 
     /// Its address, for the program.
@@ -262,32 +235,5 @@ impl Server {
         let deleted = self.client.delete(url).timeout(PATIENCE).send().await;
         let deleted = deleted.expect("the server answers");
         assert!(deleted.status().is_success(), "{deleted:?}");
-    }
-
-    async fn answers(&self) -> bool {
-        let url = format!("{}/healthz", self.url());
-        let answer = self.client.get(url).timeout(PATIENCE).send().await;
-        answer.is_ok_and(|answer| answer.status().is_success())
-    }
-}
-
-/// A temporary folder that is removed on drop.
-pub(crate) struct Folder(pub(crate) PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        let random: String = std::iter::repeat_with(fastrand::alphanumeric)
-            .take(12)
-            .collect();
-        let folder = std::env::temp_dir().join(format!("containerlease-cli-{random}"));
-        fs::create_dir(&folder).expect("the folder for temporary files can be written");
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // A leftover temporary folder does no harm.
-        drop(fs::remove_dir_all(&self.0));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use containerlease_testkit::{Fault, Proxy, Seen};
+use containerlease_testkit::{Fault, Proxy, Seen, wait::eventually};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -166,7 +166,7 @@ async fn an_interrupted_provision_leaves_nothing() {
         let mut run = Run::start(&url, &ALPINE);
         run.until("it is asked for again", |_| provisions(&proxy) == 2)
             .await;
-        run.signal(signal).await;
+        run.signal(signal);
         let outcome = run.end().await;
         assert_eq!(outcome.code, Some(code), "{outcome:?}");
         assert_eq!(outcome.stdout, "");
@@ -185,10 +185,10 @@ async fn who_does_not_want_to_wait_for_the_end_either_says_so_again() {
     let mut run = Run::start(&url, &ALPINE);
     run.until("it is asked for", |_| provisions(&proxy) == 1)
         .await;
-    run.signal("INT").await;
+    run.signal("INT");
     run.until("it says so", |run| !run.stderr().is_empty())
         .await;
-    run.signal("INT").await;
+    run.signal("INT");
     let ended = tokio::time::timeout(Duration::from_secs(5), run.end()).await;
     assert_eq!(ended.expect("it ends at once").code, Some(130));
 }
@@ -198,16 +198,14 @@ async fn an_interrupted_wait_leaves_nothing() {
     let server = Server::anywhere().await;
     // Nothing listens there.
     let run = Run::start(&server.url(), &alpine(&["-p", "9", "--wait"]));
-    while server
-        .leases()
-        .await
-        .iter()
-        .all(|it| it["state"] != "running")
-    {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually("it runs", PATIENCE, async || {
+        let leases = server.leases().await;
+        let running = leases.iter().any(|it| it["state"] == "running");
+        running.then_some(())
+    })
+    .await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    run.signal("INT").await;
+    run.signal("INT");
     let outcome = run.end().await;
     assert_eq!(outcome.code, Some(130), "{outcome:?}");
     assert_eq!(outcome.stdout, "");
@@ -244,7 +242,7 @@ async fn attached_it_ends_the_lease_when_it_is_told_to_end() {
         let call = alpine(&["--attach", "--", "sh", "-c", script]);
         let mut run = Run::start(&server.url(), &call);
         run.until("it runs", |run| run.stdout() == "up\n").await;
-        run.signal(signal).await;
+        run.signal(signal);
         let outcome = run.end().await;
         assert_eq!(outcome.code, Some(9), "the program's own: {outcome:?}");
         server.holds_nothing().await;

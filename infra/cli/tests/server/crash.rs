@@ -2,7 +2,6 @@
 //! started again: nothing leaks, and no lease is forgotten.
 
 use std::{
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -11,7 +10,7 @@ use std::{
 };
 
 use containerlease_domain::{lease::PROVISION_LIMIT, time::Time};
-use containerlease_testkit::{Fault, Proxy, Seen};
+use containerlease_testkit::{Fault, Proxy, Seen, server::signal};
 use futures_util::{StreamExt as _, stream};
 use http::Method;
 use serde_json::{Value, json};
@@ -146,7 +145,7 @@ async fn killed_at(point: Point) -> bool {
         if !is_of_verb(seen) || counted.fetch_add(1, Ordering::SeqCst) != point.call {
             return Fault::None;
         }
-        let kill = Box::new(move || kill(pid));
+        let kill = Box::new(move || signal(pid, "KILL"));
         if point.carried_out {
             Fault::NeverAnswered(kill)
         } else {
@@ -201,11 +200,6 @@ async fn killed_at(point: Point) -> bool {
     let networks = place.engine.networks().await;
     assert!(networks.len() <= 1, "{point:?}: {networks:?}");
     true
-}
-
-fn kill(pid: u32) {
-    let sent = Command::new("kill").args(["-9", &pid.to_string()]).status();
-    assert!(sent.expect("there is a kill").success());
 }
 
 /// Both are tested at once, since the shortest lease takes a minute.

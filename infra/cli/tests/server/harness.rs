@@ -1,12 +1,11 @@
-//! A place for a server, the server's process, and its clients.
+//! A place for a server, the running server, and its clients.
 
 use std::{
+    ffi::OsString,
     fs,
-    io::Read,
     net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -16,7 +15,7 @@ use bollard::{
     models::ContainerSummary,
 };
 use containerlease_domain::time::Time;
-use containerlease_settings::EngineAddress;
+use containerlease_testkit::{Folder, Launcher, ServerProcess};
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
@@ -26,75 +25,56 @@ use tokio_tungstenite::{
     tungstenite::{self, Message, protocol::frame::coding::CloseCode},
 };
 
+pub(crate) use containerlease_testkit::wait::{PATIENCE, eventually};
+
 /// How long a server may take to start. It is generous because many servers start at once on few
 /// cores.
 const START_LIMIT: Duration = Duration::from_secs(30);
-
-/// Time limit for anything that a test waits for and that has no limit of its own.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// From a cause to its effect, on a machine that does other things as well. It is far below the
 /// tick of a minute, which proves that nothing waited for a tick. The tests do not measure the
 /// speed of an idle machine.
 pub(crate) const PROMPT: Duration = Duration::from_secs(10);
 
-/// How often a wait checks its condition.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
-
 /// A deployment on the engine and a folder, both for one test alone. Dropping it removes everything
 /// of the deployment; so it must outlive its servers, and a test makes it first.
 pub(crate) struct Place {
+    pub(crate) folder: Folder,
     pub(crate) engine: containerlease_testkit::Place,
-    pub(crate) folder: PathBuf,
-    variables: Vec<(String, String)>,
+    launcher: Launcher,
 }
 
 impl Place {
-    pub(crate) async fn new() -> Self {
-        let engine = containerlease_testkit::Place::new().await;
-        let folder = std::env::temp_dir().join(engine.deployment().as_str());
-        fs::create_dir(&folder).expect("the folder for temporary files can be written");
-        Self {
-            engine,
-            folder,
-            variables: Vec::new(),
-        }
-    }
-
-    /// The place with one more variable for its servers.
-    pub(crate) fn with(mut self, variable: &str, value: impl Into<String>) -> Self {
-        self.variables.push((variable.to_owned(), value.into()));
-        self
-    }
-
-    /// The command that starts a server here, without the tests' environment.
-    /// `CONTAINERLEASE_TEST_SERVER` names another binary than the one that cargo has just built,
-    /// such as a release's.
+    /// A place whose servers are the binary that cargo has just built, or the one that
+    /// `CONTAINERLEASE_TEST_SERVER` names, such as a release's.
     #[expect(
         clippy::disallowed_methods,
         reason = "which binary is tried is no setting of it"
     )]
-    pub(crate) fn command(&self, more: &[(&str, &str)]) -> Command {
+    pub(crate) async fn new() -> Self {
+        let engine = containerlease_testkit::Place::new().await;
+        let deployment = engine.deployment().as_str();
+        let folder = Folder::new(deployment);
         let built = env!("CARGO_BIN_EXE_containerlease");
         let binary = std::env::var_os("CONTAINERLEASE_TEST_SERVER");
-        let mut command = Command::new(binary.unwrap_or_else(|| built.into()));
-        command
-            .arg("serve")
-            .env_clear()
-            .env("CONTAINERLEASE_LISTEN", "127.0.0.1:0")
-            .env("CONTAINERLEASE_DATA", self.folder.join("data"))
-            .env("CONTAINERLEASE_DASHBOARD", self.folder.join("no dashboard"))
-            .env(
-                "CONTAINERLEASE_DEPLOYMENT",
-                self.engine.deployment().as_str(),
-            )
-            .env("DOCKER_HOST", format!("unix://{}", self.socket().display()))
-            .envs(self.variables.iter().cloned())
-            .envs(more.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
+        let binary = binary.unwrap_or_else(|| built.into());
+        let launcher = Launcher::new(binary, &folder, deployment, engine.socket());
+        Self {
+            folder,
+            engine,
+            launcher,
+        }
+    }
+
+    /// The place with one more variable for its servers.
+    pub(crate) fn with(mut self, variable: &str, value: impl Into<OsString>) -> Self {
+        self.launcher = self.launcher.with(variable, value);
+        self
+    }
+
+    /// The command that starts a server here, without the tests' environment.
+    pub(crate) fn command(&self, more: &[(&str, &str)]) -> Command {
+        self.launcher.clone().with_all(more).command()
     }
 
     /// Starts a server and waits until it prints its address.
@@ -104,51 +84,32 @@ impl Place {
 
     /// Starts a server with `more` variables and waits until it prints its address.
     pub(crate) async fn start_with(&self, more: &[(&str, &str)]) -> Server {
-        let mut process = self.launch(more);
-        let begun = Instant::now();
-        let address = loop {
-            if let Some(address) = process.address() {
-                break address;
-            }
-            if let Some(status) = process.ended() {
-                panic!("the server ended with {status}: {}", process.stderr());
-            }
-            assert!(begun.elapsed() < START_LIMIT, "{}", process.stderr());
-            tokio::time::sleep(LOOK_EVERY).await;
-        };
-        // If the place has its data elsewhere, no test needs the token.
-        let token = fs::read_to_string(self.folder.join("data/token")).unwrap_or_default();
+        let launcher = self.launcher.clone().with_all(more);
+        let started = launcher.start(START_LIMIT).await;
+        let process = started.unwrap_or_else(|error| panic!("{error}"));
         Server {
+            address: process.address().expect("it is up"),
             process,
-            address,
-            token: token.trim().to_owned(),
+            // If the place has its data elsewhere, no test needs the token.
+            token: self.launcher.token().unwrap_or_default(),
             client: client(),
         }
     }
 
     /// Starts a server that need not come up.
-    pub(crate) fn launch(&self, more: &[(&str, &str)]) -> Process {
-        Process::spawn(&mut self.command(more))
+    pub(crate) fn launch(&self, more: &[(&str, &str)]) -> ServerProcess {
+        let launched = self.launcher.clone().with_all(more).launch();
+        launched.expect("the server's binary was built")
     }
 
     /// The engine's own socket.
     pub(crate) fn socket(&self) -> &Path {
-        match self.engine.engine() {
-            EngineAddress::Unix(socket) => socket,
-            EngineAddress::Tls { .. } => unreachable!("the testkit refuses it"),
-        }
+        self.engine.socket()
     }
 
     /// The deployment's containers on the engine, running or not.
     pub(crate) async fn containers(&self) -> Vec<ContainerSummary> {
         self.engine.containers().await
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // A leftover temporary folder does no harm.
-        drop(fs::remove_dir_all(&self.folder));
     }
 }
 
@@ -174,116 +135,9 @@ pub(crate) async fn run_inside(docker: &Docker, lease: &str, script: &str) {
     assert_eq!(said, "", "the script has nothing to complain about");
 }
 
-/// A server's process. It is killed when this is dropped.
-pub(crate) struct Process {
-    child: Child,
-    stdout: Arc<Mutex<String>>,
-    stderr: Arc<Mutex<String>>,
-}
-
-impl Process {
-    fn spawn(command: &mut Command) -> Self {
-        let mut child = command.spawn().expect("the server's binary was built");
-        let stdout = collect(child.stdout.take().expect("it is piped"));
-        let stderr = collect(child.stderr.take().expect("it is piped"));
-        Self {
-            child,
-            stdout,
-            stderr,
-        }
-    }
-
-    /// Its standard output so far.
-    pub(crate) fn stdout(&self) -> String {
-        text(&self.stdout)
-    }
-
-    /// Its standard error so far.
-    pub(crate) fn stderr(&self) -> String {
-        text(&self.stderr)
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Its printed address; none before it is printed.
-    fn address(&self) -> Option<SocketAddr> {
-        let said = self.stdout();
-        let (first, _) = said.split_once('\n')?;
-        let address = first.strip_prefix("ContainerLease is on http://");
-        let address = address.unwrap_or_else(|| panic!("the first line is: {first}"));
-        Some(address.parse().expect("it prints its address"))
-    }
-
-    fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("it is our child")
-    }
-
-    /// Waits until it ends by itself.
-    pub(crate) async fn end(&mut self, limit: Duration) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.ended() {
-                // Its last output may still be on its way through the pipe.
-                tokio::time::sleep(2 * LOOK_EVERY).await;
-                return status;
-            }
-            assert!(
-                begun.elapsed() < limit,
-                "the server has not ended after {limit:?}: {}",
-                self.stderr()
-            );
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    }
-
-    /// Kills it as the kernel does when memory is short, without a warning.
-    pub(crate) fn kill(&mut self) {
-        // One that has already ended cannot be killed, and need not be.
-        drop(self.child.kill());
-        self.child.wait().expect("it is our child");
-    }
-}
-
-impl Drop for Process {
-    #[expect(
-        clippy::print_stderr,
-        reason = "who reads why a test failed wants to know what its server said"
-    )]
-    fn drop(&mut self) {
-        self.kill();
-        if std::thread::panicking() {
-            eprintln!("--- the server's log:\n{}", self.stderr());
-        }
-    }
-}
-
-fn collect(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let collected = Arc::<Mutex<String>>::default();
-    let into = Arc::clone(&collected);
-    std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(length @ 1..) = pipe.read(&mut buffer) {
-            let said = String::from_utf8_lossy(&buffer[..length]);
-            into.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push_str(&said);
-        }
-    });
-    collected
-}
-
-fn text(collected: &Mutex<String>) -> String {
-    collected
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone()
-}
-
 /// A running server.
 pub(crate) struct Server {
-    pub(crate) process: Process,
+    pub(crate) process: ServerProcess,
     pub(crate) address: SocketAddr,
     /// For clients whose user the kernel cannot tell, such as one that hung up at once.
     pub(crate) token: String,
@@ -346,12 +200,7 @@ impl Server {
 
     /// Sends the process a signal.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.process.pid().to_string();
-        let sent = Command::new("kill")
-            .args(["-s", name, &pid])
-            .status()
-            .expect("there is a kill");
-        assert!(sent.success());
+        self.process.signal(name);
     }
 }
 
@@ -399,22 +248,6 @@ pub(crate) fn time_of(value: &Value) -> Time {
 /// Waits until `time`.
 pub(crate) async fn sleep_until(time: Time) {
     tokio::time::sleep(Time::now().until(time)).await;
-}
-
-/// Waits for a value, at most for `limit`.
-pub(crate) async fn eventually<T>(
-    what: &str,
-    limit: Duration,
-    mut look: impl AsyncFnMut() -> Option<T>,
-) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(begun.elapsed() < limit, "{what}: not within {limit:?}");
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }
 
 /// A viewer of a lease's log.

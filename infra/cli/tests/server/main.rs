@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - [`harness`]: a place for a server with its own deployment on the engine, the server's process,
+//! - [`harness`]: a place for a server with its own deployment on the engine, the running server,
 //!   and a viewer of logs. Dropping the place removes everything of the test from the engine,
 //!   however the test ends.
 //! - One file for each promise of the server.

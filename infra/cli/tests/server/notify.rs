@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use containerlease_domain::time::Time;
-use containerlease_testkit::Receiver;
+use containerlease_testkit::{Folder, Receiver};
 use serde_json::json;
 
 use crate::harness::{PROMPT, Place, eventually, str_of, time_of};
@@ -73,8 +73,7 @@ async fn the_owner_of_a_lease_of_a_minute_is_warned_and_told_of_its_end() {
 
 #[tokio::test]
 async fn over_tls_a_receiver_is_told_whose_certificate_is_trusted_here_and_no_other() {
-    let folder = std::env::temp_dir().join(format!("containerlease-{}", uuid::Uuid::now_v7()));
-    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let folder = Folder::random();
     let (trusted, unknown) = (
         certified(&folder, "trusted").await,
         certified(&folder, "unknown").await,
@@ -107,7 +106,6 @@ async fn over_tls_a_receiver_is_told_whose_certificate_is_trusted_here_and_no_ot
         assert_eq!(told["lastError"].as_str(), why, "{told}");
     }
     assert_eq!((trusted.messages().len(), unknown.messages().len()), (1, 0));
-    drop(std::fs::remove_dir_all(folder));
 }
 
 /// A receiver with its own certificate, which is in `name.pem`.

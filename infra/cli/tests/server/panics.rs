@@ -112,7 +112,8 @@ async fn a_server_whose_output_nobody_reads_goes_on() {
     let (nobody, closed) = std::io::pipe().unwrap();
     drop(nobody);
     let mut command = place.command(&[("RUST_LOG", "debug")]);
-    let mut server = Killed(command.stderr(closed).spawn().unwrap());
+    command.stdout(Stdio::piped()).stderr(closed);
+    let mut server = Killed(command.spawn().unwrap());
     let mut stdout = BufReader::new(server.0.stdout.take().unwrap());
     let mut first = String::new();
     stdout.read_line(&mut first).unwrap();

@@ -2,10 +2,12 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use crate::harness::{Place, Process, written};
+use containerlease_testkit::ServerProcess;
+
+use crate::harness::{Place, written};
 
 /// Checks that a server gives up with one sentence, and returns it.
-async fn refusal(mut process: Process) -> String {
+async fn refusal(mut process: ServerProcess) -> String {
     let status = process.end(Duration::from_secs(10)).await;
     let said = process.stderr();
     assert_eq!(status.code(), Some(1), "{said}");

@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::Command, sync::Arc};
 
+use containerlease_testkit::Folder;
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -11,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::LEASE;
 use crate::{
-    harness::{Folder, Run},
+    harness::Run,
     peer::{Act, ended, line, play},
 };
 
@@ -74,16 +75,16 @@ async fn serve(folder: &Path, name: &str, list: Vec<Act>) -> (u16, JoinHandle<()
 
 #[tokio::test]
 async fn a_certificate_that_is_trusted_here_is_enough_and_no_other() {
-    let folder = Folder::new();
-    certify(&folder.0, "trusted");
-    certify(&folder.0, "unknown");
+    let folder = Folder::random();
+    certify(&folder, "trusted");
+    certify(&folder, "unknown");
     let list = vec![Act::Say(vec![line(1), ended()])];
-    let trusted = folder.0.join("trusted.pem").display().to_string();
+    let trusted = folder.join("trusted.pem").display().to_string();
     for (name, code, said) in [
         ("trusted", 0, "the lease has ended: its time was over."),
         ("unknown", 1, "invalid peer certificate"),
     ] {
-        let (port, serving) = serve(&folder.0, name, list.clone()).await;
+        let (port, serving) = serve(&folder, name, list.clone()).await;
         let server = format!("https://localhost:{port}");
         let variables = [
             ("CONTAINERLEASE_URL", server.as_str()),
@@ -99,8 +100,8 @@ async fn a_certificate_that_is_trusted_here_is_enough_and_no_other() {
 
 #[tokio::test]
 async fn a_machine_that_trusts_nobody_is_told_what_to_do() {
-    let folder = Folder::new();
-    let empty = folder.0.join("empty.pem");
+    let folder = Folder::random();
+    let empty = folder.join("empty.pem");
     std::fs::write(&empty, "").expect("a file can be written");
     let empty = empty.display().to_string();
     let variables = [

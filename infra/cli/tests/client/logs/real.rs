@@ -201,7 +201,7 @@ async fn an_interrupt_ends_it_at_once() {
     let mut run = Run::start(&server.url(), &["logs", "-f", &lease]);
     run.until("it follows", |run| run.stdout() == "ready\n")
         .await;
-    run.signal("INT").await;
+    run.signal("INT");
     let ended = tokio::time::timeout(Duration::from_secs(5), run.end()).await;
     let outcome = ended.expect("it ends at once");
     assert_eq!(outcome.code, Some(130));

@@ -33,7 +33,7 @@ async fn an_interrupt_ends_it_even_while_its_output_is_not_read() {
         .spawn();
     let mut child = child.expect("the program was built");
     tokio::time::sleep(Duration::from_secs(2)).await;
-    signal(&child, "INT").await;
+    signal(&child, "INT");
     let ended = tokio::time::timeout(Duration::from_secs(5), child.wait()).await;
     let status = ended.expect("it ends at once").expect("it is our child");
     assert_eq!(status.code(), Some(130));
