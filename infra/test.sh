@@ -310,9 +310,8 @@ sam_tests() {
   "$venv/bin/python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning infra/sam/tests
 }
 
-# In a subshell, which stops the server and removes its containers however it ends.
-browser_test() (
-  browser=${CHROMIUM:-}
+browser_test() {
+  local browser=${CHROMIUM:-}
   if [[ -z $browser ]]; then
     browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
   fi
@@ -320,33 +319,15 @@ browser_test() (
     need chromium chromium
     browser=$(command -v chromium)
   fi
-  deployment=test-browser-$$
-  : >"$work/server.out"
   # With a port for the table, so that the hostile page has a target.
-  CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_TABLE_PORT=0 CONTAINERLEASE_DATA=$work/data CONTAINERLEASE_DEPLOYMENT=$deployment \
-    "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve >"$work/server.out" 2>"$work/server.log" &
-  server=$!
-  # shellcheck disable=SC2317  # The trap below calls it.
-  end_server() {
-    kill -TERM "$server" 2>/dev/null || true
-    wait "$server" || true
-    docker ps --all --quiet --filter "label=containerlease.deployment=$deployment" |
-      xargs -r docker rm --force --volumes >/dev/null
-    docker network ls --quiet --filter "label=containerlease.deployment=$deployment" |
-      xargs -r docker network rm >/dev/null 2>&1 || true
-  }
-  trap end_server EXIT
-  for ((i = 0; i < 100; i++)); do
-    url=$(sed -n 's/^ContainerLease is on //p' "$work/server.out")
-    [[ -z $url ]] || break
-    sleep 0.1
-  done
-  export BASE_URL=$url CHROMIUM=$browser SERVER_PID=$server
-  if [[ -z $url ]] || ! npm --prefix frontend run --silent e2e || ! npm --prefix frontend run --silent e2e:hostile; then
-    tail -n 30 "$work/server.log" >&2
-    return 1
-  fi
-)
+  # shellcheck disable=SC2016  # The inner shell expands it.
+  CONTAINERLEASE_TABLE_PORT=0 CHROMIUM=$browser \
+    CONTAINERLEASE_TEST_SERVER="${CARGO_TARGET_DIR:-target}/debug/containerlease" \
+    infra/with-server.sh bash -euo pipefail -c '
+      export BASE_URL=$CONTAINERLEASE_URL
+      npm --prefix frontend run --silent e2e
+      npm --prefix frontend run --silent e2e:hostile'
+}
 
 # Removes the remains of killed tests and benchmarks from an engine that nothing uses yet.
 forget_killed_runs() {

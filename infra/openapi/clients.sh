@@ -73,4 +73,4 @@ export tools work
 
 # Two leases at once, so that the third is refused.
 CONTAINERLEASE_MAX_LEASES=2 CONTAINERLEASE_HOST_CPU_MILLI=100000 CONTAINERLEASE_HOST_MEMORY_MB=100000 \
-  "$here/with-server.sh" bash -euo pipefail -c drive || fail "a lease through a generated client has failed."
+  infra/with-server.sh bash -euo pipefail -c drive || fail "a lease through a generated client has failed."

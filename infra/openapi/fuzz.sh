@@ -47,4 +47,4 @@ export SCRIPT here venv work cases seed
 
 # A few leases at once are enough, and the host has room for every request.
 CONTAINERLEASE_MAX_LEASES=4 CONTAINERLEASE_HOST_CPU_MILLI=100000 CONTAINERLEASE_HOST_MEMORY_MB=100000 \
-  "$here/with-server.sh" bash -euo pipefail -c drive || fail "failed with seed $seed"
+  infra/with-server.sh bash -euo pipefail -c drive || fail "failed with seed $seed"

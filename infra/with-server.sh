@@ -5,24 +5,29 @@
 #
 # usage: with-server.sh COMMAND…
 #
-# The command's environment has CONTAINERLEASE_URL, the server's URL.
+# The command's environment has CONTAINERLEASE_URL, the server's URL, and SERVER_PID, its process.
 #
 # environment: the server's settings, and DOCKER_HOST, the engine
+#   CONTAINERLEASE_TEST_SERVER   the binary to start (the workspace's own, which is then built)
 set -euo pipefail
 # shellcheck source=infra/say.sh
-source "$(dirname "${BASH_SOURCE[0]}")/../say.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/say.sh"
 
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 [[ $# -ge 1 ]] || fail "usage: with-server.sh COMMAND…"
-cargo build --quiet --package containerlease-cli
+binary=${CONTAINERLEASE_TEST_SERVER:-}
+if [[ -z $binary ]]; then
+  cargo build --quiet --package containerlease-cli
+  binary=${CARGO_TARGET_DIR:-target}/debug/containerlease
+fi
 own=$(mktemp -d)
 deployment=test-driven-$$
 containers() { docker ps --all --quiet --filter "label=containerlease.deployment=$deployment"; }
 
 : >"$own/server.out"
 CONTAINERLEASE_LISTEN=127.0.0.1:0 CONTAINERLEASE_DATA=$own/data CONTAINERLEASE_DEPLOYMENT=$deployment \
-  "${CARGO_TARGET_DIR:-target}/debug/containerlease" serve >"$own/server.out" 2>"$own/server.log" &
+  "$binary" serve >"$own/server.out" 2>"$own/server.log" &
 server=$!
 # shellcheck disable=SC2317  # The trap below calls it.
 clean_up() {
@@ -46,7 +51,7 @@ done
 [[ -n $url ]] || fail "the server does not start: $(tail -n 3 "$own/server.log")"
 
 failed=0
-CONTAINERLEASE_URL=$url "$@" || failed=1
+CONTAINERLEASE_URL=$url SERVER_PID=$server "$@" || { tail -n 30 "$own/server.log" >&2; failed=1; }
 ! grep -n panicked "$own/server.log" || failed=1
 
 # Delete all leases. A container that is left then had no lease.
