@@ -12,7 +12,7 @@ use containerlease_domain::{
 };
 use containerlease_testkit::Place;
 
-use crate::{Guard, LOOK_EVERY, gone, ours, runs, socket, started};
+use crate::{Guard, LOOK_EVERY, gone, ours, runs, started};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -42,7 +42,7 @@ async fn what_is_overdue_goes_and_nothing_else() {
         .stray(&[(DEPLOYMENT_LABEL, &similar), (HARD_DEADLINE_LABEL, &past)])
         .await;
 
-    let guard = Guard::start(&place, socket(&place));
+    let guard = Guard::start(&place, place.socket());
     for overdue in [&running, &paused, &never_started] {
         gone(&place, overdue, &guard).await;
     }
@@ -74,7 +74,7 @@ async fn what_is_overdue_goes_and_nothing_else() {
 async fn with_its_own_settings_it_ends_what_is_past_its_deadline_within_a_minute() {
     let place = Place::new().await;
     let guard = Guard::run(
-        socket(&place),
+        place.socket(),
         &[(
             "CONTAINERLEASE_GUARD_DEPLOYMENTS",
             place.deployment().as_str(),
@@ -120,7 +120,7 @@ async fn its_anonymous_volumes_go_with_it() {
     let volume = volume.expect("it has a volume");
     assert!(docker.inspect_volume(&volume).await.is_ok());
 
-    let guard = Guard::start(&place, socket(&place));
+    let guard = Guard::start(&place, place.socket());
     gone(&place, &id, &guard).await;
     assert!(docker.inspect_volume(&volume).await.is_err());
 }
@@ -132,7 +132,7 @@ async fn it_wakes_for_a_deadline_and_not_only_every_ten_seconds() {
     let id = started(&place, &ours(&place, &deadline.to_string())).await;
     let guard = Guard::with(
         &place,
-        socket(&place),
+        place.socket(),
         &[
             ("CONTAINERLEASE_GUARD_LOOK_SECONDS", "10"),
             ("CONTAINERLEASE_GUARD_GRACE_SECONDS", "1"),

@@ -9,24 +9,24 @@ use std::{
 
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use containerlease_domain::time::Time;
-use containerlease_testkit::{Fault, Place, Proxy};
+use containerlease_testkit::{Fault, Folder, Place, Proxy, wait::PATIENCE};
 use http::StatusCode;
 
-use crate::{Folder, Guard, PATIENCE, gone, ours, socket, started};
+use crate::{Guard, gone, ours, started};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_waits_for_an_engine_that_is_not_there_and_for_one_that_comes_back() {
     let place = Place::new().await;
     let past = Time::now().to_string();
     let first = started(&place, &ours(&place, &past)).await;
-    let folder = Folder::new();
-    let path = folder.0.join("docker.sock");
+    let folder = Folder::random();
+    let path = folder.join("docker.sock");
 
     let guard = Guard::start(&place, &path);
     guard
         .says("nothing can be guarded until the engine answers")
         .await;
-    let proxy = Proxy::before_unix(socket(&place));
+    let proxy = Proxy::before_unix(place.socket());
     symlink(proxy.unix(), &path).expect("a folder of one's own can be written");
     gone(&place, &first, &guard).await;
     guard.says("the engine answers again").await;
@@ -36,7 +36,7 @@ async fn it_waits_for_an_engine_that_is_not_there_and_for_one_that_comes_back() 
     let second = started(&place, &ours(&place, &past)).await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(place.is_there(&second).await);
-    let proxy = Proxy::before_unix(socket(&place));
+    let proxy = Proxy::before_unix(place.socket());
     fs::remove_file(&path).expect("it is ours");
     symlink(proxy.unix(), &path).expect("a folder of one's own can be written");
     gone(&place, &second, &guard).await;
@@ -50,7 +50,7 @@ async fn one_that_resists_or_hangs_does_not_keep_the_others() {
     let past = Time::now().to_string();
     let refused = started(&place, &ours(&place, &past)).await;
     let hanging = started(&place, &ours(&place, &past)).await;
-    let proxy = Proxy::before_unix(socket(&place));
+    let proxy = Proxy::before_unix(place.socket());
     let (refuses, hangs) = (refused.clone(), hanging.clone());
     proxy.on_each(move |seen| {
         if seen.is("DELETE", &refuses) {
@@ -90,7 +90,7 @@ async fn a_listing_that_fails_ends_nothing_and_is_tried_again() {
     let place = Place::new().await;
     let past = Time::now().to_string();
     let id = started(&place, &ours(&place, &past)).await;
-    let proxy = Proxy::before_unix(socket(&place));
+    let proxy = Proxy::before_unix(place.socket());
     proxy.on_each(|seen| match seen.index {
         0 => Fault::Answered(StatusCode::INTERNAL_SERVER_ERROR, "{}".to_owned()),
         1 => Fault::Cut,
@@ -111,7 +111,7 @@ async fn a_container_that_another_removes_at_that_moment_is_no_fault() {
     let place = Place::new().await;
     let past = Time::now().to_string();
     let id = started(&place, &ours(&place, &past)).await;
-    let proxy = Proxy::before_unix(socket(&place));
+    let proxy = Proxy::before_unix(place.socket());
     // It was listed, and is gone before the guard's removal arrives.
     let (ask, asked) = std::sync::mpsc::channel();
     let (tell, told) = std::sync::mpsc::channel();
@@ -146,7 +146,7 @@ async fn a_guard_that_was_killed_in_the_middle_goes_on_when_it_is_started_again(
     for _ in 0..3 {
         all.push(started(&place, &ours(&place, &past)).await);
     }
-    let proxy = Proxy::before_unix(socket(&place));
+    let proxy = Proxy::before_unix(place.socket());
     let (asked, was_asked) = std::sync::mpsc::channel();
     proxy.on_each(move |seen| {
         if seen.is("DELETE", "/containers/") {

@@ -12,21 +12,20 @@ mod faults;
 mod service;
 
 use std::{
-    fs,
     io::Read,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bollard::query_parameters::InspectContainerOptions;
 use containerlease_domain::container::{DEPLOYMENT_LABEL, HARD_DEADLINE_LABEL};
-use containerlease_settings::EngineAddress;
-use containerlease_testkit::Place;
+use containerlease_testkit::{
+    Place,
+    wait::{PATIENCE, within},
+};
 
-/// Time limit for everything without its own; the engine is shared.
-const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The test's own guard, killed on drop.
@@ -81,11 +80,9 @@ impl Guard {
     }
 
     async fn says(&self, sentence: &str) {
-        let begun = Instant::now();
-        while !self.log().contains(sentence) {
-            assert!(begun.elapsed() < PATIENCE, "{sentence}: {}", self.log());
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        let said = async || self.log().contains(sentence).then_some(());
+        let said = within(PATIENCE, said).await;
+        assert!(said.is_some(), "{sentence}: {}", self.log());
     }
 
     fn kill(&mut self) {
@@ -98,34 +95,6 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// A temporary folder, removed with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let unique = format!(
-            "guard-{}",
-            containerlease_domain::names::LeaseId::generate()
-        );
-        let folder = std::env::temp_dir().join(unique);
-        fs::create_dir(&folder).expect("the folder for temporary files can be written");
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
-
-fn socket(place: &Place) -> &Path {
-    match place.engine() {
-        EngineAddress::Unix(socket) => socket,
-        EngineAddress::Tls { .. } => unreachable!("the testkit refuses it"),
     }
 }
 
@@ -153,9 +122,7 @@ async fn runs(place: &Place, id: &str) -> bool {
 
 /// Waits until the engine no longer knows it.
 async fn gone(place: &Place, id: &str, guard: &Guard) {
-    let begun = Instant::now();
-    while place.is_there(id).await {
-        assert!(begun.elapsed() < PATIENCE, "{}", guard.log());
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    let gone = async || (!place.is_there(id).await).then_some(());
+    let gone = within(PATIENCE, gone).await;
+    assert!(gone.is_some(), "{}", guard.log());
 }

@@ -2,19 +2,19 @@
 
 use std::{os::unix::net::UnixDatagram, process::Command};
 
-use containerlease_testkit::Place;
+use containerlease_testkit::{Folder, Place, wait::PATIENCE};
 
-use crate::{Folder, Guard, PATIENCE};
+use crate::Guard;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn systemd_hears_that_it_is_ready_and_alive_also_without_an_engine() {
     let place = Place::new().await;
-    let folder = Folder::new();
-    let path = folder.0.join("notify");
+    let folder = Folder::random();
+    let path = folder.join("notify");
     let systemd = UnixDatagram::bind(&path).expect("a socket can be made");
     systemd.set_read_timeout(Some(PATIENCE)).expect("it is one");
     let path = path.to_str().expect("it is text");
-    let _guard = Guard::with(&place, &folder.0.join("none"), &[("NOTIFY_SOCKET", path)]);
+    let _guard = Guard::with(&place, &folder.join("none"), &[("NOTIFY_SOCKET", path)]);
     let heard = tokio::task::spawn_blocking(move || {
         let mut buffer = [0; 1_024];
         std::array::from_fn::<_, 3, _>(|_| {
