@@ -134,6 +134,9 @@ def test_a_plain_invoke_needs_nothing_of_ours(clone):
     plain = given(invoke, ["ListFunction"])
     assert [plain[name] for name in ("env_vars", "docker_network")] == [None, None]
     assert not plain["invoke_image"]
+    # Without an engine's address a function does not start.
+    host = plain["parameter_overrides"]["DockerHost"]
+    assert re.fullmatch(TEMPLATE["Parameters"]["DockerHost"]["AllowedPattern"], host)
     variables = clone / ".containerlease/sam/env.json"
     variables.parent.mkdir(parents=True)
     variables.write_text("{}")
