@@ -25,7 +25,7 @@ use containerlease_settings::SettingsError;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use thiserror::Error;
-use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
 use crate::{
     duration::spell,
@@ -150,6 +150,11 @@ impl Failure {
             tungstenite::Error::Io(error) => Self::Unreachable {
                 server,
                 error: error.to_string(),
+            },
+            // The connection was cut in the middle of the answer.
+            tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => Self::Unreachable {
+                server,
+                error: "the connection was cut".to_owned(),
             },
             error => Self::NotAServer {
                 server,

@@ -155,3 +155,18 @@ fn a_closed_pipe_is_no_other_fault_of_the_output() {
     assert!(!of(io::ErrorKind::StorageFull).is_closed_pipe());
     assert_eq!(of(io::ErrorKind::StorageFull).exit_code(), 1);
 }
+
+#[test]
+fn a_connection_that_is_cut_while_it_opens_is_no_other_program() {
+    let server: Server = "http://127.0.0.1:8080".parse().unwrap();
+    let cut = tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete);
+    let failure = Failure::to_connect(&server, cut);
+    assert!(failure.to_string().contains("cannot be reached"));
+    let other = tungstenite::Error::Protocol(ProtocolError::WrongHttpVersion);
+    let failure = Failure::to_connect(&server, other);
+    assert!(
+        failure
+            .to_string()
+            .contains("is not a ContainerLease server")
+    );
+}

@@ -51,8 +51,8 @@ async fn a_log_is_followed_through_cuts_to_the_end_of_its_lease() {
     let server = Server::start(port.number()).await;
     let lease = server.lease(&counting()).await;
     let mut faults: Vec<_> = (0..CUTS)
-        // The upgrade's answer has about 200 bytes, a line about 150.
-        .map(|_| Fault::CutAfter(fastrand::usize(400..20_000)))
+        // The upgrade's answer has some hundred bytes, a line about 150.
+        .map(|_| Fault::CutAfter(fastrand::usize(1_000..20_000)))
         .collect();
     faults.insert(CUTS / 2, Fault::Refused);
     faults.insert(CUTS / 2, Fault::Refused);
