@@ -201,7 +201,7 @@ impl<C: Connections + Clone, R: Relays> Relay<'_, C, R> {
                 false
             }
             Err(error) => {
-                tracing::warn!(%lease, %error, "a relay could not say that it lives");
+                tracing::warn!(%lease, %error, "a relay could not renew its hold");
                 self.held_at.elapsed() < HELD_FOR
             }
         }

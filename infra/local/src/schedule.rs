@@ -76,8 +76,7 @@ fn say_that_the_clock_was_set(said_ahead: i64) -> i64 {
     }
     tracing::warn!(
         ahead_ms = ahead,
-        "the system's clock was set: leases go on by the time that has passed, until this server \
-         starts anew"
+        "the system's clock was changed: leases go by elapsed time until this server restarts"
     );
     ahead
 }

@@ -81,7 +81,7 @@ impl Fields {
             .filter(|seconds| (1..=most).contains(seconds))
             .and_then(|seconds| u32::try_from(seconds).ok())
             .ok_or_else(|| {
-                format!("It must be a whole number from 1 to {most}, less than the lease lasts.")
+                format!("It must be a whole number from 1 to {most}, shorter than the lease.")
             });
         self.keep(WARN, seconds)
     }

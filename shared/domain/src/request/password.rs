@@ -42,7 +42,7 @@ fn given<'i>(
         return Err("This image type has no password.".to_owned());
     };
     if recipe.command.is_some() && command.is_some() {
-        return Err("Your own command has to set it; leave one of the two out.".to_owned());
+        return Err("You give both password and command; give only one. With your own command, set the password there.".to_owned());
     }
     if env.contains_key(&recipe.variable) {
         let variable = &recipe.variable;

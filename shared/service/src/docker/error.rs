@@ -46,7 +46,7 @@ pub enum HostError {
         message: String,
     },
     /// The engine answers no call, so a failed call says nothing about its container.
-    #[error("the engine answers nobody: {because}")]
+    #[error("the engine does not answer: {because}")]
     Away { because: String },
     /// The engine did not answer in time. The request may still be carried out.
     #[error("{attempted}: the engine did not answer in time")]

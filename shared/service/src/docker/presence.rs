@@ -47,7 +47,7 @@ impl Presence {
         self.away_since.send_if_modified(|since| {
             match (*since, there) {
                 (None, false) => {
-                    tracing::warn!("the engine answers nobody: ends wait for it");
+                    tracing::warn!("the engine does not answer: ends wait for it");
                     *since = Some(Instant::now());
                 }
                 (Some(away), true) => {

@@ -145,7 +145,7 @@ impl<'t> Claim<'t> {
         match tokio::time::timeout(WRITE_LIMIT, self.write(write)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                tracing::warn!(lease = %id, %error, "could not write how far an end is");
+                tracing::warn!(lease = %id, %error, "could not record the progress of an end");
             }
             Err(_) => tracing::warn!(lease = %id, "could not write in time how far an end is"),
         }
