@@ -13,7 +13,7 @@ use containerlease_service::{
     notify::webhook_client::WebhookClient,
     store::Store,
 };
-use containerlease_settings::{Settings, SettingsError};
+use containerlease_settings::{Settings, SettingsError, SignIn};
 use thiserror::Error;
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -30,6 +30,8 @@ pub struct App {
     pub webhook_client: Arc<WebhookClient>,
     pub catalogue: Arc<Catalogue>,
     pub policy: Policy,
+    /// Whether a caller whom nobody has identified is refused.
+    pub sign_in: SignIn,
     /// The queues for due ends and notifications; none on one machine.
     pub queues: Option<Arc<Queues>>,
     /// Warnings for the operator that need no question to the engine.
@@ -67,6 +69,7 @@ impl App {
             webhook_client: Arc::new(WebhookClient::new(settings.policy.private_webhooks)),
             catalogue: Arc::new(Catalogue::embedded()),
             policy: settings.policy.clone(),
+            sign_in: settings.sign_in,
             warnings: Vec::new(),
         })
     }

@@ -15,16 +15,17 @@ mod examples;
 mod operations;
 mod parameters;
 mod requests;
+mod security;
 
 use serde::Serialize as _;
 use serde_json::{Map, Serializer, Value, json, ser::PrettyFormatter};
 
-use operations::operations;
+use operations::{Operation, operations};
 
 /// Generates the description.
 pub fn document() -> String {
     let mut paths = Map::new();
-    for operation in operations() {
+    for operation in all() {
         let of_path = paths.entry(operation.path).or_insert_with(|| json!({}));
         let method = operation.method.as_str().to_lowercase();
         of_path[method] = operation.described();
@@ -47,6 +48,7 @@ pub fn document() -> String {
         "tags": [
             {"name": "leases", "description": "Make, renew and end leases."},
             {"name": "inside", "description": "Look and work inside a lease's container."},
+            {"name": "tokens", "description": "Who calls: API tokens and what they may do."},
             {"name": "service", "description": "What can be leased, and the service's state."},
         ],
         "paths": paths,
@@ -54,6 +56,7 @@ pub fn document() -> String {
             "headers": answers::shared_headers(),
             "responses": answers::shared_responses(),
             "schemas": schemas(),
+            "securitySchemes": security::schemes(),
         },
     });
     // One value per line keeps diffs readable; the narrow indent keeps the file small.
@@ -66,10 +69,16 @@ pub fn document() -> String {
     String::from_utf8(text).expect("JSON is UTF-8")
 }
 
+/// Every operation of the API; `http/router.rs` maps them to functions.
+fn all() -> impl Iterator<Item = Operation> {
+    operations().into_iter().chain(security::operations())
+}
+
 /// All schemas that have a name.
 fn schemas() -> Map<String, Value> {
     let mut schemas = answers::schemas();
     schemas.extend(requests::schemas());
+    schemas.extend(security::schemas());
     schemas
 }
 

@@ -1,7 +1,7 @@
 //! The routes of the HTTP API, one file per URL.
 //!
-//! [`provision`], [`renew`], [`delete`] and [`exec`] are functions of their own. [`read`] is the
-//! function of all routes that only read: it has one file per URL too.
+//! [`provision`], [`renew`], [`delete`], [`exec`] and [`tokens`] are functions of their own.
+//! [`read`] is the function of all routes that only read: it has one file per URL too.
 
 mod container;
 mod containers;
@@ -11,10 +11,12 @@ pub mod exec;
 pub mod health;
 mod images;
 pub(crate) mod log_page;
+pub(crate) mod me;
 pub mod provision;
 pub mod read;
 pub mod renew;
 pub(crate) mod stats;
+pub mod tokens;
 
 use lambda_http::{Body, Request, Response};
 
@@ -27,6 +29,7 @@ pub async fn call(function: Function, app: &App, request: Request) -> Response<B
         Function::Renew => renew::handle(app, request).await,
         Function::Delete => delete::handle(app, request).await,
         Function::Exec => exec::handle(app, request).await,
+        Function::Tokens => tokens::handle(app, request).await,
         Function::List => read::handle(app, request).await,
     }
 }

@@ -138,6 +138,7 @@ class Routes:
             ("/healthz", "status"),
             ("/readyz", "engine"),
             ("/api/images", "images"),
+            ("/api/me", "scopes"),
             ("/api/openapi.json", "openapi"),
             ("/api/containers", "containers"),
         ]:

@@ -1,13 +1,9 @@
-//! HTTP requests and answers: reads a request's owner, lease id and body, and turns a verb's
-//! result into a response.
+//! HTTP requests and answers: reads a request's lease id and body, and turns a verb's result into
+//! a response.
 
 use std::time::Instant;
 
-use containerlease_domain::{
-    names::{LeaseId, Owner},
-    request::BODY_LIMIT,
-    time::Time,
-};
+use containerlease_domain::{names::LeaseId, request::BODY_LIMIT, time::Time};
 use http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
 use serde::Serialize;
@@ -38,23 +34,6 @@ pub async fn logged<F: Future<Output = Response<Body>>>(
     }
     .instrument(span)
     .await
-}
-
-/// The caller, as owner: the subject of the token that an authorizer has checked or, without
-/// an authorizer, the only owner.
-pub fn owner(request: &Request) -> Result<Owner, Problem> {
-    let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
-        return Ok(Owner::local());
-    };
-    let Some(authorizer) = &context.authorizer else {
-        return Ok(Owner::local());
-    };
-    authorizer
-        .jwt
-        .as_ref()
-        .and_then(|jwt| jwt.claims.get("sub"))
-        .and_then(|subject| Owner::try_from(subject.clone()).ok())
-        .ok_or_else(Problem::unknown_caller)
 }
 
 /// The lease that the path names.
@@ -117,11 +96,11 @@ pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response
     if let Some(Ok(allowed)) = allowed.map(HeaderValue::from_str) {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
-    if problem.kind == Kind::SignInNeeded {
-        let scheme = HeaderValue::from_static("Bearer");
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, scheme);
+    if let Some(challenge) = challenge(problem.kind) {
+        response.headers_mut().insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        );
     }
     if let Some(wait) = problem.retry_after {
         response
@@ -129,6 +108,16 @@ pub fn problem_response(request_id: Option<&str>, problem: &Problem) -> Response
             .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
     }
     response
+}
+
+/// How the caller can sign in, in the words of RFC 6750.
+fn challenge(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::SignInNeeded => Some("Bearer"),
+        Kind::InvalidToken => Some("Bearer error=\"invalid_token\""),
+        Kind::NotAllowed => Some("Bearer error=\"insufficient_scope\""),
+        _ => None,
+    }
 }
 
 /// Logs what an adapter said, under the request's span. It is the operator's matter unless the

@@ -83,13 +83,19 @@ kinds! {
     InvalidLogView = BAD_REQUEST, "invalid-log-view", stays,
         "The log's `tail`, `since`, `limit`, `level` or `search` is invalid, or does not go with `cursor`.";
     SignInNeeded = UNAUTHORIZED, "sign-in-needed", stays,
-        "The request does not identify its caller, or its token or session is unknown.";
+        "The request does not identify its caller.";
+    InvalidToken = UNAUTHORIZED, "invalid-token", stays,
+        "The token is malformed or unknown, or it has expired or was revoked.";
     ForeignOrigin = FORBIDDEN, "foreign-origin", stays,
         "The request names another host, or comes from another site's page.";
     UnknownCaller = FORBIDDEN, "unknown-caller", stays,
         "The authorizer did not identify the caller.";
+    NotAllowed = FORBIDDEN, "not-allowed", stays,
+        "The caller's role, or the scopes of its token, do not allow it.";
     LeaseNotFound = NOT_FOUND, "lease-not-found", stays,
         "There is no such lease, or it is somebody else's.";
+    TokenNotFound = NOT_FOUND, "token-not-found", stays,
+        "There is no such token, or it is somebody else's.";
     RouteNotFound = NOT_FOUND, "route-not-found", stays,
         "There is nothing at this path.";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", stays,
@@ -106,6 +112,8 @@ kinds! {
         "The `Idempotency-Key` was used for another request.";
     ContainerPaused = CONFLICT, "container-paused", stays,
         "The operator has paused the container, and nothing can be run in it.";
+    TooManyTokens = CONFLICT, "too-many-tokens", stays,
+        "The owner has as many tokens as are allowed.";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", stays,
         "The body is larger than the server accepts.";
     TargetTooLong = URI_TOO_LONG, "target-too-long", stays,
@@ -260,6 +268,39 @@ impl Problem {
             "Send the token as `Authorization: Bearer TOKEN`, or open in a browser the link that \
              the server printed at its start. The user who runs the server needs neither if the \
              operating system identifies the caller.",
+        )
+    }
+
+    /// The token cannot be used. The caller must not learn why.
+    pub fn invalid_token() -> Self {
+        Self::new(
+            Kind::InvalidToken,
+            "The token cannot be used",
+            "It is malformed or unknown, or it has expired or was revoked; send one token, as \
+             `Authorization: Bearer TOKEN`, or make another one.",
+        )
+    }
+
+    /// The caller's role or scopes do not allow it; `detail` says what they lack.
+    pub fn not_allowed(detail: &str) -> Self {
+        Self::new(Kind::NotAllowed, "You may not do this", detail)
+    }
+
+    /// The owner has as many tokens as are allowed.
+    pub fn too_many_tokens(most: usize) -> Self {
+        Self::new(
+            Kind::TooManyTokens,
+            "The owner has too many tokens",
+            format!("It has {most} that can be used; revoke those that nobody needs any more."),
+        )
+    }
+
+    /// The token does not exist, or is somebody else's. The caller must not learn which.
+    pub fn token_not_found() -> Self {
+        Self::new(
+            Kind::TokenNotFound,
+            "There is no such token",
+            "It was removed, or its id is mistyped; GET /api/tokens lists your tokens.",
         )
     }
 

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::http::problem::Problem;
 
-/// The index of the lease's id among a path's segments, the first of which is empty.
+/// The index of a lease's or a token's id among a path's segments, the first of which is empty.
 const ID: usize = 3;
 
 /// A function of the HTTP API.
@@ -17,16 +17,17 @@ pub enum Function {
     Renew,
     Delete,
     Exec,
+    Tokens,
     List,
 }
 
-/// The function for a path and a method, and the lease's id from the path. On failure, the
+/// The function for a path and a method, and the id from the path. On failure, the
 /// problem names the methods that the path takes. A path that takes `GET` also takes `HEAD`.
 pub fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), Problem> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let (id, functions): (Option<&str>, &[(Method, Function)]) = match segments.as_slice() {
         ["api", "provision"] => (None, &[(Method::POST, Function::Provision)]),
-        ["api", "containers" | "images" | "openapi.json"] | ["healthz" | "readyz"] => {
+        ["api", "containers" | "images" | "me" | "openapi.json"] | ["healthz" | "readyz"] => {
             (None, &[(Method::GET, Function::List)])
         }
         ["api", "containers", id] => (
@@ -36,6 +37,14 @@ pub fn route(method: &Method, path: &str) -> Result<(Function, Option<String>), 
                 (Method::DELETE, Function::Delete),
             ],
         ),
+        ["api", "tokens"] => (
+            None,
+            &[
+                (Method::GET, Function::Tokens),
+                (Method::POST, Function::Tokens),
+            ],
+        ),
+        ["api", "tokens", id] => (Some(id), &[(Method::DELETE, Function::Tokens)]),
         ["api", "containers", id, "renew"] => (Some(id), &[(Method::POST, Function::Renew)]),
         ["api", "containers", id, "exec"] => (Some(id), &[(Method::POST, Function::Exec)]),
         ["api", "containers", id, "logs" | "stats"] => (Some(id), &[(Method::GET, Function::List)]),

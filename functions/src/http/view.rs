@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use containerlease_domain::{
     catalogue::{Catalogue, ImageType, Port, Preset, Range},
     egress::{self, Egress},
+    identity::Identity,
     lease::{Credentials, Lease, Reason, State, StateName},
     names::LeaseId,
     notification::{DeliveryState, Event, Notification},
@@ -20,7 +21,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A lease. It has neither `env` nor `command` nor the URL of notifications, since they may
-/// hold secrets. Only answers to the owner have a password, in the URL of a port.
+/// hold secrets. Only answers to callers who may work with the
+/// lease have a password, in the URL of a port.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
@@ -227,6 +229,15 @@ impl From<&Lease> for Container {
 }
 
 impl Container {
+    /// The lease as a caller of its owner sees it: without passwords if the caller only reads.
+    pub fn for_caller(lease: &Lease, caller: &Identity) -> Self {
+        if caller.sees_passwords() {
+            Self::for_owner(lease)
+        } else {
+            Self::from(lease)
+        }
+    }
+
     /// The lease as its owner sees it, with the credentials of its service.
     pub fn for_owner(lease: &Lease) -> Self {
         let mut container = Self::from(lease);

@@ -17,15 +17,19 @@ use crate::{
         exec::Executed,
         health::{Health, Readiness},
         log_page::LogPage,
+        me::Me,
         stats::Stats,
+        tokens::{MadeToken, TokenView, Tokens},
     },
 };
 
 /// The problems that any request may get.
 pub(super) const ANYWHERE: &[Kind] = &[
     Kind::SignInNeeded,
+    Kind::InvalidToken,
     Kind::ForeignOrigin,
     Kind::UnknownCaller,
+    Kind::NotAllowed,
     Kind::Internal,
 ];
 
@@ -211,6 +215,10 @@ pub(super) fn schemas() -> Map<String, Value> {
     collect::<Stats>(&mut schemas);
     collect::<LogPage>(&mut schemas);
     collect::<Images>(&mut schemas);
+    collect::<Me>(&mut schemas);
+    collect::<TokenView>(&mut schemas);
+    collect::<MadeToken>(&mut schemas);
+    collect::<Tokens>(&mut schemas);
     collect::<Health>(&mut schemas);
     collect::<Readiness>(&mut schemas);
     collect::<FieldFault>(&mut schemas);

@@ -1,25 +1,28 @@
 //! The operations of the API: a table, and how an entry is described.
 
+use containerlease_domain::identity::Scope;
 use http::Method;
 use serde_json::{Value, json};
 
 use super::{
     answers::{self, Answer},
     examples, parameters, requests,
+    security::Needs,
 };
 use crate::{http::problem::Kind, warning::Warning};
 
 /// An operation of the API.
 pub(super) struct Operation {
     pub(super) id: &'static str,
+    pub(super) needs: Needs,
     pub(super) method: Method,
     pub(super) path: &'static str,
-    tag: &'static str,
-    summary: &'static str,
-    description: &'static str,
-    parameters: Vec<Value>,
-    body: Option<Value>,
-    answers: Vec<Answer>,
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) description: &'static str,
+    pub(super) parameters: Vec<Value>,
+    pub(super) body: Option<Value>,
+    pub(super) answers: Vec<Answer>,
     pub(super) problems: &'static [Kind],
 }
 
@@ -36,6 +39,7 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation {
             id: "provision",
+            needs: Needs::Scope(Scope::Lease),
             method: Method::POST,
             path: "/api/provision",
             tag: "leases",
@@ -85,6 +89,7 @@ pub(super) fn operations() -> Vec<Operation> {
         },
         Operation {
             id: "listContainers",
+            needs: Needs::Scope(Scope::Read),
             method: Method::GET,
             path: "/api/containers",
             tag: "leases",
@@ -107,6 +112,7 @@ pub(super) fn operations() -> Vec<Operation> {
         },
         Operation {
             id: "getContainer",
+            needs: Needs::Scope(Scope::Read),
             method: Method::GET,
             path: "/api/containers/{id}",
             tag: "leases",
@@ -120,6 +126,7 @@ pub(super) fn operations() -> Vec<Operation> {
         },
         Operation {
             id: "renewContainer",
+            needs: Needs::Scope(Scope::Lease),
             method: Method::POST,
             path: "/api/containers/{id}/renew",
             tag: "leases",
@@ -154,6 +161,7 @@ pub(super) fn operations() -> Vec<Operation> {
         },
         Operation {
             id: "deleteContainer",
+            needs: Needs::Scope(Scope::Lease),
             method: Method::DELETE,
             path: "/api/containers/{id}",
             tag: "leases",
@@ -182,6 +190,7 @@ pub(super) fn operations() -> Vec<Operation> {
         },
         Operation {
             id: "execInContainer",
+            needs: Needs::Scope(Scope::Exec),
             method: Method::POST,
             path: "/api/containers/{id}/exec",
             tag: "inside",
@@ -216,6 +225,7 @@ pub(super) fn operations() -> Vec<Operation> {
         },
         Operation {
             id: "getStats",
+            needs: Needs::Scope(Scope::Read),
             method: Method::GET,
             path: "/api/containers/{id}/stats",
             tag: "inside",
@@ -239,6 +249,7 @@ pub(super) fn operations() -> Vec<Operation> {
         },
         Operation {
             id: "getLog",
+            needs: Needs::Scope(Scope::Read),
             method: Method::GET,
             path: "/api/containers/{id}/logs",
             tag: "inside",
@@ -267,6 +278,7 @@ pub(super) fn operations() -> Vec<Operation> {
         },
         Operation {
             id: "listImages",
+            needs: Needs::Scope(Scope::Read),
             method: Method::GET,
             path: "/api/images",
             tag: "service",
@@ -278,10 +290,11 @@ pub(super) fn operations() -> Vec<Operation> {
             answers: vec![
                 Answer::timed(200, "The catalogue.", "Images").example(examples::images()),
             ],
-            problems: &[],
+            problems: &[StoreUnavailable],
         },
         Operation {
             id: "getDescription",
+            needs: Needs::Scope(Scope::Read),
             method: Method::GET,
             path: "/api/openapi.json",
             tag: "service",
@@ -296,10 +309,11 @@ pub(super) fn operations() -> Vec<Operation> {
                 ),
                 Answer::empty(304, "It still matches that `ETag`."),
             ],
-            problems: &[],
+            problems: &[StoreUnavailable],
         },
         Operation {
             id: "getHealth",
+            needs: Needs::Nothing,
             method: Method::GET,
             path: "/healthz",
             tag: "service",
@@ -314,6 +328,7 @@ pub(super) fn operations() -> Vec<Operation> {
         },
         Operation {
             id: "getReadiness",
+            needs: Needs::Nothing,
             method: Method::GET,
             path: "/readyz",
             tag: "service",
@@ -351,6 +366,7 @@ impl Operation {
             "tags": [self.tag],
             "summary": self.summary,
             "description": self.description,
+            "security": self.needs.requirement(),
             "responses": responses,
         });
         if !self.parameters.is_empty() {

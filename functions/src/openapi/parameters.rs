@@ -32,6 +32,12 @@ pub(super) fn lease_id() -> Value {
     )
 }
 
+/// The token in the path.
+pub(super) fn token_id() -> Value {
+    let description = "The token's id, the part between its underscores.";
+    parameter("path", "id", true, description, &reference("TokenId"))
+}
+
 pub(super) fn idempotency_key() -> Value {
     let schema = json!({
         "type": "string",

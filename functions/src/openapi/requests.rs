@@ -176,7 +176,7 @@ fn of_notify() -> Map<String, Value> {
 
 /// Excludes the ASCII characters that a name must not have. Which other characters are
 /// letters or digits, a pattern for all dialects cannot say.
-fn name() -> String {
+pub(super) fn name() -> String {
     let other = r"\u0000-\u001f!-,/:-@\[-^`{-\u009f";
     format!("^[^ {other}]([^{other}]*[^ {other}])?$")
 }

@@ -18,8 +18,7 @@ fn what_is_kept_is_what_is_made() {
 
 #[test]
 fn every_operation_is_routed_and_every_route_is_described() {
-    let described: Vec<_> = operations()
-        .into_iter()
+    let described: Vec<_> = all()
         .map(|operation| (operation.method, operation.path))
         .collect();
     for (method, path) in &described {
@@ -42,14 +41,18 @@ fn every_operation_is_routed_and_every_route_is_described() {
         }
     }
     let template = include_str!("../../../template.yaml");
-    for (method, path) in &described {
+    let on_aws: Vec<_> = described
+        .iter()
+        .filter(|(_, path)| !path.starts_with("/api/tokens"))
+        .collect();
+    for (method, path) in &on_aws {
         let event = format!("Method: {method}, Path: '{path}'");
         assert!(template.contains(&event), "template.yaml has no {event}");
     }
     let events = template.matches("{ApiId: !Ref HttpApi, Method: ").count();
     assert_eq!(
         events,
-        described.len(),
+        on_aws.len(),
         "template.yaml has routes that are not described"
     );
 }
@@ -57,8 +60,8 @@ fn every_operation_is_routed_and_every_route_is_described() {
 #[test]
 fn every_reference_and_link_leads_somewhere() {
     let document: Value = serde_json::from_str(DESCRIPTION).unwrap();
-    let ids: BTreeSet<_> = operations().iter().map(|operation| operation.id).collect();
-    assert_eq!(ids.len(), operations().len());
+    let ids: BTreeSet<_> = all().map(|operation| operation.id).collect();
+    assert_eq!(ids.len(), all().count());
     let mut rest = vec![&document];
     while let Some(value) = rest.pop() {
         if let Some(reference) = value["$ref"].as_str() {
@@ -97,9 +100,7 @@ fn every_kind_of_problem_is_described() {
         Kind::TargetTooLong,
     ];
     for kind in Kind::ALL {
-        let of_operation = operations()
-            .iter()
-            .any(|operation| operation.problems.contains(kind));
+        let of_operation = all().any(|operation| operation.problems.contains(kind));
         let known = of_operation || answers::ANYWHERE.contains(kind) || elsewhere.contains(kind);
         assert!(known, "no operation answers {kind:?}");
     }

@@ -1,6 +1,6 @@
 //! `DELETE /api/containers/{id}`: the owner ends a lease.
 
-use containerlease_domain::lease::StateName;
+use containerlease_domain::{identity::Scope, lease::StateName};
 use containerlease_service::leasing::delete;
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     http::{
-        answer::{answer, lease_id, owner},
+        answer::{answer, lease_id},
+        caller::caller,
         problem::Problem,
     },
 };
@@ -42,7 +43,10 @@ pub(crate) struct Deleted {
 }
 
 async fn deleted(app: &App, request: &Request) -> Result<StateName, Problem> {
-    let (owner, id) = (owner(request)?, lease_id(request)?);
+    let (owner, id) = (
+        caller(app, request, Scope::Lease).await?.owner,
+        lease_id(request)?,
+    );
     let state = delete::delete(app.deps(), &owner, &id).await?;
     tracing::info!(lease = %id, state = state.as_str(), "deleted a lease");
     Ok(state)

@@ -2,17 +2,27 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
+use containerlease_domain::identity::Scope;
 use http::{StatusCode, header};
 use lambda_http::{Body, Request, Response};
 
-use crate::http::answer::{named, request_id};
+use crate::{
+    app::App,
+    http::{
+        answer::{named, problem_response, request_id},
+        caller::caller,
+    },
+};
 
 /// The description as it is kept in the repository; a test compares it with the code.
 pub const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
 
 /// The API's description. It changes only with the program, so its `ETag` saves a client from
 /// reading it again.
-pub(super) fn description(request: &Request) -> Response<Body> {
+pub(super) async fn description(app: &App, request: &Request) -> Response<Body> {
+    if let Err(problem) = caller(app, request, Scope::Read).await {
+        return problem_response(request_id(request), &problem);
+    }
     let mut hasher = DefaultHasher::new();
     hasher.write(DESCRIPTION.as_bytes());
     let tag = format!("\"{:016x}\"", hasher.finish());

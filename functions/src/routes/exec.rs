@@ -1,6 +1,6 @@
 //! `POST /api/containers/{id}/exec`: a command, run inside a lease's container.
 
-use containerlease_domain::request;
+use containerlease_domain::{identity::Scope, request};
 use containerlease_service::leasing::exec;
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     http::{
-        answer::{answer, body, lease_id, owner},
+        answer::{answer, body, lease_id},
+        caller::caller,
         problem::Problem,
     },
 };
@@ -47,7 +48,10 @@ pub(crate) struct Truncated {
 }
 
 async fn executed(app: &App, request: &Request) -> Result<Executed, Problem> {
-    let (owner, id) = (owner(request)?, lease_id(request)?);
+    let (owner, id) = (
+        caller(app, request, Scope::Exec).await?.owner,
+        lease_id(request)?,
+    );
     let asked = request::Exec::parse(body(request)?)?;
     // On one machine this future is dropped if the caller disconnects. The task still waits
     // for the command, and kills it at its timeout.

@@ -1,6 +1,7 @@
 //! `GET /api/containers/{id}/logs`: a page of a lease's log.
 
 use containerlease_domain::{
+    identity::Scope,
     lease::StateName,
     logs::{Cursor, Entry, NotAQuery, NotAStart, Query},
     time::Time,
@@ -12,11 +13,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    http::{
-        answer::{lease_id, owner},
-        parameters::check_names,
-        problem::Problem,
-    },
+    http::{answer::lease_id, caller::caller, parameters::check_names, problem::Problem},
 };
 
 const PARAMETERS: [&str; 6] = ["cursor", "level", "limit", "search", "since", "tail"];
@@ -36,7 +33,10 @@ pub(crate) struct LogPage {
 }
 
 pub(crate) async fn log_page(app: &App, request: &Request) -> Result<LogPage, Problem> {
-    let (owner, id) = (owner(request)?, lease_id(request)?);
+    let (owner, id) = (
+        caller(app, request, Scope::Read).await?.owner,
+        lease_id(request)?,
+    );
     let parameters = request.query_string_parameters();
     check_names(&parameters, &PARAMETERS)?;
     let parameter = |name: &str| parameters.first(name);

@@ -1,7 +1,7 @@
 //! `POST /api/provision`: a new lease, or the existing lease of the same `Idempotency-Key`.
 
 use containerlease_domain::{
-    catalogue::ImageType, idempotency::IdempotencyKey, request, time::Time,
+    catalogue::ImageType, idempotency::IdempotencyKey, identity::Scope, request, time::Time,
 };
 use containerlease_service::leasing::provision;
 use http::{HeaderValue, StatusCode, header};
@@ -11,7 +11,8 @@ use crate::{
     app::App,
     enqueue,
     http::{
-        answer::{answer, body, owner},
+        answer::{answer, body},
+        caller::caller,
         problem::Problem,
         view::Provisioned,
     },
@@ -45,7 +46,8 @@ async fn provisioned(
     image_type: &mut Option<ImageType>,
 ) -> Result<Provisioned, Problem> {
     let now = Time::now();
-    let (owner, key) = (owner(request)?, idempotency_key(request)?);
+    let owner = caller(app, request, Scope::Lease).await?.owner;
+    let key = idempotency_key(request)?;
     let policy = &app.policy;
     let asked = request::Provision::parse(body(request)?, &app.catalogue, policy)?;
     *image_type = Some(asked.image.image_type.clone());

@@ -12,6 +12,7 @@ use super::{
     health::{health, readiness},
     images::images,
     log_page::log_page,
+    me::me,
     stats::stats,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     http::{
         answer::{answer, problem_response, request_id},
         problem::Problem,
-        router::route,
+        router::{Function, route},
     },
 };
 
@@ -53,15 +54,16 @@ fn with_path_parameters(request: Request) -> Request {
 
 async fn get(app: &App, request: &Request) -> Response<Body> {
     let path = request.raw_http_path();
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return problem_response(request_id(request), &unrouted(request.method(), path));
+    if let Err(problem) = routed(request) {
+        return problem_response(request_id(request), &problem);
     }
     match path {
         "/api/containers" => answer(request, StatusCode::OK, containers(app, request).await),
-        "/api/images" => answer(request, StatusCode::OK, Ok(images(app))),
+        "/api/images" => answer(request, StatusCode::OK, images(app, request).await),
+        "/api/me" => answer(request, StatusCode::OK, me(app, request).await),
         "/healthz" => answer(request, StatusCode::OK, Ok(health())),
         "/readyz" => readiness(app, request).await,
-        "/api/openapi.json" => description(request),
+        "/api/openapi.json" => description(app, request).await,
         path if path.starts_with("/api/containers/") && path.ends_with("/logs") => {
             answer(request, StatusCode::OK, log_page(app, request).await)
         }
@@ -71,12 +73,20 @@ async fn get(app: &App, request: &Request) -> Response<Body> {
         path if path.starts_with("/api/containers/") => {
             answer(request, StatusCode::OK, container(app, request).await)
         }
-        path => problem_response(request_id(request), &unrouted(&Method::GET, path)),
+        _ => problem_response(request_id(request), &Problem::route_not_found()),
     }
 }
 
-/// The problem of a request that is not for this function: an unknown path, or a method that
-/// the path does not take.
-fn unrouted(method: &Method, path: &str) -> Problem {
-    route(method, path).map_or_else(|problem| problem, |_| Problem::route_not_found())
+/// Refuses what is not for this function. On AWS it also gets the requests that no route takes; those
+/// have no path parameters.
+fn routed(request: &Request) -> Result<(), Problem> {
+    let parameters = request.path_parameters_ref();
+    let is_get = [Method::GET, Method::HEAD].contains(request.method());
+    if is_get && parameters.is_some_and(|it| it.first("id").is_some()) {
+        return Ok(());
+    }
+    match route(request.method(), request.raw_http_path())? {
+        (Function::List, _) => Ok(()),
+        _ => Err(Problem::route_not_found()),
+    }
 }

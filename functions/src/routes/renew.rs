@@ -1,6 +1,6 @@
 //! `POST /api/containers/{id}/renew`: moves a lease's end.
 
-use containerlease_domain::request;
+use containerlease_domain::{identity::Scope, request};
 use containerlease_service::leasing::renew;
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -9,7 +9,8 @@ use crate::{
     app::App,
     enqueue,
     http::{
-        answer::{answer, body, lease_id, owner},
+        answer::{answer, body, lease_id},
+        caller::caller,
         problem::Problem,
         view::Renewed,
     },
@@ -22,7 +23,10 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn renewed(app: &App, request: &Request) -> Result<Renewed, Problem> {
-    let (owner, id) = (owner(request)?, lease_id(request)?);
+    let (owner, id) = (
+        caller(app, request, Scope::Lease).await?.owner,
+        lease_id(request)?,
+    );
     let asked = request::Renew::parse(body(request)?, app.policy.longest_lease)?;
     let renewed = renew::renew(&app.store, &owner, &id, asked.duration).await?;
     let lease = &renewed.lease;

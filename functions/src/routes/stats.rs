@@ -1,6 +1,6 @@
 //! `GET /api/containers/{id}/stats`: what a lease's container uses.
 
-use containerlease_domain::time::Time;
+use containerlease_domain::{identity::Scope, time::Time};
 use containerlease_service::leasing::stats;
 use lambda_http::Request;
 use serde::Serialize;
@@ -8,10 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    http::{
-        answer::{lease_id, owner},
-        problem::Problem,
-    },
+    http::{answer::lease_id, caller::caller, problem::Problem},
 };
 
 /// What a container uses. The names of the numbers have the units.
@@ -75,7 +72,10 @@ pub(crate) struct Processes {
 }
 
 pub(crate) async fn stats(app: &App, request: &Request) -> Result<Stats, Problem> {
-    let (owner, id) = (owner(request)?, lease_id(request)?);
+    let (owner, id) = (
+        caller(app, request, Scope::Read).await?.owner,
+        lease_id(request)?,
+    );
     let stats = stats::stats(&app.store, &app.host, &owner, &id).await?;
     Ok(Stats {
         read_at: stats.read_at,

@@ -7,8 +7,9 @@
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use containerlease_domain::{
+    identity::Scope,
     logs::{NotAStart, Start},
-    names::{LeaseId, Owner},
+    names::LeaseId,
     time::Time,
 };
 use containerlease_service::{
@@ -24,6 +25,7 @@ use crate::{
     app::App,
     http::{
         answer::{json_response, problem_response},
+        caller::caller_of_socket,
         parameters::check_names,
         problem::Problem,
     },
@@ -59,6 +61,7 @@ async fn connect<R: Relays>(
     relays: &R,
     event: &ApiGatewayWebsocketProxyRequest,
 ) -> Result<(), Problem> {
+    let owner = caller_of_socket(app, event, Scope::Read).await?.owner;
     let query = &event.query_string_parameters;
     check_names(query, &PARAMETERS)?;
     // Only this map has all values of a repeated parameter.
@@ -76,7 +79,6 @@ async fn connect<R: Relays>(
         NotAStart::Cursor(_) => Problem::invalid_cursor(),
         other => Problem::invalid_log_view(&other),
     })?;
-    let owner = owner(event)?;
     let lease = app.store.get(&owner, &lease_id).await;
     let lease = lease?;
     let lease = lease.ok_or_else(Problem::lease_not_found)?;
@@ -103,7 +105,7 @@ async fn connect<R: Relays>(
 fn not_started(lease: LeaseId, error: &StartFailed) -> Problem {
     match error {
         StartFailed::Full => {
-            tracing::warn!(%lease, "as many logs are watched as can be");
+            tracing::warn!(%lease, "the limit of watched logs is reached");
             Problem::too_many_logs()
         }
         StartFailed::Failed(_) => {
@@ -196,17 +198,6 @@ async fn reply<C: Connections>(
             tracing::warn!(%error, "could not reply to a viewer");
             Err(Problem::internal())
         }
-    }
-}
-
-fn owner(event: &ApiGatewayWebsocketProxyRequest) -> Result<Owner, Problem> {
-    let fields = &event.request_context.authorizer.fields;
-    match fields.get("sub").or_else(|| fields.get("principalId")) {
-        None if fields.is_empty() => Ok(Owner::local()),
-        Some(serde_json::Value::String(subject)) => {
-            Owner::try_from(subject.clone()).map_err(|_| Problem::unknown_caller())
-        }
-        _ => Err(Problem::unknown_caller()),
     }
 }
 

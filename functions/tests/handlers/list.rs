@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use containerlease_functions::routes::read;
-use containerlease_testkit::{Fault, TestApp, TestAppOptions, events::Event};
+use containerlease_testkit::{
+    Fault, TestApp, TestAppOptions,
+    events::{Event, SAVED_ID},
+};
 use serde_json::{Value, json};
 
 use crate::{get, lease, millis};
@@ -82,6 +85,20 @@ async fn what_no_route_takes_is_refused_and_told_what_does() {
     let nowhere = Event::saved("unrouted").path("/no/such/path");
     let answer = nowhere.list(&test.app).await;
     assert_eq!((answer.status, answer.problem()), (404, "route-not-found"));
+    // Paths that begin as those of this function.
+    let unrouted = Event::saved("unrouted").method("GET");
+    let below = unrouted.clone().path("/api/containers/a/b");
+    let answer = below.list(&test.app).await;
+    assert_eq!((answer.status, answer.problem()), (404, "route-not-found"));
+    for verb in ["renew", "exec"] {
+        let path = format!("/api/containers/{SAVED_ID}/{verb}");
+        let answer = unrouted.clone().path(&path).list(&test.app).await;
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (405, "method-not-allowed")
+        );
+        assert_eq!(answer.headers["allow"], "POST");
+    }
 }
 
 /// On AWS no route takes `HEAD`, so such a request arrives without path parameters.

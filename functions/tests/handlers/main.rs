@@ -36,6 +36,7 @@ mod reach;
 mod renew;
 mod stats;
 mod system_calls;
+mod tokens;
 mod unreadable;
 
 use std::time::Duration;

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use containerlease_domain::{
+    identity::{Identity, Role, Subject},
+    names::Owner,
+};
 use containerlease_functions::{
     http::{
         answer::problem_response,
@@ -125,6 +129,17 @@ async fn produced(kind: Kind) -> Answer {
             event.list(&without_engine().await.app).await
         }
         Kind::SignInNeeded => of_gateway(&Problem::sign_in_needed()),
+        Kind::InvalidToken => of_gateway(&Problem::invalid_token()),
+        Kind::NotAllowed => {
+            let viewer = Identity::new(Subject::Local, Owner::local(), Role::Viewer);
+            let event = alpine().from_caller(&viewer);
+            event.provision(&without_engine().await.app).await
+        }
+        Kind::TooManyTokens => of_gateway(&Problem::too_many_tokens(100)),
+        Kind::TokenNotFound => {
+            let event = Event::about("delete", "5f0c2a9d41be").path("/api/tokens/5f0c2a9d41be");
+            event.tokens(&without_engine().await.app).await
+        }
         Kind::ForeignOrigin => of_gateway(&Problem::foreign_origin()),
         Kind::UnknownCaller => {
             let event = alpine().context("authorizer", json!({"lambda": {}}));

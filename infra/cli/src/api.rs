@@ -73,7 +73,12 @@ impl Request {
 
     /// Ends a lease.
     pub fn delete(lease: &LeaseId) -> Self {
-        Self::new(Method::DELETE, format!("/containers/{lease}"))
+        Self::delete_at(format!("/containers/{lease}"))
+    }
+
+    /// Deletes what is at that path.
+    pub fn delete_at(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path)
     }
 
     /// Changes something.

@@ -5,7 +5,7 @@ use containerlease_settings::CommandLineSettings;
 
 use crate::{
     api::Api, completion, console::Console, exec, failure::Failure, images, inspect,
-    interrupt::Interrupt, logs, ls, renew, rm, run, server::Server, stats,
+    interrupt::Interrupt, logs, ls, renew, rm, run, server::Server, stats, token, whoami,
 };
 
 /// Lease containers for a limited time.
@@ -59,6 +59,8 @@ enum Ask {
     Inspect(inspect::Arguments),
     Stats(stats::Arguments),
     Images(images::Arguments),
+    Token(token::Arguments),
+    Whoami(whoami::Arguments),
 }
 
 /// The server's settings, for its help.
@@ -131,6 +133,8 @@ impl Ask {
             Self::Inspect(arguments) => inspect::run(api, arguments, console).await?,
             Self::Stats(arguments) => stats::run(api, arguments, console).await?,
             Self::Images(arguments) => images::run(api, arguments, console).await?,
+            Self::Token(arguments) => token::run(api, arguments, console).await?,
+            Self::Whoami(arguments) => whoami::run(api, arguments, console).await?,
         }
         Ok(0)
     }
@@ -205,6 +209,13 @@ mod tests {
             &["inspect", ID],
             &["stats", "cache", "--json"],
             &["images", "--json"],
+            &[
+                "token", "create", "ci", "--owner", "search", "--role", "viewer", "--scope",
+                "read", "--days", "30",
+            ],
+            &["token", "ls", "--all"],
+            &["token", "revoke", "5f0c2a9d41be"],
+            &["whoami"],
             &["completion", "zsh"],
             &["version"],
         ] {
@@ -255,6 +266,15 @@ mod tests {
             ),
             (&["renew", ID, "+1s"], "30 seconds or longer"),
             (&["exec", "--timeout", "1ms", ID, "ls"], "whole seconds"),
+            (
+                &["token", "create", "x", "--role", "root"],
+                "viewer, user or admin",
+            ),
+            (
+                &["token", "create", "x", "--scope", "write"],
+                "read, lease, exec or admin",
+            ),
+            (&["token", "revoke", "x"], "12 hexadecimal digits"),
         ] {
             let refusal = refusal(call);
             assert_eq!(refusal.kind(), ErrorKind::ValueValidation, "{call:?}");

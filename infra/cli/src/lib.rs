@@ -6,7 +6,8 @@
 //! # Layout
 //!
 //! - [`call`]: parses the command line. One sub-command, one file: [`run`], [`ls`], [`logs`],
-//!   [`exec`], [`renew`], [`rm`], [`inspect`], [`stats`], [`images`], [`completion`].
+//!   [`exec`], [`renew`], [`rm`], [`inspect`], [`stats`], [`images`], [`token`],
+//!   [`whoami`], [`completion`].
 //! - [`find`]: a lease by its id, the beginning of its id, or its name.
 //! - [`api`]: the API over HTTP; below it, the fields that this client reads from answers.
 //! - [`backoff`]: the pauses between attempts.
@@ -36,3 +37,5 @@ pub mod run;
 pub mod server;
 pub mod stats;
 pub mod table;
+pub mod token;
+pub mod whoami;

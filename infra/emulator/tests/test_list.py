@@ -4,7 +4,9 @@ import pytest
 from conftest import NOTIFY, assert_writes_its_log, wait_until
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/api/images", "/api/containers"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/api/images", "/api/me", "/api/containers"]
+)
 def test_every_route_that_reads_answers(api, path):
     answer = api.get(path)
     assert answer.status == 200, answer
@@ -76,6 +78,7 @@ def test_what_is_not_there_is_a_problem_that_names_the_request(api):
         ("/api/containers/not-an-id", 400, "invalid-lease-id"),
         (nobodys, 404, "lease-not-found"),
         ("/no/such/path", 404, "route-not-found"),
+        ("/api/containers/a/b", 404, "route-not-found"),
     ]:
         answer = api.get(path)
         assert (answer.status, answer.problem) == (status, problem)
@@ -83,9 +86,11 @@ def test_what_is_not_there_is_a_problem_that_names_the_request(api):
 
 
 def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(api):
-    answer = api.get("/api/provision")
-    assert (answer.status, answer.problem) == (405, "method-not-allowed")
-    assert answer.headers["allow"] == "POST"
+    lease = "/api/containers/0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c"
+    for path in ["/api/provision", f"{lease}/renew", f"{lease}/exec"]:
+        answer = api.get(path)
+        assert (answer.status, answer.problem) == (405, "method-not-allowed"), answer
+        assert answer.headers["allow"] == "POST"
 
 
 def test_its_log_is_written(api, stack):

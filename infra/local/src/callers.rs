@@ -1,10 +1,12 @@
-//! Who may call: the user who runs this server.
+//! Who calls: the user who runs this server, or the holder of an API token.
 //!
 //! On Linux the kernel says which user owns the other end of a loopback connection, so this user
-//! and root need nothing else. Anybody else, or everybody on other systems, must present the token
-//! from the data folder. A browser gets a session instead, through a link that works once.
+//! and root need nothing else. Anybody else, or everybody on other systems, presents the token from
+//! the data folder, or a token that this user has made for them. A browser gets a session instead,
+//! through a link that works once.
 //!
-//! It fails closed: a caller who is not known is refused.
+//! It fails closed: a caller who is not known is refused. A token that is presented decides alone,
+//! even for this user's own requests.
 
 mod peer;
 
@@ -17,8 +19,12 @@ use std::{
     time::Duration,
 };
 
-use containerlease_domain::time::Time;
-use containerlease_functions::http::problem::Problem;
+use containerlease_domain::{identity::Identity, time::Time};
+use containerlease_functions::http::{
+    caller::{bearer, identify},
+    problem::Problem,
+};
+use containerlease_service::store::Store;
 use containerlease_table::Key;
 use http::{HeaderMap, header};
 
@@ -72,14 +78,27 @@ impl Callers {
         }
     }
 
-    /// Admits a request from that peer, or says why not.
-    pub(crate) fn admit(&self, peer: Option<&Peer>, headers: &HeaderMap) -> Result<(), Problem> {
-        let is_ours = |peer: &Peer| peer.user().is_some_and(|it| it == self.user || it == 0);
-        if self.has_token(headers) || self.has_session(headers) || peer.is_some_and(is_ours) {
-            Ok(())
+    /// The caller of a request from that peer, or why it is refused.
+    pub(crate) async fn admit(
+        &self,
+        store: &Store,
+        peer: Option<&Peer>,
+        headers: &HeaderMap,
+    ) -> Result<Identity, Problem> {
+        if self.is_the_user(peer, headers) {
+            Ok(Identity::local())
         } else {
-            Err(Problem::sign_in_needed())
+            identify(store, headers).await
         }
+    }
+
+    /// Whether the user who runs this server sends the request.
+    fn is_the_user(&self, peer: Option<&Peer>, headers: &HeaderMap) -> bool {
+        if headers.contains_key(header::AUTHORIZATION) {
+            return self.has_token(headers);
+        }
+        let is_ours = |peer: &Peer| peer.user().is_some_and(|it| it == self.user || it == 0);
+        self.has_session(headers) || peer.is_some_and(is_ours)
     }
 
     /// Opens a session for the link's code; returns the value of its cookie.
@@ -101,9 +120,8 @@ impl Callers {
     fn has_token(&self, headers: &HeaderMap) -> bool {
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
         let one = given.next().and_then(|value| value.to_str().ok());
-        let token = one.and_then(|value| value.split_once(' '));
-        let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        given.next().is_none() && token.is_some_and(|(_, token)| self.token.is(token.trim()))
+        let token = one.and_then(bearer);
+        given.next().is_none() && token.is_some_and(|token| self.token.is(token))
     }
 
     fn has_session(&self, headers: &HeaderMap) -> bool {
@@ -183,12 +201,12 @@ mod tests {
         ] {
             let peer = Peer::known(user);
             assert_eq!(
-                callers.admit(Some(&peer), &none).is_ok(),
+                callers.is_the_user(Some(&peer), &none),
                 is_let_in,
                 "{user:?}"
             );
         }
-        assert!(callers.admit(None, &none).is_err());
+        assert!(!callers.is_the_user(None, &none));
         let token = "t".repeat(64);
         for (given, is_let_in) in [
             (format!("Bearer {token}"), true),
@@ -200,11 +218,17 @@ mod tests {
             ("Bearer ".to_owned(), false),
         ] {
             let headers = with(header::AUTHORIZATION, &given);
-            assert_eq!(callers.admit(None, &headers).is_ok(), is_let_in, "{given}");
+            assert_eq!(callers.is_the_user(None, &headers), is_let_in, "{given}");
         }
         let mut two = with(header::AUTHORIZATION, &format!("Bearer {token}"));
         two.append(header::AUTHORIZATION, "Bearer x".parse().unwrap());
-        assert!(callers.admit(None, &two).is_err());
+        assert!(!callers.is_the_user(None, &two));
+        // Whoever presents a token is not taken for the user because of the connection.
+        let (user, wrong) = (
+            Peer::known(Some(1_000)),
+            with(header::AUTHORIZATION, "Bearer x"),
+        );
+        assert!(!callers.is_the_user(Some(&user), &wrong));
     }
 
     #[test]
@@ -229,14 +253,14 @@ mod tests {
         let (pair, attributes) = cookie.split_once(';').unwrap();
         assert!(attributes.contains("HttpOnly") && attributes.contains("SameSite=Strict"));
         let headers = with(header::COOKIE, &format!("theme=dark; {pair}"));
-        assert!(callers.admit(None, &headers).is_ok());
+        assert!(callers.is_the_user(None, &headers));
         for other in [
             "containerlease-8080=",
             "containerlease-8080=x",
             &pair.replace("8080", "8081"),
         ] {
             assert!(
-                callers.admit(None, &with(header::COOKIE, other)).is_err(),
+                !callers.is_the_user(None, &with(header::COOKIE, other)),
                 "{other}"
             );
         }

@@ -2,13 +2,21 @@
 
 use axum::body::Bytes;
 use base64::Engine as _;
-use containerlease_domain::time::Time;
+use containerlease_domain::{identity::Identity, time::Time};
+use containerlease_functions::http::caller::authorizer;
 use http::{HeaderMap, HeaderValue, request::Parts};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-/// The request as API Gateway gives it to a function, in payload format 2.0.
-pub(crate) fn http_event(parts: &Parts, id: Option<&str>, body: &Bytes, request_id: &str) -> Value {
+/// The request as API Gateway gives it to a function, in payload format 2.0, with its caller if it
+/// is known.
+pub(crate) fn http_event(
+    parts: &Parts,
+    id: Option<&str>,
+    body: &Bytes,
+    request_id: &str,
+    caller: Option<&Identity>,
+) -> Value {
     let path = parts.uri.path();
     let (body, is_base64) = match std::str::from_utf8(body) {
         Ok(text) => (text.to_owned(), false),
@@ -26,6 +34,7 @@ pub(crate) fn http_event(parts: &Parts, id: Option<&str>, body: &Bytes, request_
         "requestContext": {
             "accountId": "local",
             "apiId": "local",
+            "authorizer": caller.map(|caller| json!({"lambda": authorizer(caller)})),
             "domainName": "localhost",
             "http": {
                 "method": parts.method.as_str(),

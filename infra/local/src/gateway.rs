@@ -13,9 +13,10 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
+use containerlease_domain::identity::{Identity, Scope};
 use containerlease_functions::{
     app::App,
-    http::{answer::problem_response, problem::Problem, router::route},
+    http::{answer::problem_response, caller::demand, problem::Problem, router::route},
     routes,
 };
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
@@ -124,6 +125,7 @@ pub(crate) fn router(gateway: Arc<Gateway>, metrics: Arc<Metrics>, folder: &Path
         .merge(
             Router::new()
                 .route("/metrics", get(metrics::show))
+                .route_layer(middleware::from_fn(refuse_all_but_admins))
                 .with_state(Arc::clone(&metrics)),
         )
         .route_layer(middleware::from_fn_with_state(
@@ -176,7 +178,8 @@ async fn carry_out(
 ) -> Result<lambda_http::Response<LambdaBody>, Problem> {
     let (function, id) = route(&parts.method, parts.uri.path())?;
     let body = body::read(&parts.headers, body).await?;
-    let event = http_event(&parts, id.as_deref(), &body, request_id);
+    let caller = parts.extensions.get::<Identity>();
+    let event = http_event(&parts, id.as_deref(), &body, request_id, caller);
     let app = gateway.app.clone();
     let answering = async move {
         let request = lambda_http::request::from_str(&event.to_string());
@@ -187,7 +190,8 @@ async fn carry_out(
         Ok(routes::call(function, &app, request).await)
     };
     // The problem names the request, and the log lists what went wrong under that name.
-    let span = tracing::info_span!("request", id = request_id);
+    let who = caller.map(|caller| tracing::field::display(&caller.subject));
+    let span = tracing::info_span!("request", id = request_id, caller = who);
     let answered = gateway.tasks.spawn(answering.instrument(span)).await;
     // It panicked; that is logged and counted.
     answered.unwrap_or_else(|_| Err(Problem::internal()))
@@ -224,8 +228,11 @@ async fn watch(
         };
         return refused(&new_request_id(), &problem);
     };
+    let Some(caller) = parts.extensions.get::<Identity>().cloned() else {
+        return refused(&new_request_id(), &Problem::sign_in_needed());
+    };
     let sockets = gateway.sockets.clone();
-    let connecting = async move { sockets.connect(&parameters, &parts.headers).await };
+    let connecting = async move { sockets.connect(&parameters, &parts.headers, &caller).await };
     match gateway.tasks.spawn(connecting).await {
         Ok(Ok(connection)) => {
             let tasks = gateway.tasks.clone();
@@ -262,17 +269,30 @@ async fn sign_in(
     }
 }
 
-/// Refuses a caller who is not admitted.
+/// Refuses a caller who is not known, and adds to the request who it is.
 async fn refuse_strangers(
     State(gateway): State<Arc<Gateway>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let peer = request.extensions().get::<Arc<Peer>>();
-    let admitted = gateway
-        .callers
-        .admit(peer.map(AsRef::as_ref), request.headers());
-    match admitted {
+    let peer = peer.map(AsRef::as_ref);
+    let callers = &gateway.callers;
+    let admitted = callers.admit(&gateway.app.store, peer, request.headers());
+    match admitted.await {
+        Ok(identity) => {
+            request.extensions_mut().insert(identity);
+            next.run(request).await
+        }
+        Err(problem) => refused(&new_request_id(), &problem),
+    }
+}
+
+/// Refuses a caller who is no admin.
+async fn refuse_all_but_admins(request: Request, next: Next) -> Response {
+    let identity = request.extensions().get::<Identity>().cloned();
+    let admitted = identity.ok_or_else(Problem::sign_in_needed);
+    match admitted.and_then(|identity| demand(&identity, Scope::Admin)) {
         Ok(()) => next.run(request).await,
         Err(problem) => refused(&new_request_id(), &problem),
     }

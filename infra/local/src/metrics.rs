@@ -156,7 +156,7 @@ impl Metrics {
         let engine_unseen = registered(
             all,
             "engine_unseen",
-            "Whether the engine answers nobody, or the last run could not list its containers",
+            "Whether the engine does not answer, or the last run could not list its containers",
         );
         let last_run = registered_in_seconds(
             all,

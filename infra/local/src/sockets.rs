@@ -12,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-use containerlease_domain::{names::LeaseId, time::Time};
+use containerlease_domain::{identity::Identity, names::LeaseId, time::Time};
 use containerlease_functions::{
     app::App,
-    http::{answer::problem_response, problem::Problem},
+    http::{answer::problem_response, caller::authorizer, problem::Problem},
     websocket::{
         connections,
         relay::{self, RelayStart, Relays, StartFailed, Terms},
@@ -119,6 +119,7 @@ impl Sockets {
         &self,
         query: &[(String, String)],
         with: &HeaderMap,
+        caller: &Identity,
     ) -> Result<Connection, Response<Body>> {
         let id = uuid::Uuid::now_v7().to_string();
         if lock(&self.open).len() >= VIEWERS {
@@ -136,8 +137,10 @@ impl Sockets {
             sockets: self.clone(),
             frames,
             why,
+            caller: caller.clone(),
         };
         let mut event = socket_event(&connection.id, "$connect", "CONNECT");
+        event["requestContext"]["authorizer"] = Value::Object(authorizer(caller));
         event["headers"] = Value::Object(headers(with));
         event["queryStringParameters"] = Value::Object(last_of_each(query));
         event["multiValueQueryStringParameters"] = Value::Object(all_of_each(query));

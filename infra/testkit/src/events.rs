@@ -2,9 +2,14 @@
 
 use std::path::Path;
 
+use containerlease_domain::{
+    identity::{Identity, Role, Subject},
+    names::Owner,
+};
 use containerlease_functions::{
     app::App,
-    routes::{delete, exec, provision, read, renew},
+    http::caller::authorizer,
+    routes::{delete, exec, provision, read, renew, tokens},
 };
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
@@ -24,7 +29,8 @@ pub struct Answer {
     pub body: Value,
 }
 
-/// The saved event of that name, unchanged.
+/// The saved event of that name. If it is a caller's and does not say whose, it is that of the user
+/// who runs the server.
 ///
 /// # Panics
 ///
@@ -33,7 +39,20 @@ pub fn saved(name: &str) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/events");
     let text = std::fs::read_to_string(folder.join(format!("{name}.json")));
     let text = text.unwrap_or_else(|error| panic!("the saved event {name}: {error}"));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("the saved event {name}: {error}"))
+    let event = serde_json::from_str(&text);
+    let mut event: Value = event.unwrap_or_else(|error| panic!("the saved event {name}: {error}"));
+    let context = event.get_mut("requestContext");
+    if let Some(context) = context.and_then(Value::as_object_mut) {
+        let caller = authorizer(&Identity::local());
+        let is_http = context.contains_key("http");
+        let caller = if is_http {
+            json!({"lambda": caller})
+        } else {
+            caller.into()
+        };
+        context.entry("authorizer").or_insert(caller);
+    }
+    event
 }
 
 /// The saved event with its lease's id replaced everywhere.
@@ -70,11 +89,25 @@ impl Event {
         self
     }
 
-    /// The event from a caller whose token an authorizer checked.
-    pub fn from_owner(mut self, subject: &str) -> Self {
-        self.0["requestContext"]["authorizer"] = json!({
-            "jwt": {"claims": {"sub": subject, "scope": "leases"}, "scopes": ["leases"]},
-        });
+    /// The event from a user of that owner.
+    ///
+    /// # Panics
+    ///
+    /// If that is no owner's name.
+    pub fn from_owner(self, name: &str) -> Self {
+        let owner = Owner::try_from(name.to_owned()).expect("it is an owner's name");
+        self.from_caller(&Identity::new(Subject::Local, owner, Role::User))
+    }
+
+    /// The event from that caller, whom the one-machine server has identified.
+    pub fn from_caller(mut self, caller: &Identity) -> Self {
+        self.0["requestContext"]["authorizer"] = json!({"lambda": authorizer(caller)});
+        self
+    }
+
+    /// The event from a caller whom nobody has identified.
+    pub fn from_nobody(mut self) -> Self {
+        self.0["requestContext"]["authorizer"] = Value::Null;
         self
     }
 
@@ -137,6 +170,11 @@ impl Event {
     /// What the `exec` function answers.
     pub async fn exec(self, app: &App) -> Answer {
         Answer::of(&exec::handle(app, self.request()).await)
+    }
+
+    /// What the `tokens` function answers.
+    pub async fn tokens(self, app: &App) -> Answer {
+        Answer::of(&tokens::handle(app, self.request()).await)
     }
 
     /// What the `renew` function answers.

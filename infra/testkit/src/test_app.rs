@@ -165,7 +165,7 @@ impl TestAppOptions {
             ("DOCKER_HOST", format!("unix://{}", engine.display())),
         ];
         let settings = Settings::parse(|variable| {
-            let mut pairs = pairs.iter().chain(&self.more);
+            let mut pairs = self.more.iter().chain(&pairs);
             let pair = pairs.find(|(name, _)| *name == variable)?;
             Some(pair.1.clone())
         });

@@ -5,11 +5,13 @@
 //! an HMAC of the request under the key, to tell requests apart. Somebody who reads the table
 //! would have to guess the key before they could test guesses of the request.
 
-use std::{fmt::Write as _, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use ring::{digest, hmac};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::hex::hex;
 
 /// How long a key stays bound to the first request that used it.
 pub const KEY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -61,13 +63,6 @@ impl std::fmt::Debug for IdempotencyKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("IdempotencyKey")
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a text takes what is written");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! - [`request`]: bodies and queries of requests, parsed, with every fault at once.
 //! - [`policy`], [`capacity`]: the operator's rules, and whether there is room for a lease.
 //! - [`catalogue`], [`runtime`], [`egress`]: what may be leased, and how it is kept apart.
+//! - [`identity`]: who calls, and what a caller may do; API tokens.
 //! - [`idempotency`]: keys under which a request is carried out once.
 //! - [`logs`]: a container's log as entries with cursors.
 //! - [`webhook`], [`notification`]: where owners are told of their leases, and what.
@@ -22,7 +23,9 @@ pub mod catalogue;
 pub mod clock;
 pub mod container;
 pub mod egress;
+mod hex;
 pub mod idempotency;
+pub mod identity;
 pub mod lease;
 pub mod logs;
 pub mod names;

@@ -78,7 +78,8 @@ pub struct Owner(String);
 pub struct NotAnOwner;
 
 impl Owner {
-    /// The owner of all leases on a server without sign-in: the one-machine server.
+    /// The owner of the leases of the user who runs a one-machine server, and of everybody's where
+    /// there is no sign-in.
     pub fn local() -> Self {
         Self("local".to_owned())
     }

@@ -9,6 +9,7 @@ pub mod exec;
 mod fields;
 mod json;
 pub mod list;
+pub mod make_token;
 mod notify;
 mod password;
 pub mod ports;
@@ -20,6 +21,7 @@ use utoipa::ToSchema;
 
 pub use duration::{SHORTEST_LEASE_SECONDS, SHORTEST_MINUTES};
 pub use exec::Exec;
+pub use make_token::MakeToken;
 pub use notify::Notify;
 pub use provision::{
     COMMAND_BYTES, COMMAND_PARTS, Canonical, DEFAULT_MINUTES, ENV_BYTES, ENV_ENTRIES,

@@ -11,6 +11,7 @@
 //! | viewers of a log, and its relay | see [`viewers`] | |
 //! | places for relays | see [`places`] | |
 //! | the kept end of a log | see [`kept`] | |
+//! | API tokens | see [`tokens`] | |
 //! | notifications for owners | see [`outbox`] | |
 //!
 //! A lease is read and written only under its owner's key, so another owner's lease is not found.
@@ -47,6 +48,7 @@ mod room;
 mod sent;
 mod sightings;
 mod table;
+mod tokens;
 mod transact;
 mod viewers;
 

@@ -26,6 +26,7 @@
 //! | `CONTAINERLEASE_MAX_RELAYS` | none | on Lambda: how many logs may be watched at once |
 //! | `CONTAINERLEASE_END_QUEUE` | none | on Lambda: the URL of the SQS queue that delays messages until leases end |
 //! | `CONTAINERLEASE_DELIVERY_QUEUE` | none | on Lambda: the URL of the queue for notifications; set both queues or neither |
+//! | `CONTAINERLEASE_SIGN_IN` | `required` | on Lambda: `none` lets everybody in who reaches the API, as one owner with all rights. `required` refuses whoever has no token. The one-machine server identifies its callers itself |
 //! | `CONTAINERLEASE_WEBHOOK_PRIVATE` | `false` | `true`: webhooks may go to loopback and private addresses, and over plain HTTP; for development |
 //! | `DOCKER_HOST` | `unix:///var/run/docker.sock` | the engine: `unix://PATH`, or `tcp://HOST:PORT` with mutual TLS |
 //! | `DOCKER_CERT_PATH` | none | the folder with `ca.pem`, `cert.pem` and `key.pem`, for `tcp://` |
@@ -83,6 +84,7 @@ mod publish;
 mod reader;
 mod rows;
 mod server;
+mod sign_in;
 pub use command_line::{CommandLineSettings, Token};
 pub use firewall::Firewall;
 pub use guard::GuardSettings;
@@ -90,6 +92,7 @@ pub use network::NetworkChoice;
 pub use publish::Publish;
 pub use rows::{Row, of_the_server};
 pub use server::LocalSettings;
+pub use sign_in::SignIn;
 
 use reader::Reader;
 
@@ -114,6 +117,8 @@ pub struct Settings {
     pub runtime: Option<Runtime>,
     /// How long one log relay runs; none: as long as its lease.
     pub relay_time: Option<Duration>,
+    /// Whether a function refuses a caller whom nobody has identified.
+    pub sign_in: SignIn,
     pub connections_endpoint: Option<String>,
     /// The Lambda function that relays logs; none on one machine.
     pub relay_function: Option<String>,
@@ -224,6 +229,7 @@ impl Settings {
                 None => None,
                 Some(_) => Some(read.seconds("CONTAINERLEASE_RELAY_SECONDS", 0, 6..=86_400)?),
             },
+            sign_in: SignIn::read(&read)?,
             connections_endpoint: read.optional("CONTAINERLEASE_CONNECTIONS_ENDPOINT"),
             relay_function: read.optional("CONTAINERLEASE_RELAY_FUNCTION"),
             max_relays: read.optional_number("CONTAINERLEASE_MAX_RELAYS", 1..=1_000)?,

@@ -145,6 +145,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See who you are
+         * @description Has your owner, your role and your scopes.
+         */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/openapi.json": {
         parameters: {
             query?: never;
@@ -180,6 +200,50 @@ export interface paths {
          */
         post: operations["provision"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tokens
+         * @description Lists your owner's tokens, newest first; the list of a caller with the scope `admin` has those of all owners. A token's record stays for 30 days after its end.
+         */
+        get: operations["listTokens"];
+        put?: never;
+        /**
+         * Make a token
+         * @description The answer has the whole token, which nothing shows again. It never lives longer than the token that makes it.
+         */
+        post: operations["makeToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a token
+         * @description From now on it is refused, and the logs that its holder watches are closed within 5 seconds. An admin revokes every token; every other caller the one that it presents.
+         */
+        delete: operations["revokeToken"];
         options?: never;
         head?: never;
         patch?: never;
@@ -231,7 +295,8 @@ export interface components {
     schemas: {
         /**
          * @description A lease. It has neither `env` nor `command` nor the URL of notifications, since they may
-         *     hold secrets. Only answers to the owner have a password, in the URL of a port.
+         *     hold secrets. Only answers to callers who may work with the
+         *     lease have a password, in the URL of a port.
          */
         Container: {
             /**
@@ -479,6 +544,41 @@ export interface components {
          * @enum {string}
          */
         LogStream: "stdout" | "stderr";
+        /** @description A new token, with its secret. Nothing shows the secret again. */
+        MadeToken: {
+            /**
+             * @description The whole token, which a program sends as `Authorization: Bearer TOKEN`.
+             * @example cl_5f0c2a9d41be_0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0
+             */
+            secret: string;
+            token: components["schemas"]["Token"];
+        };
+        MakeToken: {
+            /**
+             * @description After how many days it ends.
+             * @default 90
+             */
+            expiresInDays?: number | null;
+            /** @description What it is for: letters, digits, spaces, dots, underscores or hyphens, without a space at either end. */
+            name: string;
+            /** @description Whose leases its holder sees and makes; your own owner if left out. Only an admin names another. */
+            owner?: string | null;
+            /** @description `user` if left out. */
+            role?: components["schemas"]["Role"] | null;
+            /** @description What its holder may do, among the role's scopes; all of them if left out. */
+            scopes?: components["schemas"]["Scope"][] | null;
+        };
+        /** @description A caller. */
+        Me: {
+            expiresAt: components["schemas"]["Time"] | null;
+            /** @description Whose leases the caller sees and makes. */
+            owner: string;
+            role: components["schemas"]["Role"];
+            /** @description What the caller may do. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description Who it is: `local` for the user who runs the server, `token:ID` for the holder of a token. */
+            subject: string;
+        };
         Memory: {
             /** Format: int64 */
             limitBytes: number;
@@ -577,7 +677,7 @@ export interface components {
          * @description docs/problems.md describes each.
          * @enum {string}
          */
-        ProblemType: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id" | "urn:containerlease:problem:invalid-idempotency-key" | "urn:containerlease:problem:invalid-query" | "urn:containerlease:problem:invalid-cursor" | "urn:containerlease:problem:invalid-log-view" | "urn:containerlease:problem:sign-in-needed" | "urn:containerlease:problem:foreign-origin" | "urn:containerlease:problem:unknown-caller" | "urn:containerlease:problem:lease-not-found" | "urn:containerlease:problem:route-not-found" | "urn:containerlease:problem:method-not-allowed" | "urn:containerlease:problem:too-slow" | "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended" | "urn:containerlease:problem:idempotency-conflict" | "urn:containerlease:problem:container-paused" | "urn:containerlease:problem:body-too-large" | "urn:containerlease:problem:target-too-long" | "urn:containerlease:problem:cannot-run" | "urn:containerlease:problem:egress-stays-open" | "urn:containerlease:problem:websocket-expected" | "urn:containerlease:problem:quota-reached" | "urn:containerlease:problem:internal" | "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable" | "urn:containerlease:problem:host-full" | "urn:containerlease:problem:too-many-logs" | "urn:containerlease:problem:image-missing" | "urn:containerlease:problem:runtime-missing" | "urn:containerlease:problem:storage-full";
+        ProblemType: "urn:containerlease:problem:invalid-body" | "urn:containerlease:problem:invalid-request" | "urn:containerlease:problem:invalid-lease-id" | "urn:containerlease:problem:invalid-idempotency-key" | "urn:containerlease:problem:invalid-query" | "urn:containerlease:problem:invalid-cursor" | "urn:containerlease:problem:invalid-log-view" | "urn:containerlease:problem:sign-in-needed" | "urn:containerlease:problem:invalid-token" | "urn:containerlease:problem:foreign-origin" | "urn:containerlease:problem:unknown-caller" | "urn:containerlease:problem:not-allowed" | "urn:containerlease:problem:lease-not-found" | "urn:containerlease:problem:token-not-found" | "urn:containerlease:problem:route-not-found" | "urn:containerlease:problem:method-not-allowed" | "urn:containerlease:problem:too-slow" | "urn:containerlease:problem:lease-over" | "urn:containerlease:problem:lease-not-running" | "urn:containerlease:problem:lease-contended" | "urn:containerlease:problem:idempotency-conflict" | "urn:containerlease:problem:container-paused" | "urn:containerlease:problem:too-many-tokens" | "urn:containerlease:problem:body-too-large" | "urn:containerlease:problem:target-too-long" | "urn:containerlease:problem:cannot-run" | "urn:containerlease:problem:egress-stays-open" | "urn:containerlease:problem:websocket-expected" | "urn:containerlease:problem:quota-reached" | "urn:containerlease:problem:internal" | "urn:containerlease:problem:engine-unavailable" | "urn:containerlease:problem:store-unavailable" | "urn:containerlease:problem:host-full" | "urn:containerlease:problem:too-many-logs" | "urn:containerlease:problem:image-missing" | "urn:containerlease:problem:runtime-missing" | "urn:containerlease:problem:storage-full";
         /** @description Processes and threads. */
         Processes: {
             /** Format: int64 */
@@ -697,6 +797,16 @@ export interface components {
          * @enum {string}
          */
         Resource: "leases" | "cpuMilli" | "memoryMB" | "diskMB";
+        /**
+         * @description What somebody is for the owner of leases.
+         * @enum {string}
+         */
+        Role: "viewer" | "user" | "admin";
+        /**
+         * @description One kind of thing that a caller may do.
+         * @enum {string}
+         */
+        Scope: "read" | "lease" | "exec" | "admin";
         /** @description The key that signs notifications. Its text is `whsec_` and base64. */
         Secret: string;
         /**
@@ -725,6 +835,38 @@ export interface components {
         Timed: {
             serverTime: components["schemas"]["Time"];
         };
+        /** @description A token, without its secret. */
+        Token: {
+            createdAt: components["schemas"]["Time"];
+            /** @description Who made it. */
+            createdBy: string;
+            expiresAt: components["schemas"]["Time"];
+            id: components["schemas"]["TokenId"];
+            lastUsedAt: components["schemas"]["Time"] | null;
+            /** @description What it is for. */
+            name: string;
+            /** @description Whose leases its holder sees and makes. */
+            owner: string;
+            revokedAt: components["schemas"]["Time"] | null;
+            role: components["schemas"]["Role"];
+            /** @description What its holder may do. */
+            scopes: components["schemas"]["Scope"][];
+            state: components["schemas"]["TokenState"];
+        };
+        /**
+         * @description The public part of a token.
+         * @example 5f0c2a9d41be
+         */
+        TokenId: string;
+        /**
+         * @description Whether a token can be used.
+         * @enum {string}
+         */
+        TokenState: "active" | "expired" | "revoked";
+        /** @description Tokens, newest first. */
+        Tokens: {
+            tokens: components["schemas"]["Token"][];
+        };
         /** @description Which streams the answer has cut short. */
         Truncated: {
             stderr: boolean;
@@ -749,7 +891,10 @@ export interface components {
         WarningKind: "firewall-missing" | "runtime-missing";
     };
     responses: {
-        /** @description - `sign-in-needed`: The request does not identify its caller, or its token or session is unknown. */
+        /**
+         * @description - `sign-in-needed`: The request does not identify its caller.
+         *     - `invalid-token`: The token is malformed or unknown, or it has expired or was revoked.
+         */
         Problem401: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -762,6 +907,7 @@ export interface components {
         /**
          * @description - `foreign-origin`: The request names another host, or comes from another site's page.
          *     - `unknown-caller`: The authorizer did not identify the caller.
+         *     - `not-allowed`: The caller's role, or the scopes of its token, do not allow it.
          */
         Problem403: {
             headers: {
@@ -1647,6 +1793,65 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             500: components["responses"]["Problem500"];
+            /** @description - `store-unavailable`: The table cannot be used. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "expiresAt": "2027-02-22T09:30:00Z",
+                     *       "owner": "search",
+                     *       "role": "user",
+                     *       "scopes": [
+                     *         "read",
+                     *         "lease"
+                     *       ],
+                     *       "serverTime": "2026-11-24T09:31:00.000Z",
+                     *       "subject": "token:5f0c2a9d41be"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"] & components["schemas"]["Timed"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            500: components["responses"]["Problem500"];
+            /** @description - `store-unavailable`: The table cannot be used. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     getDescription: {
@@ -1683,6 +1888,17 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             500: components["responses"]["Problem500"];
+            /** @description - `store-unavailable`: The table cannot be used. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     provision: {
@@ -1835,6 +2051,247 @@ export interface operations {
              *     - `image-missing`: The image is not on the Docker host.
              *     - `runtime-missing`: The Docker engine does not have the runtime that this image type needs.
              */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `storage-full`: On one machine, the table's disk is full or cannot be written; `/readyz` says which. */
+            507: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Tokens, without their secrets. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "serverTime": "2026-11-24T09:31:00.000Z",
+                     *       "tokens": [
+                     *         {
+                     *           "createdAt": "2026-11-24T09:30:00Z",
+                     *           "createdBy": "local",
+                     *           "expiresAt": "2027-02-22T09:30:00Z",
+                     *           "id": "5f0c2a9d41be",
+                     *           "lastUsedAt": null,
+                     *           "name": "nightly tests",
+                     *           "owner": "search",
+                     *           "revokedAt": null,
+                     *           "role": "user",
+                     *           "scopes": [
+                     *             "read",
+                     *             "lease"
+                     *           ],
+                     *           "state": "active"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Tokens"] & components["schemas"]["Timed"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            500: components["responses"]["Problem500"];
+            /** @description - `store-unavailable`: The table cannot be used. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    makeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MakeToken"];
+            };
+        };
+        responses: {
+            /** @description The token, with its secret. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "secret": "cl_5f0c2a9d41be_0f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5a6978",
+                     *       "serverTime": "2026-11-24T09:31:00.000Z",
+                     *       "token": {
+                     *         "createdAt": "2026-11-24T09:30:00Z",
+                     *         "createdBy": "local",
+                     *         "expiresAt": "2027-02-22T09:30:00Z",
+                     *         "id": "5f0c2a9d41be",
+                     *         "lastUsedAt": null,
+                     *         "name": "nightly tests",
+                     *         "owner": "search",
+                     *         "revokedAt": null,
+                     *         "role": "user",
+                     *         "scopes": [
+                     *           "read",
+                     *           "lease"
+                     *         ],
+                     *         "state": "active"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MadeToken"] & components["schemas"]["Timed"];
+                };
+            };
+            /**
+             * @description - `invalid-body`: The body is not a JSON object.
+             *     - `invalid-request`: Fields of the body are wrong; `errors` names each with a sentence.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            /** @description - `too-many-tokens`: The owner has as many tokens as are allowed. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `body-too-large`: The body is larger than the server accepts. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem500"];
+            /** @description - `store-unavailable`: The table cannot be used. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description - `storage-full`: On one machine, the table's disk is full or cannot be written; `/readyz` says which. */
+            507: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token's id, the part between its underscores. */
+                id: components["schemas"]["TokenId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The token. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "createdAt": "2026-11-24T09:30:00Z",
+                     *       "createdBy": "local",
+                     *       "expiresAt": "2027-02-22T09:30:00Z",
+                     *       "id": "5f0c2a9d41be",
+                     *       "lastUsedAt": null,
+                     *       "name": "nightly tests",
+                     *       "owner": "search",
+                     *       "revokedAt": "2026-11-24T09:31:00Z",
+                     *       "role": "user",
+                     *       "scopes": [
+                     *         "read",
+                     *         "lease"
+                     *       ],
+                     *       "serverTime": "2026-11-24T09:31:00.000Z",
+                     *       "state": "revoked"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Token"] & components["schemas"]["Timed"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            /** @description - `token-not-found`: There is no such token, or it is somebody else's. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Problem500"];
+            /** @description - `store-unavailable`: The table cannot be used. */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];

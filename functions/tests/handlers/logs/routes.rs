@@ -56,10 +56,7 @@ async fn a_connection_starts_a_relay_for_its_owner_after_its_cursor() {
     assert_eq!(Answer::of(&opened).status, 200);
     let starts = noted.all();
     assert_eq!(starts.len(), 1);
-    assert_eq!(
-        starts[0].owner.as_str(),
-        "3f2a8c1e-7b4d-4e5f-9a6b-1c2d3e4f5a6b"
-    );
+    assert_eq!(starts[0].owner.as_str(), "ada");
     assert_eq!(starts[0].lease_id.to_string(), answer.id());
     let (viewers, _) = test.app.store.viewers(&starts[0].lease_id).await.unwrap();
     assert_eq!(viewers.len(), 1);

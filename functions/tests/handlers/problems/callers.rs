@@ -1,12 +1,17 @@
 //! What depends on who asks: a lease belongs to its owner, who has a quota and a name.
 
-use containerlease_domain::names::Owner;
-use containerlease_functions::http::{answer::problem_response, problem::Problem};
+use containerlease_domain::{
+    identity::{Identity, Role, Subject},
+    names::Owner,
+};
+use containerlease_functions::http::{
+    answer::problem_response, caller::authorizer, problem::Problem,
+};
 use containerlease_testkit::{
     TestApp, TestAppOptions,
     events::{Answer, Event, SAVED_ID, saved, saved_for},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{assert_is, connect};
 use crate::{alpine, assert_refused, lease};
@@ -34,7 +39,11 @@ async fn a_lease_that_is_not_there_or_another_owners_is_not_found() {
             assert_refused(&answer, "lease-not-found");
             let mut event = saved_for("logs-connect", &id);
             if let Some(subject) = caller {
-                event["requestContext"]["authorizer"] = json!({"principalId": subject});
+                event["requestContext"]["authorizer"] = Value::Object(authorizer(&Identity::new(
+                    Subject::Local,
+                    Owner::try_from(subject.to_owned()).unwrap(),
+                    Role::User,
+                )));
             }
             assert_refused(&connect(&test, event, true).await, "lease-not-found");
         }
@@ -55,9 +64,10 @@ async fn a_lease_that_is_not_there_or_another_owners_is_not_found() {
 async fn a_caller_whom_nobody_can_name() {
     let test = TestAppOptions::default().without_engine().build().await;
     for authorizer in [
-        json!({"jwt": {"claims": {}, "scopes": null}}),
-        json!({"jwt": {"claims": {"sub": ""}, "scopes": null}}),
-        json!({"jwt": {"claims": {"sub": "a\nb"}, "scopes": null}}),
+        json!({"jwt": {"claims": {"sub": "ada"}, "scopes": null}}),
+        json!({"lambda": {"subject": "local", "owner": "", "role": "user", "scopes": "read"}}),
+        json!({"lambda": {"subject": "local", "owner": "a\nb", "role": "user", "scopes": "read"}}),
+        json!({"lambda": {"subject": "local", "owner": "a", "role": "root", "scopes": "read"}}),
         json!({"lambda": {"user": "ada"}}),
     ] {
         let from = |name| Event::saved(name).context("authorizer", authorizer.clone());

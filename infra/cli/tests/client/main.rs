@@ -15,5 +15,6 @@ mod listed;
 mod logs;
 mod peer;
 mod run;
+mod tokens;
 mod wire;
 mod wrong;

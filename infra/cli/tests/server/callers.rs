@@ -26,7 +26,7 @@ const NOBODY: u32 = 65_534;
 
 /// Whether the test can act as another user; says so if not.
 #[expect(clippy::print_stderr, reason = "a test that tries nothing says so")]
-fn can_be_another_user() -> bool {
+pub(crate) fn can_be_another_user() -> bool {
     let can = Command::new("true").uid(NOBODY).status().is_ok();
     if !can {
         containerlease_testkit::assert_may_skip("only root can be another user");
@@ -37,8 +37,13 @@ fn can_be_another_user() -> bool {
 
 /// The answer that another user gets.
 fn asked_by_nobody(address: SocketAddr, path: &str, more: &str) -> String {
+    sent_by_nobody(address, "GET", path, more)
+}
+
+/// The answer that another user gets to a request without a body.
+pub(crate) fn sent_by_nobody(address: SocketAddr, method: &str, path: &str, more: &str) -> String {
     let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{more}Connection: close\r\n\r\n");
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{more}Connection: close\r\n\r\n");
     let script = format!(
         "exec 3<>/dev/tcp/{}/{}; cat >&3; cat <&3",
         address.ip(),

@@ -33,6 +33,7 @@ mod metrics;
 mod notify;
 mod panics;
 mod secrets;
+mod sign_in;
 mod slow_viewers;
 mod start;
 mod stop;

@@ -8,6 +8,11 @@
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, close_code};
+use containerlease_domain::{
+    identity::{Identity, Subject, TokenState},
+    time::Time,
+};
+use containerlease_service::store::Store;
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use serde_json::Value;
 use tokio::{sync::mpsc, time::timeout};
@@ -29,6 +34,14 @@ const WRITE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a viewer may stay silent. A client answers each ping by itself as soon as it reads.
 const SILENCE: Duration = Duration::from_secs(90);
 
+/// How often a viewer's token is looked at. A revoked one closes its connections within five
+/// seconds.
+const TOKEN_LOOK: Duration = Duration::from_secs(4);
+const TOKEN_LOOK_LIMIT: Duration = Duration::from_secs(1);
+
+/// After how many looks in vain a connection is closed: its token may have been revoked.
+const LOOKS_UNSEEN: u32 = 3;
+
 /// How long the other side may take to confirm the close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -38,6 +51,8 @@ pub(crate) struct Connection {
     pub(super) sockets: Sockets,
     pub(super) frames: mpsc::Receiver<String>,
     pub(super) why: Reason,
+    /// Who opened it. The connection ends with the caller's token.
+    pub(super) caller: Identity,
 }
 
 impl Connection {
@@ -49,6 +64,7 @@ impl Connection {
             sockets,
             frames,
             why,
+            caller,
         } = &mut self;
         tokio::select! {
             closed = write(frames, why, &sockets.stop, &mut to) => {
@@ -58,7 +74,7 @@ impl Connection {
                     drop(timeout(CLOSE_LIMIT, rest).await);
                 }
             }
-            ended = read(id, sockets, &mut from) => {
+            ended = read(id, sockets, caller, &mut from) => {
                 if let Some(frame) = ended.farewell() {
                     let said = timeout(CLOSE_LIMIT, to.send(Message::Close(Some(frame)))).await;
                     if matches!(said, Ok(Ok(()))) {
@@ -115,14 +131,21 @@ async fn write(
     matches!(told, Ok(Ok(())))
 }
 
-/// Handles a viewer's messages one after another, until one side ends.
+/// Handles a viewer's messages one after another, until one side or its token ends.
 async fn read(
     id: &str,
     sockets: &Sockets,
+    caller: &Identity,
     from: &mut (impl Stream<Item = Result<Message, axum::Error>> + Unpin),
 ) -> Ended {
+    let signed_out = signed_out(&sockets.app.store, caller);
+    tokio::pin!(signed_out);
     loop {
-        let message = match timeout(SILENCE, from.next()).await {
+        let message = tokio::select! {
+            message = timeout(SILENCE, from.next()) => message,
+            ended = &mut signed_out => return ended,
+        };
+        let message = match message {
             Ok(Some(Ok(message))) => message,
             Ok(Some(Err(error))) => return Ended::of(error),
             Ok(None) => return Ended::Left,
@@ -141,6 +164,34 @@ async fn read(
                 return Ended::Left;
             }
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => {}
+        }
+    }
+}
+
+/// Returns once the caller's token has ended, or cannot be looked at any more; never for a caller
+/// without one.
+async fn signed_out(store: &Store, caller: &Identity) -> Ended {
+    let Subject::Token(id) = &caller.subject else {
+        return std::future::pending().await;
+    };
+    let mut unseen = 0;
+    loop {
+        let left = caller.until.map(|end| Time::now().until(end));
+        tokio::time::sleep(left.map_or(TOKEN_LOOK, |left| left.min(TOKEN_LOOK))).await;
+        if caller.until.is_some_and(|end| end <= Time::now()) {
+            return Ended::SignedOut;
+        }
+        match timeout(TOKEN_LOOK_LIMIT, store.token(id)).await {
+            Ok(Ok(Some(token))) if token.state(Time::now()) == TokenState::Active => unseen = 0,
+            Ok(Ok(_)) => return Ended::SignedOut,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "could not look at a viewer's token");
+                unseen += 1;
+            }
+            Err(_) => unseen += 1,
+        }
+        if unseen == LOOKS_UNSEEN {
+            return Ended::Unknown;
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The login of a lease's service.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use ring::rand::SecureRandom as _;
 use serde::{Deserialize, Serialize};
+
+use crate::hex::hex;
 
 /// The length of a generated password, before it is written as hexadecimal.
 const MADE_BYTES: usize = 16;
@@ -30,11 +32,7 @@ impl Password {
         ring::rand::SystemRandom::new()
             .fill(&mut bytes)
             .expect("the operating system has random numbers");
-        let mut text = String::new();
-        for byte in bytes {
-            write!(text, "{byte:02x}").expect("a text takes all that is written");
-        }
-        Self(text)
+        Self(hex(&bytes))
     }
 
     /// A known password.

@@ -1,0 +1,208 @@
+//! API tokens.
+//!
+//! | item | `pk` | `sk` |
+//! |---|---|---|
+//! | a token | `tokens` | its id |
+//!
+//! All are in one partition: an installation has few, and each request reads one.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    types::AttributeValue,
+};
+use containerlease_domain::{
+    identity::{Role, Scopes, Subject, Token, TokenDigest, TokenId, TokenState},
+    names::Owner,
+    time::Time,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Found, Store, StoreError, StoreErrorKind, failed, number, text};
+
+const PARTITION: &str = "tokens";
+
+/// A token as stored. Times are in milliseconds, `purgeAt` is in seconds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenItem {
+    pk: String,
+    sk: TokenId,
+    digest: TokenDigest,
+    name: String,
+    owner: Owner,
+    role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<Scopes>,
+    created_at: i64,
+    created_by: Subject,
+    expires_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<i64>,
+    purge_at: i64,
+}
+
+impl Store {
+    /// Writes a new token.
+    pub async fn add_token(&self, token: &Token) -> Result<(), StoreError> {
+        const ATTEMPTED: &str = "adding a token";
+        let item = serde_dynamo::to_item(TokenItem::of(token))
+            .expect("a token is made of texts, numbers and lists");
+        let put = self.client.put_item().table_name(&self.table);
+        let put = put
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)");
+        put.send().await.map(drop).map_err(|error| {
+            if error
+                .as_service_error()
+                .is_some_and(PutItemError::is_conditional_check_failed_exception)
+            {
+                return StoreError {
+                    attempted: ATTEMPTED,
+                    kind: StoreErrorKind::Refused,
+                    message: "its id is taken".to_owned(),
+                };
+            }
+            failed(ATTEMPTED, &error)
+        })
+    }
+
+    /// The token with that id, or none; read consistently, so that a revoked one is known at once.
+    pub async fn token(&self, id: &TokenId) -> Result<Option<Token>, StoreError> {
+        const ATTEMPTED: &str = "reading a token";
+        let read = self.client.get_item().table_name(&self.table);
+        let read = read.set_key(Some(key(id))).consistent_read(true).send();
+        let read = read.await.map_err(|error| failed(ATTEMPTED, &error))?;
+        let parsed = read.item.map(token_of).transpose();
+        parsed.map_err(|message| StoreError {
+            attempted: ATTEMPTED,
+            kind: StoreErrorKind::Corrupt,
+            message,
+        })
+    }
+
+    /// All tokens, whatever their state.
+    pub async fn tokens(&self) -> Result<Found<Token>, StoreError> {
+        const ATTEMPTED: &str = "listing the tokens";
+        let query = self
+            .client
+            .query()
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(PARTITION))
+            .consistent_read(true);
+        let records = self.items(ATTEMPTED, query).await?;
+        Ok(self.found(ATTEMPTED, records, token_of))
+    }
+
+    /// Revokes a token: its record stays for a while, to be looked at. One that has ended stays as
+    /// it is.
+    pub async fn revoke_token(&self, token: Token, now: Time) -> Result<Token, StoreError> {
+        if token.state(now) != TokenState::Active {
+            return Ok(token);
+        }
+        let revoked = Token {
+            revoked_at: Some(now),
+            ..token
+        };
+        let purge_at = revoked.purge_at().as_secs_rounded_up();
+        let values = HashMap::from([
+            (":now".to_owned(), number(now.as_millis())),
+            (":purge".to_owned(), number(purge_at)),
+        ]);
+        let update = "SET revokedAt = if_not_exists(revokedAt, :now), purgeAt = :purge";
+        self.update_token("revoking a token", &revoked.id, update, values)
+            .await?;
+        Ok(revoked)
+    }
+
+    /// Records when a token was used.
+    pub async fn token_used(&self, id: &TokenId, now: Time) -> Result<(), StoreError> {
+        let values = HashMap::from([(":now".to_owned(), number(now.as_millis()))]);
+        let update = "SET lastUsedAt = :now";
+        self.update_token("recording a token's use", id, update, values)
+            .await
+    }
+
+    /// Updates a token that exists; one that was purged is not made anew.
+    async fn update_token(
+        &self,
+        attempted: &'static str,
+        id: &TokenId,
+        update: &str,
+        values: HashMap<String, AttributeValue>,
+    ) -> Result<(), StoreError> {
+        let written = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(id)))
+            .update_expression(update)
+            .condition_expression("attribute_exists(pk)")
+            .set_expression_attribute_values(Some(values))
+            .send()
+            .await;
+        match written {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(failed(attempted, &error)),
+        }
+    }
+}
+
+impl TokenItem {
+    fn of(token: &Token) -> Self {
+        Self {
+            pk: PARTITION.to_owned(),
+            sk: token.id.clone(),
+            digest: token.digest.clone(),
+            name: token.name.clone(),
+            owner: token.owner.clone(),
+            role: token.role,
+            scopes: token.scopes.clone(),
+            created_at: token.created_at.as_millis(),
+            created_by: token.created_by.clone(),
+            expires_at: token.expires_at.as_millis(),
+            revoked_at: token.revoked_at.map(Time::as_millis),
+            last_used_at: token.last_used_at.map(Time::as_millis),
+            purge_at: token.purge_at().as_secs_rounded_up(),
+        }
+    }
+
+    fn into_token(self) -> Token {
+        Token {
+            id: self.sk,
+            digest: self.digest,
+            name: self.name,
+            owner: self.owner,
+            role: self.role,
+            scopes: self.scopes,
+            created_at: Time::from_millis(self.created_at),
+            created_by: self.created_by,
+            expires_at: Time::from_millis(self.expires_at),
+            revoked_at: self.revoked_at.map(Time::from_millis),
+            last_used_at: self.last_used_at.map(Time::from_millis),
+        }
+    }
+}
+
+fn token_of(item: HashMap<String, AttributeValue>) -> Result<Token, String> {
+    serde_dynamo::from_item::<_, TokenItem>(item)
+        .map(TokenItem::into_token)
+        .map_err(|error| error.to_string())
+}
+
+fn key(id: &TokenId) -> HashMap<String, AttributeValue> {
+    HashMap::from([
+        ("pk".to_owned(), text(PARTITION)),
+        ("sk".to_owned(), text(id.as_str())),
+    ])
+}
