@@ -14,7 +14,7 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use containerlease_domain::{
-    identity::{Identity, Role, Scope, Subject, TokenText},
+    identity::{Identity, Role, Scope, Subject, TokenState, TokenText},
     names::Owner,
     time::Time,
 };
@@ -116,6 +116,17 @@ pub async fn identify(store: &Store, headers: &HeaderMap) -> Result<Identity, Pr
         }
     }
     Ok(identity)
+}
+
+/// Refuses a caller whose token has ended since it was identified, as it can while a body arrives.
+pub async fn identify_again(store: &Store, caller: &Identity) -> Result<(), Problem> {
+    match &caller.subject {
+        Subject::Local => Ok(()),
+        Subject::Token(id) => match store.token(id).await? {
+            Some(token) if token.state(Time::now()) == TokenState::Active => Ok(()),
+            _ => Err(Problem::invalid_token()),
+        },
+    }
 }
 
 /// The token of an `Authorization` header with the scheme `Bearer`.

@@ -151,9 +151,6 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// Text without control characters.
-const NO_CONTROL: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
-
 const ID: &str = "5f0c2a9d41be";
 
 fn token() -> Value {
@@ -187,7 +184,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "type": ["string", "null"],
                 "minLength": 1,
                 "maxLength": 128,
-                "pattern": NO_CONTROL,
+                "pattern": "^[A-Za-z0-9][A-Za-z0-9._@-]*$",
                 "description": "Whose leases its holder sees and makes; your own owner if left \
                     out. Only an admin names another.",
             },

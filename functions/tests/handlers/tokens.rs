@@ -227,6 +227,31 @@ async fn an_owner_with_a_hundred_gets_no_more() {
 }
 
 #[tokio::test]
+async fn where_they_are_kept_in_memory_strangers_cost_the_table_nothing() {
+    let test = TestAppOptions::default().proxied().build().await;
+    let old = made(&test, &json!({"name": "old"})).await;
+    test.app.store.keep_tokens().await.unwrap();
+    let new = made(&test, &json!({"name": "new"})).await;
+    for token in [&old, &new] {
+        assert_eq!(list_with(&test, text(token)).await.status, 200);
+    }
+    let before = test.table_proxy().seen().len();
+    for _ in 0..100 {
+        let stranger = TokenText::generate().unwrap();
+        let refused = list_with(&test, stranger.reveal()).await;
+        assert_refused(&refused, "invalid-token");
+    }
+    assert_eq!(list(&test, &Identity::local()).await, ["new", "old"]);
+    assert_eq!(test.table_proxy().seen().len(), before);
+
+    // A revocation counts even if the table takes no write.
+    test.table_proxy().on_each(|_| Fault::Cut);
+    let refused = revoke(&test, &Identity::local(), id(&new)).await;
+    assert_refused(&refused, "store-unavailable");
+    assert_refused(&list_with(&test, text(&new)).await, "invalid-token");
+}
+
+#[tokio::test]
 async fn a_use_that_cannot_be_recorded_refuses_nobody() {
     let test = TestAppOptions::default().proxied().build().await;
     let token = made(&test, &json!({"name": "ci"})).await;

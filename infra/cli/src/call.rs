@@ -102,7 +102,7 @@ impl Call {
                     Some(server) => server.clone(),
                     None => Server::of(settings)?,
                 };
-                let server = server.called_with(settings);
+                let server = server.called_with(settings)?;
                 return ask.carry_out(&Api::of(&server)?, console).await;
             }
             #[cfg(feature = "serve")]
@@ -214,7 +214,7 @@ mod tests {
                 "read", "--days", "30",
             ],
             &["token", "ls", "--all"],
-            &["token", "revoke", "5f0c2a9d41be"],
+            &["token", "revoke", "5f0c2a9d41be", "cl_5f0c2a9d41be_0f1e"],
             &["whoami"],
             &["completion", "zsh"],
             &["version"],
@@ -275,6 +275,7 @@ mod tests {
                 "read, lease, exec or admin",
             ),
             (&["token", "revoke", "x"], "12 hexadecimal digits"),
+            (&["token", "create", "x", "--days", "0"], "1..=366"),
         ] {
             let refusal = refusal(call);
             assert_eq!(refusal.kind(), ErrorKind::ValueValidation, "{call:?}");

@@ -48,8 +48,13 @@ impl Server {
     ///
     /// On Linux, no token is read from a folder: the server knows this user without one, and if it
     /// does not run, another user's program may listen in its place.
-    pub fn called_with(self, settings: &CommandLineSettings) -> Self {
+    pub fn called_with(self, settings: &CommandLineSettings) -> Result<Self, SettingsError> {
         let is_here = self.is_on_this_machine();
+        let refuse = |problem: &str| SettingsError {
+            variable: "CONTAINERLEASE_TOKEN",
+            value: "…".to_owned(),
+            problem: problem.to_owned(),
+        };
         let from_file = || {
             if cfg!(target_os = "linux") {
                 return None;
@@ -58,11 +63,25 @@ impl Server {
             Some(Token(text.trim().to_owned())).filter(|token| !token.0.is_empty())
         };
         let token = match &settings.token {
+            // Without it, the server could take this user for somebody who may do more.
+            Some(Token(text))
+                if text.is_empty() || !text.bytes().all(|it| it.is_ascii_graphic()) =>
+            {
+                return Err(refuse(
+                    "it is no token; put one there, or unset the variable",
+                ));
+            }
             Some(token) if self.secure || is_here => Some(token.clone()),
+            Some(_) => {
+                return Err(refuse(
+                    "a token is not sent over plain HTTP to another machine; use https://, or unset \
+                     the variable",
+                ));
+            }
             None if is_here => from_file(),
-            _ => None,
+            None => None,
         };
-        Self { token, ..self }
+        Ok(Self { token, ..self })
     }
 
     /// The header that identifies the caller.
@@ -203,10 +222,11 @@ mod tests {
         };
         let sent = |server: &str, token| {
             let server: Server = server.parse().unwrap();
-            let sent = server.called_with(&settings(token)).authorization();
-            sent.map(|value| value.to_str().unwrap().to_owned())
+            let called = server.called_with(&settings(token)).ok()?;
+            let sent = called.authorization();
+            Some(sent.map(|value| value.to_str().unwrap().to_owned()))
         };
-        let bearer = Some("Bearer t".to_owned());
+        let bearer = Some(Some("Bearer t".to_owned()));
         for server in [
             "http://127.0.0.1:8080",
             "http://[::1]:8080",
@@ -214,7 +234,11 @@ mod tests {
             "https://example.org",
         ] {
             assert_eq!(sent(server, Some("t")), bearer, "{server}");
-            assert_eq!(sent(server, None), None, "{server}");
+            assert_eq!(sent(server, None), Some(None), "{server}");
+            // Whoever gives one that cannot be sent is not to be somebody else without it.
+            for wrong in ["", "a b", "t\u{fffd}"] {
+                assert_eq!(sent(server, Some(wrong)), None, "{server} with {wrong:?}");
+            }
         }
         for server in [
             "http://example.org",

@@ -45,12 +45,12 @@ struct Create {
     /// [default: user]
     #[arg(long)]
     role: Option<Role>,
-    /// Allow only this, of read, lease, exec and admin; repeat it for several [default: all that
-    /// the role allows]
-    #[arg(long = "scope", value_name = "SCOPE")]
+    /// Allow only this, of read, lease, exec and admin; several with commas [default: all that the
+    /// role allows]
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     scopes: Vec<Scope>,
-    /// After how many days it ends [default: 90]
-    #[arg(long)]
+    /// After how many days it ends, 1 to 366 [default: 90]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=366))]
     days: Option<u32>,
     /// Show the whole answer as JSON
     #[arg(long)]
@@ -71,9 +71,19 @@ struct Ls {
 /// Revoke tokens now
 #[derive(Clone, Debug, Args)]
 struct Revoke {
-    /// The tokens' ids
-    #[arg(value_name = "ID", required = true)]
+    /// The tokens' ids, or the tokens themselves
+    #[arg(value_name = "ID", required = true, value_parser = token_id)]
     ids: Vec<TokenId>,
+}
+
+/// The id, also from a whole token, which an error must not repeat.
+fn token_id(text: &str) -> Result<TokenId, String> {
+    let id = match text.strip_prefix("cl_") {
+        Some(rest) => rest.split('_').next().unwrap_or_default(),
+        None => text,
+    };
+    let wrong = |_| "the id of a token is 12 hexadecimal digits; `token ls` lists them".to_owned();
+    id.parse().map_err(wrong)
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,10 +148,21 @@ async fn make(api: &Api, wanted: &Create, console: &mut Console) -> Result<(), F
     }
     // Once: a second attempt would leave a token that nobody has.
     let answer = api.ask(&Request::post("/tokens", body)).await?;
-    if wanted.json {
-        return console.print_line(&answer.json());
-    }
     let made: Made = answer.read()?;
+    let shown = if wanted.json {
+        console.print_line(&answer.json())
+    } else {
+        console.print_line(&made.secret)
+    };
+    if let Err(failure) = shown {
+        // Nobody has it.
+        let revoke = Request::delete_at(format!("/tokens/{}", made.token.id));
+        api.settle(&revoke).await?;
+        return Err(failure);
+    }
+    if wanted.json {
+        return Ok(());
+    }
     let token = made.token;
     console.tell(&format!(
         "{}: token {} of {}, as {}: {}; nothing shows it again",
@@ -151,7 +172,7 @@ async fn make(api: &Api, wanted: &Create, console: &mut Console) -> Result<(), F
         token.role,
         token.scopes.join(" ")
     ));
-    console.print_line(&made.secret)
+    Ok(())
 }
 
 async fn revoke(api: &Api, id: &TokenId, console: &mut Console) -> Result<(), Failure> {

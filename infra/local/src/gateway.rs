@@ -16,7 +16,12 @@ use axum::{
 use containerlease_domain::identity::{Identity, Scope};
 use containerlease_functions::{
     app::App,
-    http::{answer::problem_response, caller::demand, problem::Problem, router::route},
+    http::{
+        answer::problem_response,
+        caller::{demand, identify_again},
+        problem::Problem,
+        router::route,
+    },
     routes,
 };
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
@@ -179,6 +184,9 @@ async fn carry_out(
     let (function, id) = route(&parts.method, parts.uri.path())?;
     let body = body::read(&parts.headers, body).await?;
     let caller = parts.extensions.get::<Identity>();
+    if let Some(caller) = caller {
+        identify_again(&gateway.app.store, caller).await?;
+    }
     let event = http_event(&parts, id.as_deref(), &body, request_id, caller);
     let app = gateway.app.clone();
     let answering = async move {

@@ -128,6 +128,7 @@ pub async fn serve() -> Result<(), ServeError> {
         app.warnings.push(Warning::FIREWALL_MISSING);
     }
     app.store.create_table().await.map_err(TableError::from)?;
+    app.store.keep_tokens().await.map_err(TableError::from)?;
     let room = app.store.room();
     let place = place.get_or_init(|| table.place(room.clone())).clone();
     place.answer_probes(table.database(), settings.table.clone());

@@ -72,6 +72,7 @@ use error::failed;
 use found::Named;
 use observer::EndObserver;
 use record::Item;
+use tokens::KeptTokens;
 use transact::Transacted;
 
 pub use error::{ChangeError, Changed, CreateError, StoreError, StoreErrorKind};
@@ -97,6 +98,7 @@ pub struct Store {
     named: Arc<Named>,
     end_observer: EndObserver,
     room: Room,
+    kept_tokens: KeptTokens,
     /// Identifies this process in the claims that it makes.
     holder: Holder,
 }
@@ -121,6 +123,7 @@ impl Store {
             named: Arc::default(),
             end_observer: EndObserver::default(),
             room: Room::default(),
+            kept_tokens: KeptTokens::default(),
             holder: Holder::generate(),
         }
     }

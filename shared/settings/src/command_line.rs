@@ -9,7 +9,8 @@ use super::{DATA, environment, reader::Reader};
 pub struct CommandLineSettings {
     /// The server's address, as written.
     pub url: String,
-    /// The token that it signs in with, if given.
+    /// The token that it signs in with, if given. One that is given but empty stays: whoever meant to
+    /// give one must not be somebody else without it.
     pub token: Option<Token>,
     /// The data folder of a server on this machine, which holds the token otherwise.
     pub data: PathBuf,
@@ -40,7 +41,7 @@ impl CommandLineSettings {
         let unknown = read.optional("TERM").is_some_and(|term| term == "dumb");
         Self {
             url: read.text("CONTAINERLEASE_URL", "http://127.0.0.1:8080"),
-            token: read.optional("CONTAINERLEASE_TOKEN").map(Token),
+            token: (read.0)("CONTAINERLEASE_TOKEN").map(|text| Token(text.trim().to_owned())),
             data: PathBuf::from(read.text("CONTAINERLEASE_DATA", DATA)),
             colours: !unwanted && !unknown,
         }

@@ -272,7 +272,9 @@ pub fn log_filter() -> String {
     reason = "this is the one place that reads the environment"
 )]
 fn environment(variable: &str) -> Option<String> {
-    std::env::var(variable).ok()
+    // A value that is not text is wrong, and not missing.
+    let value = std::env::var_os(variable)?;
+    Some(value.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

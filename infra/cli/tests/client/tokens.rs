@@ -82,7 +82,7 @@ async fn a_token_that_may_not_be_made_is_refused_with_the_reason() {
         "{refused:?}"
     );
     let refused = server.call(&["token", "create", "x", "--days", "0"]).await;
-    assert!(refused.stderr.contains("from 1 to 366"), "{refused:?}");
+    assert!(refused.stderr.contains("1..=366"), "{refused:?}");
     let made = server
         .call(&["token", "create", "x", "--json"])
         .await

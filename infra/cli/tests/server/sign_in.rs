@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::StreamExt as _;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 
 use crate::{
     callers::{can_be_another_user, sent_by_nobody},
-    harness::{Answer, Place, Server, answer, eventually, str_of},
+    harness::{Answer, Place, Server, answer, eventually, send, str_of},
 };
 
 const NO_LEASE: &str = "0193b6e0-8d5c-7cc3-9b1e-3f6f3d2a4b5c";
@@ -341,4 +342,29 @@ async fn a_token_works_after_a_restart_and_its_secret_is_nowhere() {
         answer(again.bearer_auth(&secret)).await.status,
         StatusCode::OK
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_revoked_while_a_body_arrives_does_nothing_more() {
+    let place = Place::new().await;
+    let server = place.start().await;
+    let (secret, id) = token(&server, json!({"name": "ada", "owner": "ada"})).await;
+    let body = json!({"imageType": "alpine", "durationMinutes": 5}).to_string();
+    let head = format!(
+        "POST /api/provision HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {secret}\r\n\
+         Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{{",
+        server.address,
+        body.len()
+    );
+    let mut slow = send(&server, head.as_bytes()).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let gone = server.delete(&format!("/api/tokens/{id}")).await;
+    assert_eq!(gone.status, StatusCode::OK, "{}", gone.text);
+    let rest = slow.write_all(&body.as_bytes()[1..]).await;
+    rest.expect("the server still reads");
+    let mut said = String::new();
+    let read = slow.read_to_string(&mut said).await;
+    read.expect("the server answers");
+    assert!(said.starts_with("HTTP/1.1 401 "), "{said}");
+    assert_eq!(place.containers().await, [], "nothing was leased");
 }

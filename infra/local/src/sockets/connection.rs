@@ -155,7 +155,11 @@ async fn read(
             Message::Text(text) => {
                 let mut event = socket_event(id, "$default", "MESSAGE");
                 event["body"] = Value::from(text.as_str());
-                sockets.handle(event).await;
+                // An answer may wait for a viewer that reads slowly.
+                tokio::select! {
+                    _ = sockets.handle(event) => {}
+                    ended = &mut signed_out => return ended,
+                }
             }
             // The answer to it is written before the stream ends.
             Message::Close(_) => {

@@ -88,9 +88,12 @@ impl Fields {
 
     fn owner(&mut self) -> Option<Owner> {
         let owner = match self.take("owner")? {
-            Value::String(name) => {
+            Value::String(name) if is_plain(&name) => {
                 Owner::try_from(name).map_err(|error| format!("It cannot be used: {error}."))
             }
+            Value::String(_) => Err("It must be 1 to 128 letters from a to z, digits, dots, \
+                underscores, hyphens or at signs, and begin with a letter or digit."
+                .to_owned()),
             other => Err(format!("It is {}, not text.", kind(&other))),
         };
         self.keep("owner", owner)
@@ -130,6 +133,14 @@ impl Fields {
         };
         self.keep("expiresInDays", days)
     }
+}
+
+/// Whether two people who read the name see the same name.
+fn is_plain(owner: &str) -> bool {
+    let allowed = |it: u8| it.is_ascii_alphanumeric() || b"._-@".contains(&it);
+    (1..=128).contains(&owner.len())
+        && owner.bytes().all(allowed)
+        && owner.as_bytes()[0].is_ascii_alphanumeric()
 }
 
 fn scope(value: &Value) -> Result<Scope, String> {
@@ -214,6 +225,9 @@ mod tests {
             ("expiresInDays", json!(0)),
             ("expiresInDays", json!("1")),
             ("owner", json!(1)),
+            ("owner", json!("local ")),
+            ("owner", json!("l\u{43e}cal")),
+            ("owner", json!(".hidden")),
             ("role", json!(1)),
         ] {
             let mut body = json!({"name": "x"});

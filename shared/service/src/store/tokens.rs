@@ -4,9 +4,14 @@
 //! |---|---|---|
 //! | a token | `tokens` | its id |
 //!
-//! All are in one partition: an installation has few, and each request reads one.
+//! All are in one partition: an installation has few, and each request reads one. A process that is
+//! the table's only user keeps them in memory ([`Store::keep_tokens`]), so that neither strangers with
+//! wrong tokens nor a busy table delay anybody.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, update_item::UpdateItemError},
@@ -22,6 +27,24 @@ use serde::{Deserialize, Serialize};
 use super::{Found, Store, StoreError, StoreErrorKind, failed, number, text};
 
 const PARTITION: &str = "tokens";
+
+/// The tokens in memory; none in a process that is not the table's only user.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeptTokens(Arc<Mutex<Option<HashMap<TokenId, Token>>>>);
+
+impl KeptTokens {
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<TokenId, Token>>> {
+        // Every change leaves the map complete, so a panic elsewhere cannot have broken it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes a token that is kept, if any are.
+    fn change(&self, id: &TokenId, change: impl FnOnce(&mut Token)) {
+        if let Some(token) = self.lock().as_mut().and_then(|all| all.get_mut(id)) {
+            change(token);
+        }
+    }
+}
 
 /// A token as stored. Times are in milliseconds, `purgeAt` is in seconds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,16 +69,25 @@ struct TokenItem {
 }
 
 impl Store {
+    /// From now on keeps all tokens in memory. Only for a process that is the table's only user.
+    pub async fn keep_tokens(&self) -> Result<(), StoreError> {
+        let all = self.tokens().await?.items.into_iter();
+        let all = all.map(|token| (token.id.clone(), token));
+        *self.kept_tokens.lock() = Some(all.collect());
+        Ok(())
+    }
+
     /// Writes a new token.
     pub async fn add_token(&self, token: &Token) -> Result<(), StoreError> {
         const ATTEMPTED: &str = "adding a token";
+        self.needs_room(ATTEMPTED)?;
         let item = serde_dynamo::to_item(TokenItem::of(token))
             .expect("a token is made of texts, numbers and lists");
         let put = self.client.put_item().table_name(&self.table);
         let put = put
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk)");
-        put.send().await.map(drop).map_err(|error| {
+        let written = put.send().await.map(drop).map_err(|error| {
             if error
                 .as_service_error()
                 .is_some_and(PutItemError::is_conditional_check_failed_exception)
@@ -67,12 +99,21 @@ impl Store {
                 };
             }
             failed(ATTEMPTED, &error)
-        })
+        });
+        if written.is_ok()
+            && let Some(all) = self.kept_tokens.lock().as_mut()
+        {
+            all.insert(token.id.clone(), token.clone());
+        }
+        written
     }
 
     /// The token with that id, or none; read consistently, so that a revoked one is known at once.
     pub async fn token(&self, id: &TokenId) -> Result<Option<Token>, StoreError> {
         const ATTEMPTED: &str = "reading a token";
+        if let Some(all) = self.kept_tokens.lock().as_ref() {
+            return Ok(all.get(id).cloned());
+        }
         let read = self.client.get_item().table_name(&self.table);
         let read = read.set_key(Some(key(id))).consistent_read(true).send();
         let read = read.await.map_err(|error| failed(ATTEMPTED, &error))?;
@@ -87,6 +128,16 @@ impl Store {
     /// All tokens, whatever their state.
     pub async fn tokens(&self) -> Result<Found<Token>, StoreError> {
         const ATTEMPTED: &str = "listing the tokens";
+        if let Some(all) = self.kept_tokens.lock().as_mut() {
+            let now = Time::now();
+            // The table's own records go at that time, too.
+            all.retain(|_, token| now < token.purge_at());
+            return Ok(Found {
+                items: all.values().cloned().collect(),
+                unreadable: 0,
+                whole: true,
+            });
+        }
         let query = self
             .client
             .query()
@@ -107,6 +158,9 @@ impl Store {
             revoked_at: Some(now),
             ..token
         };
+        // First in memory: if the table takes no write now, it counts at least until a restart.
+        self.kept_tokens
+            .change(&revoked.id, |kept| *kept = revoked.clone());
         let purge_at = revoked.purge_at().as_secs_rounded_up();
         let values = HashMap::from([
             (":now".to_owned(), number(now.as_millis())),
@@ -120,6 +174,9 @@ impl Store {
 
     /// Records when a token was used.
     pub async fn token_used(&self, id: &TokenId, now: Time) -> Result<(), StoreError> {
+        // In memory even if the table takes no write: not every request is to try again.
+        self.kept_tokens
+            .change(id, |kept| kept.last_used_at = Some(now));
         let values = HashMap::from([(":now".to_owned(), number(now.as_millis()))]);
         let update = "SET lastUsedAt = :now";
         self.update_token("recording a token's use", id, update, values)
