@@ -16,6 +16,7 @@ mod operations;
 mod parameters;
 mod requests;
 mod security;
+mod tokens;
 
 use serde::Serialize as _;
 use serde_json::{Map, Serializer, Value, json, ser::PrettyFormatter};
@@ -71,14 +72,14 @@ pub fn document() -> String {
 
 /// Every operation of the API; `http/router.rs` maps them to functions.
 fn all() -> impl Iterator<Item = Operation> {
-    operations().into_iter().chain(security::operations())
+    operations().into_iter().chain(tokens::operations())
 }
 
 /// All schemas that have a name.
 fn schemas() -> Map<String, Value> {
     let mut schemas = answers::schemas();
     schemas.extend(requests::schemas());
-    schemas.extend(security::schemas());
+    schemas.extend(tokens::schemas());
     schemas
 }
 
