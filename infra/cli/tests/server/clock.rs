@@ -83,5 +83,5 @@ async fn a_clock_that_is_set_ends_no_lease_early_and_keeps_none() {
     assert!(expiry.until(removed) < PROMPT, "{receipt}");
     assert_eq!(receipt["reason"], "expired");
     let log = server.process.stderr();
-    assert!(log.contains("the system's clock was set"), "{log}");
+    assert!(log.contains("the system's clock was changed"), "{log}");
 }
