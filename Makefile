@@ -15,7 +15,7 @@ watch: ## Start the same for development: the page reloads, the server is built 
 demo: ## Lease a few containers on a running server, to have something to look at
 	@infra/local/demo.sh
 
-check: ## Check what needs no engine, in a minute or so
+check: ## Check what needs no engine: about a minute after a change, some minutes the first time
 	@infra/test.sh check
 
 test: ## Run all checks and tests, with everything they need

@@ -345,6 +345,7 @@ check() {
   step "Rust: formatting" cargo fmt --all --check
   dashboard
   step "dashboard: unit tests" npm --prefix frontend run --silent test
+  step "hosting: CloudFront's functions, and what the documents say" node --test --test-reporter=tap infra/hosting/hosting.test.js
   catch_up
   # The testkit compares its engine in memory with a real one.
   step "Rust: unit tests" cargo test --quiet --workspace --exclude containerlease-testkit --lib
@@ -387,7 +388,7 @@ if [[ ${1:-} == attack ]]; then
 fi
 lint
 step "dashboard: unit tests" npm --prefix frontend run --silent test
-step "hosting: CloudFront's functions, and the template" node --test --test-reporter=tap infra/hosting/hosting.test.js
+step "hosting: CloudFront's functions, and what the documents say" node --test --test-reporter=tap infra/hosting/hosting.test.js
 prepare_for_attacks
 step "Rust: all tests but the next" rust_test --
 step "Rust: from inside every image type" attackers_test

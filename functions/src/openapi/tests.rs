@@ -1,5 +1,10 @@
 use std::collections::BTreeSet;
 
+use containerlease_domain::{
+    catalogue::Catalogue,
+    policy::Policy,
+    request::{Exec, MakeToken, Provision, Refused, Renew},
+};
 use http::Method;
 
 use super::*;
@@ -103,5 +108,41 @@ fn every_kind_of_problem_is_described() {
         let of_operation = all().any(|operation| operation.problems.contains(kind));
         let known = of_operation || answers::ANYWHERE.contains(kind) || elsewhere.contains(kind);
         assert!(known, "no operation answers {kind:?}");
+    }
+}
+
+/// The fields that a parser knows, as it lists them to whoever sends another.
+fn known(refused: Refused) -> BTreeSet<String> {
+    let Refused::Fields(faults) = refused else {
+        panic!("it is refused for a field");
+    };
+    let detail = faults.into_iter().find(|fault| fault.field == "zzz");
+    let detail = detail.expect("the field is unknown").detail;
+    let (_, known) = detail.split_once("the fields are ").unwrap();
+    known
+        .trim_end_matches('.')
+        .split(", ")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_field_that_a_parser_knows_is_described_and_no_other() {
+    let (catalogue, policy) = (Catalogue::embedded(), Policy::default());
+    let provision = br#"{"imageType": "redis", "durationMinutes": 5, "zzz": 1}"#;
+    let provision = Provision::parse(provision, &catalogue, &policy).err();
+    let renew = Renew::parse(br#"{"durationMinutes": 5, "zzz": 1}"#, policy.longest_lease);
+    let exec = Exec::parse(br#"{"command": ["ls"], "zzz": 1}"#).err();
+    let token = MakeToken::parse(br#"{"name": "x", "zzz": 1}"#).err();
+    let document: Value = serde_json::from_str(DESCRIPTION).unwrap();
+    for (schema, refused) in [
+        ("Provision", provision),
+        ("Renew", renew.err()),
+        ("Exec", exec),
+        ("MakeToken", token),
+    ] {
+        let fields = document["components"]["schemas"][schema]["properties"].as_object();
+        let described: BTreeSet<_> = fields.unwrap().keys().cloned().collect();
+        assert_eq!(known(refused.unwrap()), described, "{schema}");
     }
 }

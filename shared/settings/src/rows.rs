@@ -159,6 +159,37 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_of_the_template_has_the_default_of_its_setting() {
+        const TEMPLATE: &str = include_str!("../../../template.yaml");
+        let mut compared = 0;
+        for line in TEMPLATE.lines() {
+            let Some((variable, parameter)) = line.trim().split_once(": !Ref ") else {
+                continue;
+            };
+            let rows: Vec<_> = of_the_server().collect();
+            let Some(row) = rows.iter().find(|row| row.variable == variable) else {
+                continue;
+            };
+            let (_, block) = TEMPLATE
+                .split_once(&format!("\n  {parameter}:\n"))
+                .unwrap_or_else(|| panic!("{parameter} is no parameter"));
+            let block = block.lines().take_while(|line| line.starts_with("    "));
+            let mut defaults = block.filter_map(|line| line.trim().strip_prefix("Default: "));
+            // Without one, the deployer must say it.
+            let Some(default) = defaults.next() else {
+                continue;
+            };
+            let default = default.trim_matches('\'');
+            // An empty variable counts as not set.
+            if !default.is_empty() && row.default.parse::<u64>().is_ok() {
+                compared += 1;
+                assert_eq!(default, row.default, "{parameter} and {variable}");
+            }
+        }
+        assert!(compared >= 6, "{compared}");
+    }
+
+    #[test]
     fn the_tables_can_be_read() {
         let rows: Vec<_> = of_the_server().collect();
         let row = |variable: &str| rows.iter().find(|row| row.variable == variable);
