@@ -35,6 +35,15 @@ drive() {
   # From a file: schemathesis skips the operation that serves the description.
   curl --fail --silent --show-error "$CONTAINERLEASE_URL/api/openapi.json" >"$work/openapi.json"
   cmp -s "$work/openapi.json" docs/openapi.json || fail "the server does not serve docs/openapi.json"
+  # The user who runs the server needs no token, and this run is that user's: invented ones would only
+  # be refused. The tests `server sign_in::` try every operation with every kind of token.
+  "$venv/bin/python" -c 'import json, sys
+description = json.load(open(sys.argv[1]))
+description["components"].pop("securitySchemes")
+for methods in description["paths"].values():
+    for operation in methods.values():
+        operation.pop("security")
+json.dump(description, open(sys.argv[1], "w"))' "$work/openapi.json"
   say "driving $CONTAINERLEASE_URL, seed $seed (CONTAINERLEASE_FUZZ_SEED=$seed repeats this run)"
   # It keeps its notes in the current folder.
   (cd "$work" && PYTHONDONTWRITEBYTECODE=1 SCHEMATHESIS_HOOKS=$here/checks.py \
