@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use containerlease_domain::{
-    identity::{Identity, Role, Scope, Scopes, Subject, Token, TokenSpec, TokenText},
+    identity::{Identity, Role, Scope, Scopes, Subject, Token, TokenSpec, TokenState, TokenText},
     names::Owner,
     time::Time,
 };
@@ -249,6 +249,13 @@ async fn where_they_are_kept_in_memory_strangers_cost_the_table_nothing() {
     let refused = revoke(&test, &Identity::local(), id(&new)).await;
     assert_refused(&refused, "store-unavailable");
     assert_refused(&list_with(&test, text(&new)).await, "invalid-token");
+    // It is written by the next attempt, so that it also counts after a restart.
+    test.table_proxy().heal();
+    let again = revoke(&test, &Identity::local(), id(&new)).await;
+    assert_eq!(again.body["state"], "revoked", "{again:?}");
+    let written = test.table.store().token(&id(&new).parse().unwrap()).await;
+    let written = written.unwrap().expect("its record is there");
+    assert_eq!(written.state(Time::now()), TokenState::Revoked);
 }
 
 #[tokio::test]

@@ -148,14 +148,16 @@ impl Store {
         Ok(self.found(ATTEMPTED, records, token_of))
     }
 
-    /// Revokes a token: its record stays for a while, to be looked at. One that has ended stays as
-    /// it is.
+    /// Revokes a token: its record stays for a while, to be looked at. One that has expired stays as
+    /// it is, and one that was revoked keeps its time; it is written again, since an earlier write may
+    /// have failed.
     pub async fn revoke_token(&self, token: Token, now: Time) -> Result<Token, StoreError> {
-        if token.state(now) != TokenState::Active {
+        if token.state(now) == TokenState::Expired {
             return Ok(token);
         }
+        let at = token.revoked_at.unwrap_or(now);
         let revoked = Token {
-            revoked_at: Some(now),
+            revoked_at: Some(at),
             ..token
         };
         // First in memory: if the table takes no write now, it counts at least until a restart.
@@ -163,10 +165,10 @@ impl Store {
             .change(&revoked.id, |kept| *kept = revoked.clone());
         let purge_at = revoked.purge_at().as_secs_rounded_up();
         let values = HashMap::from([
-            (":now".to_owned(), number(now.as_millis())),
+            (":at".to_owned(), number(at.as_millis())),
             (":purge".to_owned(), number(purge_at)),
         ]);
-        let update = "SET revokedAt = if_not_exists(revokedAt, :now), purgeAt = :purge";
+        let update = "SET revokedAt = if_not_exists(revokedAt, :at), purgeAt = :purge";
         self.update_token("revoking a token", &revoked.id, update, values)
             .await?;
         Ok(revoked)
