@@ -340,12 +340,16 @@ forget_killed_runs() {
     say "networks of earlier runs could not be removed"
 }
 
+node_tests() {
+  step "dashboard: unit tests" npm --prefix frontend run --silent test
+  step "hosting: CloudFront's functions, and what the documents say" node --test --test-reporter=tap infra/hosting/hosting.test.js
+}
+
 check() {
   begin_clippy
   step "Rust: formatting" cargo fmt --all --check
   dashboard
-  step "dashboard: unit tests" npm --prefix frontend run --silent test
-  step "hosting: CloudFront's functions, and what the documents say" node --test --test-reporter=tap infra/hosting/hosting.test.js
+  node_tests
   catch_up
   # The testkit compares its engine in memory with a real one.
   step "Rust: unit tests" cargo test --quiet --workspace --exclude containerlease-testkit --lib
@@ -387,8 +391,7 @@ if [[ ${1:-} == attack ]]; then
   exit
 fi
 lint
-step "dashboard: unit tests" npm --prefix frontend run --silent test
-step "hosting: CloudFront's functions, and what the documents say" node --test --test-reporter=tap infra/hosting/hosting.test.js
+node_tests
 prepare_for_attacks
 step "Rust: all tests but the next" rust_test --
 step "Rust: from inside every image type" attackers_test

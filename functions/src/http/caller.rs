@@ -38,15 +38,12 @@ pub async fn caller(app: &App, request: &Request, scope: Scope) -> Result<Identi
 
 /// The caller of a request, whatever the caller may do.
 pub async fn any_caller(app: &App, request: &Request) -> Result<Identity, Problem> {
-    let authorizer = match request.request_context_ref() {
+    let fields = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.authorizer.as_ref(),
         _ => None,
     };
-    match authorizer {
-        Some(authorizer) => identity_in(&authorizer.fields).ok_or_else(Problem::unknown_caller),
-        // Boxed, as a future within every route's.
-        None => Box::pin(without_authorizer(app, request.headers())).await,
-    }
+    let fields = fields.map(|authorizer| &authorizer.fields);
+    known(app, fields, request.headers()).await
 }
 
 /// The caller of a WebSocket's first request, who may do what needs `scope`.
@@ -56,13 +53,24 @@ pub async fn caller_of_socket(
     scope: Scope,
 ) -> Result<Identity, Problem> {
     let fields = &event.request_context.authorizer.fields;
-    let identity = if fields.is_empty() {
-        Box::pin(without_authorizer(app, &event.headers)).await?
-    } else {
-        identity_in(fields).ok_or_else(Problem::unknown_caller)?
-    };
+    let fields = Some(fields).filter(|fields| !fields.is_empty());
+    let identity = known(app, fields, &event.headers).await?;
     demand(&identity, scope)?;
     Ok(identity)
+}
+
+/// The caller that an authorizer's fields name or, without an authorizer, that the headers identify.
+async fn known(
+    app: &App,
+    fields: Option<&HashMap<String, Value>>,
+    headers: &HeaderMap,
+) -> Result<Identity, Problem> {
+    match (fields, app.sign_in) {
+        (Some(fields), _) => identity_in(fields).ok_or_else(Problem::unknown_caller),
+        (None, SignIn::None) => Ok(Identity::local()),
+        // Boxed, as a future within every route's.
+        (None, SignIn::Required) => Box::pin(identify(&app.store, headers)).await,
+    }
 }
 
 /// Refuses a caller who may not do what needs `scope`.
@@ -77,29 +85,13 @@ pub fn demand(identity: &Identity, scope: Scope) -> Result<(), Problem> {
     }
 }
 
-async fn without_authorizer(app: &App, headers: &HeaderMap) -> Result<Identity, Problem> {
-    match app.sign_in {
-        SignIn::None => Ok(Identity::local()),
-        SignIn::Required => identify(&app.store, headers).await,
-    }
-}
-
 /// The holder of the API token in a request's headers.
 pub async fn identify(store: &Store, headers: &HeaderMap) -> Result<Identity, Problem> {
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(first) = given.next() else {
+    if !headers.contains_key(header::AUTHORIZATION) {
         return Err(Problem::sign_in_needed());
-    };
-    // With two of them, it is unclear which one counts.
-    if given.next().is_some() {
-        return Err(Problem::invalid_token());
     }
-    let text: TokenText = first
-        .to_str()
-        .ok()
-        .and_then(bearer)
-        .and_then(|token| token.parse().ok())
-        .ok_or_else(Problem::invalid_token)?;
+    let text = bearer(headers).and_then(|token| token.parse().ok());
+    let text: TokenText = text.ok_or_else(Problem::invalid_token)?;
     let now = Time::now();
     let token = store.token(text.id()).await?;
     let token = token.ok_or_else(Problem::invalid_token)?;
@@ -129,9 +121,14 @@ pub async fn identify_again(store: &Store, caller: &Identity) -> Result<(), Prob
     }
 }
 
-/// The token of an `Authorization` header with the scheme `Bearer`.
-pub fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
+/// The token of the one `Authorization` header, with the scheme `Bearer`. With two headers, it is
+/// unclear which one counts, so there is none.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (one, None) = (given.next()?, given.next()) else {
+        return None;
+    };
+    let (scheme, token) = one.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
@@ -172,6 +169,7 @@ fn identity_in(fields: &HashMap<String, Value>) -> Option<Identity> {
 #[cfg(test)]
 mod tests {
     use containerlease_domain::identity::Scopes;
+    use http::HeaderValue;
 
     use super::*;
 
@@ -216,9 +214,17 @@ mod tests {
 
     #[test]
     fn a_token_is_sent_as_a_bearer_token() {
-        assert_eq!(bearer("Bearer  x "), Some("x"));
-        assert_eq!(bearer("bearer x"), Some("x"));
-        assert_eq!(bearer("Basic x"), None);
-        assert_eq!(bearer("x"), None);
+        let bearer_of = |values: &[&'static str]| {
+            let values = values.iter().map(|value| HeaderValue::from_static(value));
+            let all = values.map(|value| (header::AUTHORIZATION, value));
+            let mut headers = HeaderMap::new();
+            headers.extend(all);
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(bearer_of(&["Bearer  x "]).as_deref(), Some("x"));
+        assert_eq!(bearer_of(&["bearer x"]).as_deref(), Some("x"));
+        assert_eq!(bearer_of(&["Basic x"]), None);
+        assert_eq!(bearer_of(&["x"]), None);
+        assert_eq!(bearer_of(&[]), None);
     }
 }

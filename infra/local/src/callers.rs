@@ -118,10 +118,7 @@ impl Callers {
     }
 
     fn has_token(&self, headers: &HeaderMap) -> bool {
-        let mut given = headers.get_all(header::AUTHORIZATION).iter();
-        let one = given.next().and_then(|value| value.to_str().ok());
-        let token = one.and_then(bearer);
-        given.next().is_none() && token.is_some_and(|token| self.token.is(token))
+        bearer(headers).is_some_and(|token| self.token.is(token))
     }
 
     fn has_session(&self, headers: &HeaderMap) -> bool {

@@ -3,10 +3,8 @@
 use axum::extract::ws::{CloseFrame, close_code};
 use tokio_tungstenite::tungstenite::Error;
 
-/// The close codes of a connection whose token has ended, and of one about whose token nobody knows,
-/// as HTTP's 401 and 503.
+/// The close code of a connection whose token has ended, as HTTP's 401.
 const SIGNED_OUT: u16 = 4401;
-const UNAVAILABLE: u16 = 4503;
 
 /// Why nothing more is read from a viewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +15,6 @@ pub(crate) enum Ended {
     Silent,
     /// The token with which it was opened has expired or was revoked.
     SignedOut,
-    /// Whether that token still counts cannot be known.
-    Unknown,
     /// A message is longer than the limit.
     TooLong,
     /// A text message is not UTF-8.
@@ -45,7 +41,6 @@ impl Ended {
             Self::Left => return None,
             Self::Silent => (close_code::AWAY, "nothing came for too long"),
             Self::SignedOut => (SIGNED_OUT, "the token has expired or was revoked"),
-            Self::Unknown => (UNAVAILABLE, "the table cannot be read"),
             Self::TooLong => (close_code::SIZE, "the message is too long"),
             Self::NotText => (close_code::INVALID, "the text is not UTF-8"),
             Self::Malformed => (close_code::PROTOCOL, "the frame is malformed"),

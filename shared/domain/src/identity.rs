@@ -7,7 +7,7 @@ mod scope;
 mod token;
 
 pub use scope::{NotAScope, Scope, Scopes};
-pub use token::{MALFORMED_TOKEN, Token, TokenDigest, TokenId, TokenSpec, TokenState, TokenText};
+pub use token::{Token, TokenDigest, TokenId, TokenSpec, TokenState, TokenText};
 
 use std::{fmt, str::FromStr};
 

@@ -57,7 +57,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use aws_sdk_dynamodb::{
     Client,
     config::timeout::TimeoutConfig,
-    operation::query::builders::QueryFluentBuilder,
+    operation::{
+        query::builders::QueryFluentBuilder,
+        update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    },
     types::{AttributeValue, Put, TransactWriteItem},
 };
 
@@ -294,6 +297,24 @@ impl Store {
             self.end_observer.see(receipt);
         }
         Ok(after)
+    }
+
+    /// Updates an item that exists; returns whether it does. One that is gone is not made anew.
+    async fn update_if_there(
+        &self,
+        attempted: &'static str,
+        update: UpdateItemFluentBuilder,
+    ) -> Result<bool, StoreError> {
+        let update = update
+            .table_name(&self.table)
+            .condition_expression("attribute_exists(pk)");
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(failed(attempted, &error)),
+            },
+        }
     }
 
     /// The items of all pages of a query; all or none.

@@ -69,11 +69,11 @@ async fn token(server: &Server, body: Value) -> (String, String) {
     (str_of(&made["secret"]).to_owned(), id)
 }
 
-async fn ask(server: &Server, token: &str, method: &Method, path: &str) -> Answer {
+/// Asks with a token; a request that is posted has that body.
+async fn ask(server: &Server, token: &str, method: &Method, path: &str, body: &Value) -> Answer {
     let mut request = server.request(method.clone(), path).bearer_auth(token);
     if method == Method::POST {
-        // Nobody is to get anything: an allowed request is refused for its body.
-        request = request.json(&json!({}));
+        request = request.json(body);
     }
     if path.starts_with("/ws/") {
         request = request
@@ -83,6 +83,14 @@ async fn ask(server: &Server, token: &str, method: &Method, path: &str) -> Answe
             .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
     }
     answer(request).await
+}
+
+/// Leases an alpine with a token, and returns the lease's id.
+async fn lease(server: &Server, token: &str) -> String {
+    let body = json!({"imageType": "alpine", "durationMinutes": 5});
+    let made = ask(server, token, &Method::POST, "/api/provision", &body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    str_of(&made.json()["id"]).to_owned()
 }
 
 fn problem(answer: &Answer) -> String {
@@ -119,9 +127,10 @@ async fn every_route_answers_only_those_whom_it_should() {
         let (secret, _) = token(&server, body).await;
         callers.insert(name, (secret, scopes));
     }
+    // Nobody is to get anything: an allowed request is refused for its body.
     for (method, path, needed) in &routes {
         for (name, (secret, scopes)) in &callers {
-            let answered = ask(&server, secret, method, path).await;
+            let answered = ask(&server, secret, method, path, &json!({})).await;
             let allowed = match needed {
                 Needs::Nothing | Needs::Caller => true,
                 Needs::Scope(scope) => scopes.contains(&scope.as_str()),
@@ -153,7 +162,7 @@ async fn every_route_answers_only_those_whom_it_should() {
         ("cut off", &right[..right.len() - 1]),
     ] {
         for (method, path, needed) in &routes {
-            let answered = ask(&server, secret, method, path).await;
+            let answered = ask(&server, secret, method, path, &json!({})).await;
             let what = format!("{method} {path} by one {name}: {}", answered.text);
             if *needed == Needs::Nothing {
                 assert!(answered.status.is_success(), "{what}");
@@ -186,11 +195,7 @@ async fn an_owner_sees_nothing_of_another_owner() {
     let server = place.start().await;
     let (hers, _) = token(&server, json!({"name": "ada", "owner": "ada"})).await;
     let (his, _) = token(&server, json!({"name": "eve", "owner": "eve"})).await;
-    let made = server.request(Method::POST, "/api/provision");
-    let body = json!({"imageType": "alpine", "durationMinutes": 5});
-    let made = answer(made.bearer_auth(&hers).json(&body)).await;
-    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
-    let id = str_of(&made.json()["id"]).to_owned();
+    let id = lease(&server, &hers).await;
 
     for (method, path, _) in routes(&server).await {
         if !path.contains(NO_LEASE) {
@@ -204,18 +209,7 @@ async fn an_owner_sees_nothing_of_another_owner() {
         };
         let mut answers = Vec::new();
         for path in [&there, &path] {
-            let mut request = server.request(method.clone(), path).bearer_auth(&his);
-            if method == Method::POST {
-                request = request.json(&body);
-            }
-            if path.starts_with("/ws/") {
-                request = request
-                    .header("connection", "upgrade")
-                    .header("upgrade", "websocket")
-                    .header("sec-websocket-version", "13")
-                    .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
-            }
-            let answered = answer(request).await;
+            let answered = ask(&server, &his, &method, path, &body).await;
             assert_eq!(answered.status, StatusCode::NOT_FOUND, "{method} {path}");
             let mut body = answered.json();
             body["requestId"] = Value::Null;
@@ -245,10 +239,7 @@ async fn a_revoked_token_watches_no_log_any_more() {
     let server = place.start().await;
     let (secret, id) = token(&server, json!({"name": "ada", "owner": "ada"})).await;
     let (other, _) = token(&server, json!({"name": "eve", "owner": "ada"})).await;
-    let made = server.request(Method::POST, "/api/provision");
-    let body = json!({"imageType": "alpine", "durationMinutes": 5});
-    let made = answer(made.bearer_auth(&secret).json(&body)).await;
-    let lease = str_of(&made.json()["id"]).to_owned();
+    let lease = lease(&server, &secret).await;
     let watch = async |token: &str| {
         let url = format!("ws://{}/ws/logs/{lease}", server.address);
         let mut request = url.into_client_request().unwrap();

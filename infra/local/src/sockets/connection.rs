@@ -8,10 +8,8 @@
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, close_code};
-use containerlease_domain::{
-    identity::{Identity, Subject, TokenState},
-    time::Time,
-};
+use containerlease_domain::{identity::Identity, time::Time};
+use containerlease_functions::http::caller::identify_again;
 use containerlease_service::store::Store;
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use serde_json::Value;
@@ -35,12 +33,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(90);
 
 /// How often a viewer's token is looked at. A revoked one closes its connections within five
-/// seconds.
+/// seconds. The look is one into memory.
 const TOKEN_LOOK: Duration = Duration::from_secs(4);
-const TOKEN_LOOK_LIMIT: Duration = Duration::from_secs(1);
-
-/// After how many looks in vain a connection is closed: its token may have been revoked.
-const LOOKS_UNSEEN: u32 = 3;
 
 /// How long the other side may take to confirm the close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -172,30 +166,13 @@ async fn read(
     }
 }
 
-/// Returns once the caller's token has ended, or cannot be looked at any more; never for a caller
-/// without one.
+/// Returns once the caller's token has ended; never for a caller without one.
 async fn signed_out(store: &Store, caller: &Identity) -> Ended {
-    let Subject::Token(id) = &caller.subject else {
-        return std::future::pending().await;
-    };
-    let mut unseen = 0;
     loop {
         let left = caller.until.map(|end| Time::now().until(end));
         tokio::time::sleep(left.map_or(TOKEN_LOOK, |left| left.min(TOKEN_LOOK))).await;
-        if caller.until.is_some_and(|end| end <= Time::now()) {
+        if identify_again(store, caller).await.is_err() {
             return Ended::SignedOut;
-        }
-        match timeout(TOKEN_LOOK_LIMIT, store.token(id)).await {
-            Ok(Ok(Some(token))) if token.state(Time::now()) == TokenState::Active => unseen = 0,
-            Ok(Ok(_)) => return Ended::SignedOut,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "could not look at a viewer's token");
-                unseen += 1;
-            }
-            Err(_) => unseen += 1,
-        }
-        if unseen == LOOKS_UNSEEN {
-            return Ended::Unknown;
         }
     }
 }

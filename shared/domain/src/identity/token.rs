@@ -32,9 +32,6 @@ pub(super) const TOKEN_HISTORY: Duration = Duration::from_secs(30 * 24 * 60 * 60
 /// How far apart two records of a token's use are, at least: each is a write.
 const USE_STEP: Duration = Duration::from_secs(60 * 60);
 
-/// A sentence on what a token looks like.
-pub const MALFORMED_TOKEN: &str = "a token is cl_, 12 hexadecimal digits, _ and 64 more";
-
 /// The public part of a token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
@@ -43,7 +40,7 @@ pub struct TokenId(String);
 
 /// The text is not the id of a token, or not a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{MALFORMED_TOKEN}")]
+#[error("a token is cl_, 12 hexadecimal digits, _ and 64 more")]
 pub struct NotAToken;
 
 impl TokenId {

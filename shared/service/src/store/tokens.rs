@@ -13,10 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use aws_sdk_dynamodb::{
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::AttributeValue};
 use containerlease_domain::{
     identity::{Role, Scopes, Subject, Token, TokenDigest, TokenId, TokenState},
     names::Owner,
@@ -193,27 +190,13 @@ impl Store {
         update: &str,
         values: HashMap<String, AttributeValue>,
     ) -> Result<(), StoreError> {
-        let written = self
+        let update = self
             .client
             .update_item()
-            .table_name(&self.table)
             .set_key(Some(key(id)))
             .update_expression(update)
-            .condition_expression("attribute_exists(pk)")
-            .set_expression_attribute_values(Some(values))
-            .send()
-            .await;
-        match written {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(failed(attempted, &error)),
-        }
+            .set_expression_attribute_values(Some(values));
+        self.update_if_there(attempted, update).await.map(drop)
     }
 }
 

@@ -11,10 +11,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_sdk_dynamodb::{
-    operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::{operation::delete_item::DeleteItemError, types::AttributeValue};
 use containerlease_domain::{
     logs::{Cursor, Start},
     names::{LeaseId, Owner},
@@ -238,21 +235,13 @@ impl Store {
         let mut change = self
             .client
             .update_item()
-            .table_name(&self.table)
             .set_key(Some(viewer_key(lease, connection)))
             .update_expression(update)
-            .condition_expression("attribute_exists(pk)")
             .set_expression_attribute_values(Some(values));
         if update.contains("#start") {
             change = change.expression_attribute_names("#start", "start");
         }
-        match change.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(failed("changing a viewer", &error)),
-            },
-        }
+        self.update_if_there("changing a viewer", change).await
     }
 }
 
