@@ -53,7 +53,7 @@ class Scenario:
             return all(lease["state"] == "ended" for lease in found) and found
 
         found = wait_until(ENDED_SECONDS, "the end of all leases", all_have)
-        # A function's log arrives after its run, and a run of the reaper goes on for up to a minute.
+        # A function's log arrives after its run, and the reaper's goes on for up to a minute.
         wait_until(70, "word of all ends", lambda: self.ids_that_ended() >= set(self.leases))
         said = self.words_of_ends()
         for lease in found:
